@@ -1,0 +1,76 @@
+"""Secrets with a masked repr, and the one redaction through which text leaves the program."""
+
+from __future__ import annotations
+
+import re
+import threading
+from urllib.parse import quote, quote_plus
+
+MASK = "***"
+# Shorter values would mangle ordinary words; they are still masked by the patterns below.
+_SHORTEST_REPLACED = 4
+
+_lock = threading.Lock()
+_known: set[str] = set()
+
+# `password=...` in a DSN, `:...@` in a URL: the forms in which drivers echo what they were given.
+_DSN = re.compile(r"(?i)\b(password|passwd|pwd|secret|token)(\s*[=:]\s*)('(?:[^'\\]|\\.)*'|\"[^\"]*\"|[^\s,;&'\")]+)")
+_URL = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://[^\s/:@]*):([^\s/@]+)@")
+
+
+class Secret:
+    """A text that is never printed. `reveal()` is the only way to the value.
+
+    >>> Secret("hunter2")
+    Secret('***')
+    >>> f"{Secret('hunter2')}"
+    '***'
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = str(value)
+        register(self._value)
+
+    def reveal(self) -> str:
+        """The value itself, for a driver's connect call only."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return f"Secret('{MASK}')"
+
+    def __str__(self) -> str:
+        return MASK
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __reduce__(self) -> str | tuple[object, ...]:
+        raise TypeError("a Secret is not to be written anywhere")
+
+
+def register(value: str) -> None:
+    """Remember a secret value, also in the forms in which URLs carry it, so that `redact` finds it."""
+    if len(value) < _SHORTEST_REPLACED:
+        return
+    with _lock:
+        _known.update({value, quote(value, safe=""), quote(value), quote_plus(value), repr(value)[1:-1]})
+
+
+def redact(text: str) -> str:
+    """The text with every known secret, and every value that looks like one, replaced by a mask.
+
+    >>> redact("postgresql://joe:s3cret@db/x password=abc")
+    'postgresql://joe:***@db/x password=***'
+    """
+    with _lock:
+        values = sorted(_known, key=len, reverse=True)
+    for value in values:
+        if value in text:
+            text = text.replace(value, MASK)
+    text = _URL.sub(rf"\1:{MASK}@", text)
+    return _DSN.sub(rf"\1\2{MASK}", text)

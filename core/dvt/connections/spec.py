@@ -1,0 +1,130 @@
+"""What an engine's plugin says about its connections: keys, options, drivers and facts, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from dvt.errors import ConfigurationError, nearest
+
+Kind = Literal["int", "float", "str", "bool"]
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option below `dvt:` in a profile output.
+
+    Args:
+        name: Option key; units stand in the name.
+        kind: Type of the value.
+        default: Value when the option is absent.
+        doc: One sentence for the README's table of options.
+        choices: The only values allowed, when not empty.
+        minimum: Smallest number allowed.
+    """
+
+    name: str
+    kind: Kind
+    default: Any
+    doc: str
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+
+    def check(self, value: Any, connection: str) -> Any:
+        """The value in its type, or a `ConfigurationError` that names the option and what it takes."""
+        wanted: dict[Kind, tuple[type, ...]] = {
+            "int": (int,),
+            "float": (int, float),
+            "str": (str,),
+            "bool": (bool,),
+        }
+        is_right = isinstance(value, wanted[self.kind]) and (self.kind == "bool" or not isinstance(value, bool))
+        if not is_right:
+            raise self._refusal(value, connection, f"it takes a {self.kind}")
+        if self.choices and value not in self.choices:
+            raise self._refusal(value, connection, f"it takes one of {', '.join(self.choices)}")
+        if self.minimum is not None and value < self.minimum:
+            raise self._refusal(value, connection, f"the smallest value is {self.minimum:g}")
+        return value
+
+    def _refusal(self, value: Any, connection: str, why: str) -> ConfigurationError:
+        return ConfigurationError(
+            f"option dvt.{self.name} is {value!r}",
+            code="DVT103",
+            connection=connection,
+            remedy=f"{why[0].upper()}{why[1:]}; see the README's table of options",
+        )
+
+
+COMMON_OPTIONS = (
+    Option("batch_rows", "int", 50_000, "rows in one Arrow batch", minimum=1),
+    Option("connect_timeout_s", "int", 10, "seconds until a connection attempt is given up", minimum=1),
+    Option("statement_timeout_s", "int", 0, "seconds a statement may run on the server; 0 is no limit", minimum=0),
+)
+
+
+@dataclass(frozen=True)
+class ConnectionSpec:
+    """The facts of one engine that extractor, loader, router and `dvt debug` share.
+
+    Args:
+        type: The `type` of the profile output.
+        dialect: sqlglot's name of the engine's SQL dialect.
+        settings: Keys of the output, the same as the stock dbt adapter's.
+        required: Keys without which nothing works; an inner tuple lists alternatives.
+        secret_settings: Keys whose values are wrapped as secrets.
+        options: The engine's own options below `dvt:`, besides the common ones.
+        drivers: Modules of which one must be importable; empty when nothing is needed.
+        extra: The pip extra that brings the driver.
+        place: Function from the settings to a key that is equal for the same server and database.
+        runs_sql: Whether the engine runs SQL of its own (files do not).
+        has_snapshot: Whether all scans of one extractor see one state of the data.
+        atomic_swap: Whether a table can be replaced without a moment in which it is missing.
+        max_identifier_bytes: Longest identifier.
+    """
+
+    type: str
+    dialect: str
+    settings: tuple[str, ...]
+    place: Callable[[Mapping[str, Any]], tuple[Any, ...]]
+    required: tuple[str | tuple[str, ...], ...] = ()
+    secret_settings: tuple[str, ...] = ("password", "pass")
+    options: tuple[Option, ...] = ()
+    drivers: tuple[str, ...] = ()
+    extra: str | None = None
+    runs_sql: bool = True
+    has_snapshot: bool = True
+    atomic_swap: bool = True
+    max_identifier_bytes: int = 63
+    common_options: tuple[Option, ...] = field(default=COMMON_OPTIONS)
+
+    @property
+    def all_options(self) -> tuple[Option, ...]:
+        """The common options, then the engine's own."""
+        return self.common_options + self.options
+
+    def check_options(self, given: Any, connection: str) -> dict[str, Any]:
+        """All options with their values: the given ones checked, the others at their defaults."""
+        if given is None:
+            given = {}
+        if not isinstance(given, Mapping):
+            raise ConfigurationError(
+                f"`dvt:` is {given!r}",
+                code="DVT103",
+                connection=connection,
+                remedy="Write it as a mapping of options, for example `dvt: {batch_rows: 20000}`",
+            )
+        known = {option.name: option for option in self.all_options}
+        for name in given:
+            if name not in known:
+                raise ConfigurationError(
+                    f"unknown option dvt.{name} for type {self.type}: {nearest(str(name), known)}",
+                    code="DVT102",
+                    connection=connection,
+                    remedy="Correct or remove it in profiles.yml",
+                )
+        return {
+            name: option.check(given[name], connection) if name in given else option.default
+            for name, option in known.items()
+        }

@@ -1,0 +1,170 @@
+"""The extractor contract: five members of a plugin, and what the base gives on top of them."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, ClassVar
+
+from dvt.connections.connection import Connection
+from dvt.connections.spec import ConnectionSpec
+from dvt.errors import ConfigurationError
+from dvt.federation.stream import ColumnSchema, RowStream
+from dvt.identifiers import Relation
+
+
+@dataclass(frozen=True)
+class ExtractionConfig:
+    """One scan request: a relation, or a query in the source's own SQL.
+
+    Args:
+        relation: The relation to read; None when `query` is given.
+        query: A query in the source's dialect; None when `relation` is given.
+        columns: Names of the columns wanted, in this order; None for all.
+        predicates: sqlglot conditions over the relation's columns, as the planner pushes them.
+        limit: At most that many rows.
+        batch_size: Rows in one record batch; None for the connection's `batch_rows`.
+        source_name: What messages call this source, for example "crm.customers".
+        declared: Data types that the project declares for columns (a CSV file has no others).
+        file_options: The source's own options where the connection holds files.
+    """
+
+    relation: Relation | None = None
+    query: str | None = None
+    columns: tuple[str, ...] | None = None
+    predicates: tuple[Any, ...] = ()
+    limit: int | None = None
+    batch_size: int | None = None
+    source_name: str = ""
+    declared: Mapping[str, str] = field(default_factory=dict)
+    file_options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if (self.relation is None) == (self.query is None):
+            raise ConfigurationError("a scan request names either a relation or a query")
+
+    @property
+    def label(self) -> str:
+        """What messages call the thing that is read."""
+        return self.source_name or (str(self.relation) if self.relation else "query")
+
+
+@dataclass(frozen=True)
+class ExtractionResult:
+    """What an extraction to Parquet did.
+
+    Args:
+        path: The Parquet file.
+        rows: Rows written.
+        bytes: Arrow bytes that came from the source.
+        seconds: Wall time.
+        method: "copy_streaming", "cursor_streaming", "arrow_streaming" or "buffered".
+    """
+
+    path: Path
+    rows: int
+    bytes: int
+    seconds: float
+    method: str
+
+
+class BaseExtractor(ABC):
+    """Reads one connection. One instance is one session, used by one thread at a time.
+
+    All scans of an instance see one snapshot, where the engine has one: it begins with the first scan and ends with
+    `close`. A scan's stream is read to its end, or closed, before the next scan begins.
+    """
+
+    spec: ClassVar[ConnectionSpec]
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    @classmethod
+    def spec_for(cls, type_: str) -> ConnectionSpec:
+        """The spec for one of the types that the plugin is registered under."""
+        return cls.spec
+
+    @abstractmethod
+    def ping(self) -> str:
+        """Connect, log in, and give the server's version.
+
+        Raises:
+            ConnectionFailedError: And its family: network, TLS, credentials.
+        """
+
+    @abstractmethod
+    def describe(self, request: ExtractionConfig) -> list[ColumnSchema]:
+        """The columns that `scan` would give, from the catalogue or the cursor, never from data.
+
+        Raises:
+            RelationNotFoundError: The relation or a column does not exist.
+        """
+
+    @abstractmethod
+    def scan(self, request: ExtractionConfig) -> RowStream:
+        """Start reading. Memory stays within a few batches, whatever the size of the source."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End the session; closing twice is allowed."""
+
+    def cancel(self) -> None:
+        """End a running scan from another thread, on the server too."""
+        self.close()
+
+    def source_sql(self, request: ExtractionConfig) -> str:
+        """The SQL that `scan` sends for a request, for `dvt plan`; no data is read, no server needed.
+
+        Where the sent text depends on the catalogue (a cast per type), this gives it without those casts.
+        """
+        from dvt.federation.extractors.scan_sql import scan_sql
+
+        return scan_sql(request, self.connection.dialect)
+
+    def batch_rows(self, request: ExtractionConfig) -> int:
+        """Rows in one batch of this request."""
+        return int(request.batch_size or self.connection.options["batch_rows"])
+
+    def extract_stream(self, query: str, **options: Any) -> RowStream:
+        """Stream a query in the source's own SQL; options are those of `ExtractionConfig`."""
+        return self.scan(ExtractionConfig(query=query, **options))
+
+    def extract(self, config: ExtractionConfig, output_path: Path) -> ExtractionResult:
+        """Stream a request into one Parquet file, written beside its place and renamed when complete."""
+        import pyarrow.parquet as pq
+
+        started = time.monotonic()
+        partial = output_path.with_name(output_path.name + ".part")
+        with self.scan(config) as stream:
+            with pq.ParquetWriter(partial, stream.schema, compression="zstd") as writer:
+                for batch in stream.batches():
+                    writer.write_batch(batch)
+            partial.replace(output_path)
+            seconds = time.monotonic() - started
+            return ExtractionResult(output_path, stream.rows_read, stream.bytes_read, seconds, stream.method)
+
+    def get_columns(self, relation: Relation) -> list[ColumnSchema]:
+        """The columns of a relation."""
+        return self.describe(ExtractionConfig(relation=relation))
+
+    def get_row_count(self, relation: Relation) -> int:
+        """The exact number of rows, counted by the source."""
+        from dvt.federation.extractors.scan_sql import count_sql
+
+        with self.extract_stream(count_sql(relation, self.connection.dialect)) as stream:
+            batch = stream.read_batch(1)
+            assert batch is not None, "count(*) gives one row"
+            return int(batch.column(0)[0].as_py())
+
+    def __enter__(self) -> BaseExtractor:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

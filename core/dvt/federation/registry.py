@@ -1,0 +1,84 @@
+"""Plugins by packaging entry point: a third party adds an engine without touching this repository."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dvt.connections.connection import Connection
+from dvt.errors import ConfigurationError, nearest
+
+if TYPE_CHECKING:
+    from dvt.federation.engines.base import BaseEngine
+    from dvt.federation.extractors.base import BaseExtractor
+    from dvt.federation.loaders.base import BaseLoader
+
+EXTRACTORS, LOADERS, ENGINES = "dvt.extractors", "dvt.loaders", "dvt.engines"
+
+
+@cache
+def _plugins(group: str) -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=group)}
+
+
+def known_types() -> tuple[str, ...]:
+    """The connection types that have an extractor, sorted."""
+    return tuple(sorted(_plugins(EXTRACTORS)))
+
+
+def _load(group: str, name: str, what: str) -> Any:
+    plugins = _plugins(group)
+    if name not in plugins:
+        raise ConfigurationError(
+            f"no {what} for type '{name}': {nearest(name, plugins)}",
+            code="DVT106",
+            remedy="Correct the type, or install the plugin that provides it",
+        )
+    return plugins[name].load()
+
+
+def extractor_class(type_: str) -> type[BaseExtractor]:
+    """The extractor plugin of a connection type.
+
+    Raises:
+        ConfigurationError: There is none.
+    """
+    found: type[BaseExtractor] = _load(EXTRACTORS, type_, "extractor")
+    return found
+
+
+def loader_class(type_: str) -> type[BaseLoader]:
+    """The loader plugin of a connection type.
+
+    Raises:
+        ConfigurationError: There is none.
+    """
+    found: type[BaseLoader] = _load(LOADERS, type_, "loader")
+    return found
+
+
+def engine_class(name: str) -> type[BaseEngine]:
+    """The compute engine of that name.
+
+    Raises:
+        ConfigurationError: There is none.
+    """
+    found: type[BaseEngine] = _load(ENGINES, name, "engine")
+    return found
+
+
+def open_connection(name: str, output: Mapping[str, Any], root: Path | None = None) -> Connection:
+    """A checked connection from a rendered profile output. Nothing is contacted.
+
+    Raises:
+        ConfigurationError: The type, a key or an option is unknown, or a key is missing.
+    """
+    type_ = str(output.get("type", ""))
+    try:
+        plugin = extractor_class(type_)
+    except ConfigurationError as error:
+        raise error.at(connection=name) from None
+    return Connection.from_output(name, output, plugin.spec_for(type_), root)

@@ -1,0 +1,69 @@
+"""What a federated query is made of: inputs bound to connections, and the plan for reading them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from dvt.connections.connection import Connection
+from dvt.federation.engines.base import Handle
+from dvt.federation.extractors.base import ExtractionConfig
+from dvt.identifiers import Relation
+
+
+@dataclass(frozen=True)
+class Input:
+    """A relation that a federated query may read.
+
+    Args:
+        handle: The name under which it stands in the engine's SQL.
+        connection: Where it lives.
+        relation: What it is called there.
+        source_name: What messages call it, for example "crm.customers".
+        declared: Data types declared for columns in the project (a CSV file has no others).
+        file_options: For files: path and format given in the project.
+    """
+
+    handle: Handle
+    connection: Connection
+    relation: Relation
+    source_name: str = ""
+    declared: Mapping[str, str] = field(default_factory=dict, hash=False)
+    file_options: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
+class ScanPlan:
+    """One read of one input.
+
+    Args:
+        input: What is read.
+        columns: Columns that the query needs, in the relation's order; None for all.
+        sql: The statement sent to the source, for `dvt plan`.
+        reason: Why all columns are read, when `columns` is None.
+    """
+
+    input: Input
+    columns: tuple[str, ...] | None
+    sql: str
+    reason: str = ""
+
+    def request(self, batch_rows: int | None = None) -> ExtractionConfig:
+        """The scan request for the extractor."""
+        return ExtractionConfig(
+            relation=self.input.relation,
+            columns=self.columns,
+            batch_size=batch_rows,
+            source_name=self.input.source_name,
+            declared=self.input.declared,
+            file_options=self.input.file_options,
+        )
+
+
+@dataclass(frozen=True)
+class QueryPlan:
+    """A federated query and the scans that feed it. A handle that the query does not mention is not scanned."""
+
+    sql: str
+    scans: tuple[ScanPlan, ...]

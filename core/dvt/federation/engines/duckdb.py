@@ -1,0 +1,276 @@
+"""The embedded compute engine: a private in-memory DuckDB that spills to a private folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from dvt.errors import DvtError, InterruptedRunError, PlanError
+from dvt.federation.engines.base import BaseEngine, EngineLimits, Handle
+from dvt.federation.engines.duckdb_errors import translate
+from dvt.federation.engines.plain_arrow import plain_batch, plain_schema
+from dvt.federation.stream import ColumnSchema, RowStream
+from dvt.identifiers import Relation, quote
+from dvt.types.duckdb import SESSION_SETTINGS, projected_query
+
+_SOURCE = "dvt_source"
+
+
+class DuckDBEngine(BaseEngine):
+    """One DuckDB instance per session. Several threads may register relations; each statement has its own cursor.
+
+    A stream is always read to its end into a table of an attached in-memory catalogue, which keeps three-part names
+    and spills like any other table. (A view over an Arrow reader would give no rows on its second scan, silently.)
+    """
+
+    def __init__(self, limits: EngineLimits) -> None:
+        super().__init__(limits)
+        import duckdb
+
+        limits.spill_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._folder = Path(tempfile.mkdtemp(prefix="duckdb_", dir=limits.spill_folder))  # mkdtemp gives 0700
+        self._lock = threading.RLock()
+        self._cursors: set[Any] = set()
+        self._is_interrupted = False
+        self._is_closed = False
+        self._connection = duckdb.connect(
+            ":memory:",
+            config={
+                "memory_limit": f"{max(limits.memory_bytes, 1) // 1024}KiB",
+                "temp_directory": os.fspath(self._folder),
+                "threads": max(limits.threads, 1),
+                # Nothing is downloaded at run time.
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+            },
+        )
+        # A query never reads the Python variables of the code that runs it.
+        for statement in (*SESSION_SETTINGS, "set python_enable_replacements = false"):
+            self._connection.execute(statement)
+
+    def register(self, handle: Handle, stream: RowStream) -> int:
+        """Read a stream to its end into a table; returns the rows.
+
+        Raises:
+            PlanError: Two columns that DuckDB cannot tell apart, or a relation without columns.
+            DvtError: Whatever the stream itself raised, unchanged.
+        """
+        _check_names(stream.schema.names, f"relation {handle.catalog}.{handle.schema}.{handle.name}")
+        source = _Watched(stream, self._check_interrupted)
+        with self._cursor() as cursor:
+            target = self._place(cursor, handle)
+            cursor.register(_SOURCE, pa.RecordBatchReader.from_batches(stream.schema, source.batches()))
+            try:
+                cursor.execute(" ".join(["create table", target, "as select * from", _SOURCE]))
+            except Exception as error:
+                if source.error is None:
+                    raise translate(error) from error
+                raise source.error  # noqa: B904 the stream's error keeps its own cause
+        return stream.rows_read
+
+    def register_parquet(self, handle: Handle, paths: list[Path]) -> None:
+        """A view over Parquet files that were written from one stream's schema.
+
+        The view's types are those that `register` would have given: the files keep the Arrow schema.
+        """
+        import pyarrow.parquet as pq
+
+        schema = pq.read_schema(paths[0])
+        _check_names(schema.names, f"relation {handle.catalog}.{handle.schema}.{handle.name}")
+        with self._cursor() as cursor, _translated():
+            target = self._place(cursor, handle)
+            cursor.register(_SOURCE, schema.empty_table().to_reader())
+            wanted = _described(cursor.sql(" ".join(["from", _SOURCE])))
+            cursor.unregister(_SOURCE)
+            scan = cursor.read_parquet([os.fspath(path) for path in paths])
+            columns = [
+                quote(name, "duckdb")
+                if (name, type_) in _described(scan)
+                else f"cast({quote(name, 'duckdb')} as {type_}) as {quote(name, 'duckdb')}"
+                for name, type_ in wanted
+            ]
+            files = ", ".join("'" + os.fspath(path).replace("'", "''") + "'" for path in paths)
+            parts = ["create view", target, "as select", ", ".join(columns), "from read_parquet([", files, "])"]
+            cursor.execute(" ".join(parts))
+
+    def execute(self, sql: str, batch_rows: int = 50_000) -> RowStream:
+        """Run one query; its batches are in the carrying vocabulary, also when there are none.
+
+        Raises:
+            PlanError: The statement is not one query, does not bind, or gives two columns of one name.
+            DataError: A value does not fit a cast.
+            ResourceError: Memory or disk ran out.
+        """
+        cursor = self._open_cursor()
+        try:
+            reader, native_types = self._start(cursor, sql, batch_rows)
+        except BaseException:
+            self._drop_cursor(cursor)
+            raise
+        schema = plain_schema(reader.schema)
+        columns = [
+            ColumnSchema(field.name, field.type, True, native)
+            for field, native in zip(schema, native_types, strict=True)
+        ]
+
+        def close() -> None:
+            reader.close()
+            self._drop_cursor(cursor)
+
+        return RowStream(columns, self._batches(reader, schema), close=close, method="engine")
+
+    def _start(self, cursor: Any, sql: str, batch_rows: int) -> tuple[pa.RecordBatchReader, list[str]]:
+        with _translated(is_binding=True):
+            statements = cursor.extract_statements(sql)
+        if len(statements) != 1:
+            raise PlanError(f"the model holds {len(statements)} statements", remedy="Leave one query in the model")
+        if statements[0].type.name not in ("SELECT", "MULTI"):  # MULTI: a PIVOT, which DuckDB runs in two steps
+            raise PlanError("the model is not a query", remedy="Leave one SELECT in the model")
+        columns = _described(_bind(cursor, sql, statements[0]))
+        _check_names([name for name, _ in columns], "the query's output")
+        with _translated():
+            carried = cursor.sql(projected_query(sql, columns))
+            # DuckDB before 1.5 has the streaming reader under another name.
+            start = getattr(carried, "to_arrow_reader", None) or carried.fetch_arrow_reader
+            reader = start(batch_rows)
+        self._check_interrupted()
+        return reader, [type_ for _, type_ in columns]
+
+    def _batches(self, reader: pa.RecordBatchReader, schema: pa.Schema) -> Generator[pa.RecordBatch, None, None]:
+        while True:
+            self._check_interrupted()
+            with _translated():
+                try:
+                    batch = reader.read_next_batch()
+                except StopIteration:
+                    return
+            yield plain_batch(batch, schema)
+
+    def interrupt(self) -> None:
+        """End whatever runs, from another thread; nothing runs in this session afterwards."""
+        with self._lock:
+            self._is_interrupted = True
+            for cursor in self._cursors:
+                cursor.interrupt()
+
+    def close(self) -> None:
+        """End the session and delete its spill folder. Closing twice is allowed."""
+        with self._lock:
+            if self._is_closed:
+                return
+            self._is_closed = True
+            cursors, self._cursors = self._cursors, set()
+        for cursor in cursors:
+            cursor.close()
+        self._connection.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _check_interrupted(self) -> None:
+        if self._is_interrupted:
+            raise InterruptedRunError("the query was interrupted", phase="compute")
+
+    def _open_cursor(self) -> Any:
+        with self._lock:
+            self._check_interrupted()
+            cursor = self._connection.cursor()
+            for statement in SESSION_SETTINGS:  # settings of a connection are not those of its cursors
+                cursor.execute(statement)
+            self._cursors.add(cursor)
+            return cursor
+
+    def _drop_cursor(self, cursor: Any) -> None:
+        with self._lock:
+            self._cursors.discard(cursor)
+            cursor.close()
+
+    @contextmanager
+    def _cursor(self) -> Iterator[Any]:
+        cursor = self._open_cursor()
+        try:
+            yield cursor
+        finally:
+            self._drop_cursor(cursor)
+
+    def _place(self, cursor: Any, handle: Handle) -> str:
+        """The handle's quoted name, with its catalogue and schema made when they are missing."""
+        catalog = quote(handle.catalog, "duckdb")
+        # Two threads that attach one catalogue at a time would both find it missing.
+        with self._lock, _translated(is_binding=True):
+            cursor.execute(" ".join(["attach if not exists ':memory:' as", catalog]))
+            schema = Relation(handle.schema, handle.catalog).sql("duckdb")
+            cursor.execute(" ".join(["create schema if not exists", schema]))
+        return Relation(handle.name, handle.schema, handle.catalog).sql("duckdb")
+
+
+class _Watched:
+    """A stream on its way into DuckDB, which turns the reader's exceptions into text: the exception is kept here."""
+
+    def __init__(self, stream: RowStream, check: Callable[[], None]) -> None:
+        self.error: BaseException | None = None
+        self._stream = stream
+        self._check = check
+
+    def batches(self) -> Generator[pa.RecordBatch, None, None]:
+        try:
+            for batch in self._stream.batches():
+                self._check()
+                yield batch
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            self.error = error
+            raise
+
+
+@contextmanager
+def _translated(is_binding: bool = False) -> Iterator[None]:
+    try:
+        yield
+    except DvtError:
+        raise
+    except Exception as error:
+        raise translate(error, is_binding=is_binding) from error
+
+
+def _bind(cursor: Any, sql: str, statement: Any) -> Any:
+    """The relation of a query, not yet run."""
+    import duckdb
+
+    with _translated(is_binding=True):
+        try:
+            return cursor.sql(sql)
+        except (duckdb.BinderException, duckdb.CatalogException):
+            # The relation API leaves out where it stands in the text; this fails in the same way, and says it.
+            cursor.execute(statement)
+            raise
+
+
+def _described(relation: Any) -> list[tuple[str, str]]:
+    """Names and DuckDB types of a relation's columns."""
+    return list(zip(relation.columns, map(str, relation.types), strict=True))
+
+
+def _check_names(names: list[str], what: str) -> None:
+    """Names that DuckDB would silently rename are refused."""
+    if not names:
+        raise PlanError(f"{what} has no columns", remedy="Give it at least one column")
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.get(name.lower())
+        if other is not None:
+            pair = f"'{name}' twice" if other == name else f"'{other}' and '{name}', which differ only by case"
+            raise PlanError(
+                f"{what} holds column {pair}",
+                column=name,
+                phase="compute",
+                remedy="Give one of them another name (for a source: through a view there)",
+            )
+        seen[name.lower()] = name

@@ -1,0 +1,68 @@
+"""From a query and its possible inputs to the scans that feed it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from sqlglot import exp
+
+from dvt.errors import PlanError, nearest
+from dvt.federation.engines.base import Handle
+from dvt.federation.extractors.base import BaseExtractor
+from dvt.federation.plan.model import Input, QueryPlan, ScanPlan
+from dvt.federation.plan.parse import Handles, parse_query
+from dvt.federation.plan.projection import needed_columns
+from dvt.federation.registry import extractor_class
+from dvt.federation.stream import ColumnSchema
+
+# Catalogues that every DuckDB session has.
+_ENGINE_CATALOGS = frozenset({"memory", "system", "temp"})
+
+ExtractorFactory = Callable[..., BaseExtractor]
+
+
+def plan_query(
+    sql: str,
+    inputs: Sequence[Input],
+    describe: Callable[[Input], list[ColumnSchema]],
+    *,
+    extractor_factory: ExtractorFactory | None = None,
+) -> QueryPlan:
+    """Which inputs a query reads, which of their columns, and by what SQL. No data is read.
+
+    Args:
+        sql: One query in DuckDB's SQL, over three-part handles.
+        inputs: What it may read; only what it mentions is described and scanned.
+        describe: Gives an input's columns.
+        extractor_factory: Makes an extractor of a connection, for its `source_sql`; the registry's when not given.
+
+    Raises:
+        PlanError: The query cannot be parsed, or names a relation that is none of the inputs.
+    """
+    by_handle = {input_.handle: input_ for input_ in inputs}
+    handles = Handles(by_handle)
+    root = parse_query(sql)
+    _check_known(root, handles, by_handle)
+    mentioned = sorted(handles.mentioned(root))
+    tables = {handle: [column.name for column in describe(by_handle[handle])] for handle in mentioned}
+    make = extractor_factory or (lambda connection: extractor_class(connection.type)(connection))
+    scans = []
+    for handle, (columns, reason) in needed_columns(sql, tables).items():
+        input_ = by_handle[handle]
+        request = ScanPlan(input_, columns, "", reason).request()
+        scans.append(ScanPlan(input_, columns, make(input_.connection).source_sql(request), reason))
+    return QueryPlan(sql, tuple(scans))
+
+
+def _check_known(root: exp.Expr, handles: Handles, by_handle: dict[Handle, Input]) -> None:
+    for table in root.find_all(exp.Table):
+        if not table.catalog or table.catalog.lower() in _ENGINE_CATALOGS or handles.of_table(table):
+            continue
+        name = ".".join((table.catalog, table.db, table.name))
+        known = [".".join((handle.catalog, handle.schema, handle.name)) for handle in by_handle]
+        raise PlanError(
+            f"{name} is not an input of this query: {nearest(name, known)}",
+            relation=name,
+            phase="plan",
+            remedy="Refer to relations through ref() and source()",
+        )

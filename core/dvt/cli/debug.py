@@ -72,7 +72,9 @@ def command(
     names = (only,) if only else connections.names
     checks = [_check(connections, name, bool(only) or name == connections.default_name) for name in names]
     if as_json:
-        click.echo(json.dumps({"profiles": str(connections.where), "connections": [asdict(c) for c in checks]}, indent=2))
+        click.echo(
+            json.dumps({"profiles": str(connections.where), "connections": [asdict(c) for c in checks]}, indent=2)
+        )
     else:
         click.echo(f"profile in {connections.where}")
         for check in checks:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import click
 
 
-@click.command("plan", context_settings={"ignore_unknown_options": True, "allow_extra_args": True}, add_help_option=False)
+@click.command(
+    "plan", context_settings={"ignore_unknown_options": True, "allow_extra_args": True}, add_help_option=False
+)
 @click.pass_context
 def command(context: click.Context) -> int:
     """Show each selected node's lane, the SQL for each source and the landing, without touching data."""

@@ -151,9 +151,12 @@ class Wire:
                     return Rows.of_one(self.read_packet())
                 self._receive(4 + size)
                 position = self._start  # the bytes may have been moved to the buffer's front
-            elif self._is_last(starts[-1], position) or len(starts) >= most or self._end == len(self._buffer):
-                break
-            elif self._end - position >= 4 and _header(self._buffer, position)[0] & _LONGEST == _LONGEST:
+            elif (
+                self._is_last(starts[-1], position)
+                or len(starts) >= most
+                or self._end == len(self._buffer)
+                or (self._end - position >= 4 and _header(self._buffer, position)[0] & _LONGEST == _LONGEST)
+            ):
                 break
             else:
                 self._receive_more()

@@ -18,8 +18,7 @@ _LANDING = (NodeType.Model, NodeType.Seed, NodeType.Snapshot)
 def meta_of(node: Any) -> dict[str, Any]:
     """A node's `meta`, wherever this dbt keeps it."""
     config = getattr(node, "config", None)
-    merged = {**(getattr(node, "meta", None) or {}), **(getattr(config, "meta", None) or {})}
-    return merged
+    return {**(getattr(node, "meta", None) or {}), **(getattr(config, "meta", None) or {})}
 
 
 def bound_connection(node: Any, default: str) -> str:

@@ -18,7 +18,9 @@ from dvt.dbt_bridge.engine_adapter import agate_table
 from dvt.dbt_bridge.failures import shown_by_dbt
 from dvt.dbt_bridge.landing import Target
 from dvt.dbt_bridge.runners import Federated, OnConnection
+from dvt.dbt_bridge.wrapping import select_all, select_from
 from dvt.errors import UnsupportedError
+from dvt.identifiers import Relation
 
 _LONG_AGO = dt.datetime(1, 1, 1, tzinfo=dt.timezone.utc)
 
@@ -35,16 +37,11 @@ class FederatedTest(Federated, TestRunner):
 
     def _counted(self, data_test: Any) -> TestResultData:
         config = data_test.config
-        limit = f" limit {int(config.limit)}" if config.limit else ""
         calc = config.fail_calc
         # The same statement as dbt's default__get_test_sql, with the project's own SQL in the same places.
-        sql = "\n".join(
-            [
-                f"select {calc} as failures, {calc} {config.warn_if} as should_warn,",
-                f"{calc} {config.error_if} as should_error",
-                f"from (select * from (\n{data_test.compiled_code}\n) as dvt_failing{limit}) as dbt_internal_test",
-            ]
-        )
+        failing = select_all(data_test.compiled_code, config.limit)
+        columns = f"{calc} as failures, {calc} {config.warn_if} as should_warn, {calc} {config.error_if} as should_error"
+        sql = "\n".join(["select", columns, "from (", failing, ") as dbt_internal_test"])
         with self.bridge.session.query(sql, self.bridge.handles.inputs(), node=data_test.name) as run:
             row = next(iter(run.stream))
         return TestResultData(
@@ -63,7 +60,7 @@ class FederatedTest(Federated, TestRunner):
                     private, _ = stack.enter_context(target.staged(run.stream))
                 relation = self.adapter.Relation.create_from(self.config, data_test)
                 name = relation.incorporate(path={"identifier": private.name})
-                data_test.compiled_code = f"select * from {name}"
+                data_test.compiled_code = select_from(name)
                 return super().execute_data_test(data_test, manifest)
         finally:
             data_test.compiled_code = compiled
@@ -77,9 +74,7 @@ class FederatedShow(Federated, ShowRunner):
         """The first rows of the result, as stock `show` gives them."""
         started = time.time()
         limit = self.config.args.limit
-        sql = compiled_node.compiled_code
-        if limit >= 0:
-            sql = f"select * from (\n{sql}\n) as dvt_shown limit {int(limit)}"
+        sql = select_all(compiled_node.compiled_code, limit if limit >= 0 else None)
         with shown_by_dbt(compiled_node):
             with self.bridge.session.query(sql, self.bridge.handles.inputs(), node=compiled_node.name) as run:
                 table = agate_table(run.stream)
@@ -127,9 +122,10 @@ class FilesFreshness(OnConnection, FreshnessRunner):
                 remedy="Name the column that holds the time of loading",
             )
         handle = self.bridge.handles.of_node(source)
-        name = ".".join('"' + part.replace('"', '""') + '"' for part in (handle.catalog, handle.schema, handle.name))
-        where = f" where {source.freshness.filter}" if source.freshness.filter else ""
-        sql = f"select max(({source.loaded_at_field})::timestamptz) as newest from {name}{where}"
+        name = Relation(handle.name, handle.schema, handle.catalog).sql("duckdb")
+        where = ["where", source.freshness.filter] if source.freshness.filter else []
+        field = source.loaded_at_field
+        sql = " ".join(["select max((", field, ")::timestamptz) as newest from", name, *where])
         with self.bridge.session.query(sql, self.bridge.handles.inputs(), node=source.name) as run:
             value = next(iter(run.stream))["newest"]
         return _LONG_AGO if value is None else value.astimezone(dt.timezone.utc)

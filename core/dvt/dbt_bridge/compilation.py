@@ -110,9 +110,7 @@ def _provider(compiler: FederatedCompiler) -> Any:
 
     class Source(RuntimeSourceResolver):
         def resolve(self, source_name: str, table_name: str) -> Any:
-            found = self.manifest.resolve_source(
-                source_name, table_name, self.current_project, self.model.package_name
-            )
+            found = self.manifest.resolve_source(source_name, table_name, self.current_project, self.model.package_name)
             if found is None or isinstance(found, Disabled):
                 raise TargetNotFoundError(
                     node=self.model,

@@ -135,4 +135,3 @@ class Router:
 
     def _get(self, name: str) -> Connection:
         return self._connections.get(name)
-

@@ -9,7 +9,7 @@ from dbt.cli.main import dbtRunner, dbtRunnerResult
 from dvt.dbt_bridge.substitution import substituted
 
 
-class dvtRunner(dbtRunner):  # noqa: N801 - the name is the counterpart of dbt's
+class dvtRunner(dbtRunner):
     """Runs dvt commands in this process, as `dbtRunner` runs dbt's.
 
     Example:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from dbt.context.providers import generate_runtime_model_context
@@ -17,6 +18,7 @@ from dvt.dbt_bridge.failures import shown_by_dbt
 from dvt.dbt_bridge.landing import Landing, Target, incremental_mode, is_plain, uses_own_macro
 from dvt.dbt_bridge.shim.adapter import is_shim
 from dvt.dbt_bridge.shim.batches import delete_batch_sql
+from dvt.dbt_bridge.wrapping import select_from
 from dvt.errors import DataError, UnsupportedError
 from dvt.federation.loaders.base import LoadResult
 from dvt.identifiers import Relation, private_name
@@ -76,7 +78,7 @@ class Lands(OnConnection):
         return bool(own if own is not None else getattr(self.config.args, "full_refresh", False))
 
     def _stock(self, model: Any, manifest: Any, private: Relation) -> Any:
-        return self._with_code(model, manifest, f"select * from {self._dbt_name(model, private)}")
+        return self._with_code(model, manifest, select_from(self._dbt_name(model, private))
 
     def _replace(self, model: Any, manifest: Any, target: Target, private: Relation, full_refresh: bool) -> Any:
         config = target.load_config("table", full_refresh=full_refresh)
@@ -153,7 +155,7 @@ class Lands(OnConnection):
             kwargs={
                 "temporary": False,
                 "relation": made,
-                "sql": f"select * from {self._dbt_name(model, private)}",
+                "sql": select_from(self._dbt_name(model, private)),
             },
         )
         self.adapter.execute(str(sql), auto_begin=True)
@@ -244,7 +246,9 @@ class NativeOnShim(Lands, ModelRunner):
         """Create the private relation on the server itself, then land it."""
         with shown_by_dbt(model):
             _refuse(model)
-            uses_own = uses_own_macro(manifest, self.config.project_name, model.config.materialized, self.adapter.type())
+            uses_own = uses_own_macro(
+                manifest, self.config.project_name, model.config.materialized, self.adapter.type()
+            )
             if uses_own:
                 return super().execute(model, manifest)
             if model.config.materialized == "view":
@@ -284,7 +288,13 @@ def _annotated(result: Any, model: Any, loaded: LoadResult, scans: Any) -> Any:
         "rows": loaded.rows,
         "load_method": loaded.method,
         "inputs": [
-            {"relation": s.source_name, "connection": s.connection, "rows": s.rows, "bytes": s.bytes, "method": s.method}
+            {
+                "relation": s.source_name,
+                "connection": s.connection,
+                "rows": s.rows,
+                "bytes": s.bytes,
+                "method": s.method,
+            }
             for s in scans
         ],
     }

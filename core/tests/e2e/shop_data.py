@@ -10,7 +10,14 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-CUSTOMERS = [(1, "Ann", "DE"), (2, "Bob O'Neil", ""), (3, "Cy", "FR"), (4, "Dí", "AT"), (5, "Eve", None), (6, "No one", "DE")]
+CUSTOMERS = [
+    (1, "Ann", "DE"),
+    (2, "Bob O'Neil", ""),
+    (3, "Cy", "FR"),
+    (4, "Dí", "AT"),
+    (5, "Eve", None),
+    (6, "No one", "DE"),
+]
 _START = dt.datetime(2024, 1, 1)
 ORDERS = [
     (

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -62,14 +64,21 @@ class MySQLDialect:
     }
 
     def open(self, connection: Connection) -> Any:
-        from dvt.connections import mysql
+        from dvt.connections.mysql import default_database
+        from dvt.connections.mysql_login import login
 
-        return mysql.open_dbapi(connection)
+        owner = login(connection, default_database(connection)).owner
+        # PyMySQL would give up a statement that runs longer than the connect timeout.
+        if hasattr(owner, "_read_timeout"):
+            owner._read_timeout = owner._write_timeout = None
+        with closing(owner.cursor()) as cursor:
+            cursor.execute("set session time_zone = '+00:00'")
+        return owner
 
     def translate(self, error: BaseException, connection: Connection) -> DvtError | None:
-        from dvt.connections import mysql
+        from dvt.connections.mysql import error_number, translate
 
-        return mysql.translate_or_none(error, connection)
+        return translate(error, connection, phase="land") if error_number(error) else None
 
     def list_schemas(self, cursor: Any) -> list[str]:
         cursor.execute("select schema_name from information_schema.schemata")
@@ -89,16 +98,21 @@ class MySQLDialect:
 
     def truncate_sql(self, quoted: str) -> str:
         # Not TRUNCATE: it commits, so readers could see an empty table.
-        return "delete from " + quoted
+        return " ".join(["delete from", quoted])
 
     def replace_view_sql(self, quoted: str, existing: str | None, query: str) -> list[str]:
         drop = ["drop table " + quoted] if existing == "table" else []
         return [*drop, "\n".join(["create or replace view " + quoted + " as", query])]
 
     def cancel(self, handle: Any, connection: Connection) -> None:
-        from dvt.connections import mysql
+        from dvt.connections.mysql import open_session
 
-        mysql.kill(handle, connection)
+        number = handle.thread_id() if hasattr(handle, "thread_id") else handle.connection_id
+        other = open_session(connection, None)
+        try:
+            other.run("kill query " + str(int(number)))
+        finally:
+            other.close()
 
 
 class SQLiteDialect:
@@ -116,14 +130,14 @@ class SQLiteDialect:
     }
 
     def open(self, connection: Connection) -> Any:
-        from dvt.connections import sqlite
+        from dvt.connections.sqlite import connect
 
-        return sqlite.open_dbapi(connection)
+        return connect(connection, writable=True)
 
     def translate(self, error: BaseException, connection: Connection) -> DvtError | None:
-        from dvt.connections import sqlite
+        from dvt.connections.sqlite import translate
 
-        return sqlite.translate_or_none(error, connection)
+        return translate(error, connection, phase="land") if isinstance(error, sqlite3.Error) else None
 
     def list_schemas(self, cursor: Any) -> list[str]:
         return [row[1] for row in cursor.execute("pragma database_list").fetchall()]
@@ -131,7 +145,9 @@ class SQLiteDialect:
     def list_relations(self, cursor: Any, schema: str) -> list[Named]:
         if schema != "main":
             return []
-        cursor.execute("select name, type from sqlite_master where type in ('table', 'view') and name not like 'sqlite_%'")
+        cursor.execute(
+            "select name, type from sqlite_master where type in ('table', 'view') and name not like 'sqlite_%'"
+        )
         return list(cursor.fetchall())
 
     def bindings(self, values: Sequence[Any]) -> Sequence[Any]:
@@ -145,7 +161,7 @@ class SQLiteDialect:
         return None
 
     def truncate_sql(self, quoted: str) -> str:
-        return "delete from " + quoted
+        return " ".join(["delete from", quoted])
 
     def replace_view_sql(self, quoted: str, existing: str | None, query: str) -> list[str]:
         drop = [f"drop {existing} " + quoted] if existing in ("table", "view") else []

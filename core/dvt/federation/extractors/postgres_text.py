@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dvt.types.postgres_dates import date_days, time_micros, timestamp_micros
 from dvt.types.postgres import Carrier
+from dvt.types.postgres_dates import date_days, time_micros, timestamp_micros
 from dvt.types.vocabulary import INTERVAL, TIME, is_json, is_uuid
 
 _QUOTED = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL)

@@ -138,9 +138,7 @@ def _parameters(connection: Connection) -> dict[str, Any]:
         "user": connection.first("user"),
         "password": connection.secret("password", "pass"),
         "dbname": connection.first("dbname", "database"),
-        "connect_timeout": int(
-            connection.first("connect_timeout", default=connection.options["connect_timeout_s"])
-        ),
+        "connect_timeout": int(connection.first("connect_timeout", default=connection.options["connect_timeout_s"])),
         "application_name": connection.first("application_name", default="dvt"),
         "client_encoding": "UTF8",
         # Named prepared statements do not survive a pooler that hands out other sessions.

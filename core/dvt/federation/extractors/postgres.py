@@ -158,7 +158,9 @@ class PostgresExtractor(BaseExtractor):
         if len(ranges) > 1 and request.limit is None:
             columns = tuple(column.name for column in decoder.columns)
             statements = [
-                copy_sql(scan_sql(replace(request, columns=columns, predicates=(*request.predicates, part)), "postgres"))
+                copy_sql(
+                    scan_sql(replace(request, columns=columns, predicates=(*request.predicates, part)), "postgres")
+                )
                 for part in ranges
             ]
             self._parallel = ParallelCopy(self.connection, str(self._snapshot), statements, decoder, rows, _BLOCK_BYTES)

@@ -92,9 +92,7 @@ def columns_of(
         PlanError: Two columns of one name.
     """
     if not described:
-        raise UnsupportedError(
-            "the result has no columns", relation=request.label, remedy="Select at least one column"
-        )
+        raise UnsupportedError("the result has no columns", relation=request.label, remedy="Select at least one column")
     names = Counter(name for name, *_ in described)
     doubled = [name for name, count in names.items() if count > 1]
     if doubled:
@@ -120,7 +118,9 @@ def columns_of(
     return tuple(columns), tuple(carriers)
 
 
-def _not_null(session: psycopg.Connection[Any], described: list[tuple[str, int, int, int, int]]) -> set[tuple[int, int]]:
+def _not_null(
+    session: psycopg.Connection[Any], described: list[tuple[str, int, int, int, int]]
+) -> set[tuple[int, int]]:
     tables = sorted({table for _, _, _, table, _ in described if table})
     return {(row[0], row[1]) for row in session.execute(_NOT_NULL, [tables]).fetchall()}
 

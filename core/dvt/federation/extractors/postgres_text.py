@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 import re
 from collections.abc import Callable
 from typing import Any
@@ -10,8 +9,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dvt.types.postgres import Carrier
 from dvt.types.postgres_dates import date_days, time_micros, timestamp_micros
+from dvt.types.hexadecimal import binary_from_hex, offsets_of, uuid_storage_from_text
+from dvt.types.postgres import Carrier
 from dvt.types.vocabulary import INTERVAL, TIME, is_json, is_uuid
 
 _QUOTED = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL)
@@ -20,7 +20,6 @@ _INTERVAL = re.compile(
     r"P(?:(-?\d+)Y)?(?:(-?\d+)M)?(?:(-?\d+)W)?(?:(-?\d+)D)?(?:T(?:(-?\d+)H)?(?:(-?\d+)M)?(?:(-?)(\d+)(?:\.(\d+))?S)?)?"
 )
 _INT64_MAX = 2**63 - 1
-_ZERO_UUID = "0" * 32
 
 
 class ValueRefusedError(Exception):
@@ -53,9 +52,9 @@ def decode(texts: pa.Array, carrier: Carrier) -> pa.Array:
     if is_json(type_):
         return pa.ExtensionArray.from_storage(type_, texts)
     if is_uuid(type_):
-        return pa.ExtensionArray.from_storage(type_, _uuid_bytes(texts))
+        return pa.ExtensionArray.from_storage(type_, uuid_storage_from_text(texts))
     if pa.types.is_binary(type_):
-        return _bytes(texts)
+        return binary_from_hex(pc.utf8_slice_codeunits(texts, 2))
     if pa.types.is_boolean(type_):
         return pc.equal(texts, "t")
     if type_ == INTERVAL:
@@ -105,20 +104,6 @@ def _interval(text: str) -> pa.MonthDayNano:
     return pa.MonthDayNano([years * 12 + months, weeks * 7 + days, nanos])
 
 
-def _uuid_bytes(texts: pa.Array) -> pa.Array:
-    bare = pc.fill_null(pc.replace_substring(texts, "-", ""), _ZERO_UUID)
-    raw = pa.py_buffer(binascii.unhexlify(_content(bare)))
-    return pa.Array.from_buffers(pa.binary(16), len(texts), [_validity(texts), raw])
-
-
-def _bytes(texts: pa.Array) -> pa.Array:
-    digits = pc.utf8_slice_codeunits(pc.fill_null(texts, ""), 2)
-    raw = pa.py_buffer(binascii.unhexlify(_content(digits)))
-    lengths = pc.cast(pc.divide(pc.binary_length(digits), 2), pa.int32())
-    offsets = _offsets(lengths)
-    return pa.Array.from_buffers(pa.binary(), len(texts), [_validity(texts), offsets.buffers()[1], raw])
-
-
 def _lists(texts: pa.Array, carrier: Carrier, element: Carrier) -> pa.Array:
     present = pc.fill_null(texts, "{}")
     for pattern, why in (
@@ -143,7 +128,7 @@ def _lists(texts: pa.Array, carrier: Carrier, element: Carrier) -> pa.Array:
         )
     values = decode(flat, element)
     mask = pc.is_null(texts) if texts.null_count else None
-    return pa.ListArray.from_arrays(_offsets(lengths), values, type=carrier.type, mask=mask)
+    return pa.ListArray.from_arrays(offsets_of(lengths), values, type=carrier.type, mask=mask)
 
 
 def _elements(text: str, delimiter: str) -> list[str | None]:
@@ -163,21 +148,3 @@ def _elements(text: str, delimiter: str) -> list[str | None]:
             found.append(None if bare == "NULL" else bare)
             position = stop + 1
     return found
-
-
-def _offsets(lengths: pa.Array) -> pa.Array:
-    zero = pa.array([0], pa.int32())
-    return pa.concat_arrays([zero, pc.cast(pc.cumulative_sum(lengths), pa.int32())])
-
-
-def _validity(texts: pa.Array) -> pa.Buffer | None:
-    return pc.is_valid(texts).buffers()[1] if texts.null_count else None
-
-
-def _content(texts: pa.Array) -> memoryview:
-    """All characters of a string array without nulls, one after another."""
-    _, offsets, data = texts.buffers()
-    if data is None or len(texts) == 0:
-        return memoryview(b"")
-    marks = memoryview(offsets).cast("i")
-    return memoryview(data)[marks[texts.offset] : marks[texts.offset + len(texts)]]

@@ -133,7 +133,11 @@ _FAMILIES: tuple[tuple[type[errors.DvtError], frozenset[int], str | None], ...] 
     (errors.QueryError, frozenset({1213, 1412, 1020}), _RUN_AGAIN),
 )
 _BY_NUMBER = {number: (family, remedy) for family, numbers, remedy in _FAMILIES for number in numbers}
-_COLUMN = re.compile(r"(?i)\bcolumn:? ['`](?:[^'`]*\.)?([^'`]+)['`]|CONSTRAINT [`'](?:[^`']*\.)?([^`'.]+)[`'] failed")
+# "column 'a'", "column `db`.`t`.`a`", "Column: 'a'", "CONSTRAINT `t.a` failed" (MariaDB's check of one column)
+_COLUMN = re.compile(
+    r"(?i)\bcolumn:? (?:'([^']+)'|(?:`(?:[^`]|``)*`\.){0,2}`((?:[^`]|``)+)`)|CONSTRAINT [`'](?:[^`'.]*\.)?([^`']+)[`'] failed"
+)
+_ROW = re.compile(r"(?i)\bat row (\d+)")
 
 
 def error_number(error: BaseException) -> int:
@@ -166,14 +170,44 @@ def translate(
             family, remedy = errors.ConnectionFailedError, "Check host, port, TLS settings and that the server is up"
     elif is_network:
         family, remedy = errors.ConnectionLostError, _RUN_AGAIN
-    found = _COLUMN.search(message) if issubclass(family, (errors.DataError, errors.RelationNotFoundError)) else None
+    names_column = issubclass(family, (errors.DataError, errors.RelationNotFoundError))
     return family(
         f"{message} (MySQL error {number})" if number else message,
         connection=connection.name,
         relation=relation,
-        column=(found.group(1) or found.group(2)) if found else None,
+        column=named_column(message) if names_column else None,
         phase=phase,
         remedy=remedy,
+    )
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether the session is gone with this error."""
+    family, _ = _BY_NUMBER.get(error_number(error), (errors.QueryError, None))
+    return isinstance(error, OSError) or family is errors.ConnectionLostError
+
+
+def named_column(message: str) -> str | None:
+    """The column that a message of the server names.
+
+    >>> named_column("Incorrect integer value: 'x' for column `shop`.`t`.`a` at row 7")
+    'a'
+    """
+    found = _COLUMN.search(message)
+    return next((part for part in found.groups() if part), None) if found else None
+
+
+def warning_error(code: int, message: str, connection: Connection, *, phase: str, relation: str) -> errors.DataError:
+    """The error for a warning about a value: what is only a warning to the server has changed the value."""
+    row = _ROW.search(message)
+    return errors.DataError(
+        f"{message} (MySQL warning {code})",
+        connection=connection.name,
+        relation=relation,
+        column=named_column(message),
+        rows=f"row {row.group(1)}" if row else None,
+        phase=phase,
+        remedy="Cast the column to a type that holds the value, or declare a wider one",
     )
 
 

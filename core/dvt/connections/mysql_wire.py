@@ -151,9 +151,7 @@ class Wire:
                     return Rows.of_one(self.read_packet())
                 self._receive(4 + size)
                 position = self._start  # the bytes may have been moved to the buffer's front
-            elif self._is_last(starts[-1], position) or len(starts) >= most or self._end == len(self._buffer):
-                break
-            elif self._end - position >= 4 and _header(self._buffer, position)[0] & _LONGEST == _LONGEST:
+            elif self._is_last(starts[-1], position) or len(starts) >= most or self._cannot_grow(position):
                 break
             else:
                 self._receive_more()
@@ -172,6 +170,11 @@ class Wire:
             if len(starts) >= most:
                 break
         return position
+
+    def _cannot_grow(self, position: int) -> bool:
+        """Whether the packet at a position has to wait: the buffer is full, or it is one of a long row."""
+        is_full = self._end == len(self._buffer)
+        return is_full or (self._end - position >= 4 and _header(self._buffer, position)[0] & _LONGEST == _LONGEST)
 
     def _is_last(self, start: int, after: int) -> bool:
         first = self._buffer[start]

@@ -140,7 +140,9 @@ def _may_hold_anything(type_: pa.DataType) -> bool:
 def _hexadecimal(values: pa.Array) -> pa.Array:
     offsets = np.frombuffer(values.buffers()[1], dtype=np.int32)[values.offset : values.offset + len(values) + 1]
     data = values.buffers()[2]
-    digits = bytes(memoryview(data)[offsets[0] : offsets[-1]]).hex().encode() if data is not None and len(values) else b""
+    digits = (
+        bytes(memoryview(data)[offsets[0] : offsets[-1]]).hex().encode() if data is not None and len(values) else b""
+    )
     widths = (offsets - offsets[0]) * 2 if len(values) else np.zeros(1, dtype=np.int32)
     buffers = [None, pa.py_buffer(widths.astype(np.int32)), pa.py_buffer(digits)]
     text = pa.Array.from_buffers(pa.string(), len(values), buffers)

@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator, Sequence
 
 import pyarrow as pa
 
-from dvt.connections.mysql import warning_error
+from dvt.connections.mysql import named_column, warning_error
 from dvt.connections.mysql_session import Session
 from dvt.errors import DataError
 from dvt.federation.loaders.mysql_cells import ColumnWriter, file_lines, insert_rows
@@ -119,9 +119,9 @@ def _bundled(rows: list[str], wanted_bytes: int, most_bytes: int) -> Generator[s
 
 
 def require_no_warnings(session: Session, relation: Relation, phase: str) -> None:
-    """Turn the last statement's first warning about a value into an error."""
-    for _, code, message in session.rows("show warnings"):
-        if int(code or 0) not in _HARMLESS:
-            raise warning_error(
-                int(code or 0), message or "", session.connection, phase=phase, relation=str(relation)
-            )
+    """Turn the last statement's warnings about values into an error."""
+    found = [(int(code or 0), message or "") for _, code, message in session.rows("show warnings")]
+    telling = sorted((w for w in found if w[0] not in _HARMLESS), key=lambda w: named_column(w[1]) is None)
+    if telling:
+        code, message = telling[0]
+        raise warning_error(code, message, session.connection, phase=phase, relation=str(relation))

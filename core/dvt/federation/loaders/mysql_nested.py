@@ -23,7 +23,9 @@ def json_texts(values: pa.Array, column: str) -> pa.Array:
     try:
         return pa.array([None if v is None else _json(v, values.type) for v in values.to_pylist()], pa.string())
     except (OverflowError, ValueError) as error:
-        raise refusal(column, f"a nested value cannot be written as JSON: {error}", "Flatten it in the model") from error
+        raise refusal(
+            column, f"a nested value cannot be written as JSON: {error}", "Flatten it in the model"
+        ) from error
 
 
 def _json(value: Any, type_: pa.DataType) -> str:

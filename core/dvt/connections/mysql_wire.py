@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dvt.connections.mysql import ServerError
+from dvt.connections.mysql_errors import ServerError
 from dvt.connections.mysql_rows import Rows
 
 _LONGEST = 0xFFFFFF  # a packet of this length is continued in the next one

@@ -89,7 +89,7 @@ class ColumnReader:
         if len(shown) > _SHOWN_CHARACTERS:
             shown = shown[:_SHOWN_CHARACTERS] + "..."
         remedy = "Cast the column in a query of the source, or mend the value"
-        if self._is_dated and shown[5:7] == "00" or shown[8:10] == "00":
+        if self._is_dated and "00" in (shown[5:7], shown[8:10]):
             remedy = "Set the connection's option dvt.zero_dates: null to read zero dates as NULL"
         if self.native.base == "time":
             remedy = "Set the connection's option dvt.time_as: text; a time of day ends before 24:00:00"

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from dvt.connections.connection import Connection
-from dvt.connections.mysql import SPEC, ServerError, default_database, is_lost, open_session, spec_for, translate
+from dvt.connections.mysql import SPEC, default_database, open_session, spec_for
+from dvt.connections.mysql_errors import ServerError, is_lost, translate
 from dvt.connections.spec import ConnectionSpec
 from dvt.errors import DataError, DvtError, InterruptedRunError
 from dvt.federation.loaders.base import BaseLoader, LoadConfig, LoadResult

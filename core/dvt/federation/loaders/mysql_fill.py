@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator, Sequence
 
 import pyarrow as pa
 
-from dvt.connections.mysql import named_column, warning_error
+from dvt.connections.mysql_errors import named_column, warning_error
 from dvt.connections.mysql_session import Session
 from dvt.errors import DataError
 from dvt.federation.loaders.mysql_cells import ColumnWriter, file_lines, insert_rows

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dvt.connections.connection import Connection
-from dvt.connections.mysql import translate
+from dvt.connections.mysql_errors import translate
 from dvt.errors import ConfigurationError, ConnectionFailedError, MissingDriverError
 
 _MODULES = {"pymysql": "pymysql", "mysql-connector": "mysql.connector"}
@@ -128,7 +128,7 @@ def _with_pymysql(connection: Connection, database: str | None) -> Login:
     elif _tls_is_required(connection):
         tls = {"ssl": _tls_context(connection)}
     try:
-        owner = pymysql.connect(
+        owner: Any = pymysql.connect(
             **_address(connection),
             user=str(connection.first("username", "user")),
             # As bytes: the driver would encode text as latin1.
@@ -162,7 +162,7 @@ def _with_connector(connection: Connection, database: str | None) -> Login:
         tls["ssl_verify_identity"] = bool(connection.first("ssl_verify_identity"))
     local_files = ClientFlag.LOCAL_FILES if connection.options["local_infile"] else -ClientFlag.LOCAL_FILES
     try:
-        owner = mysql.connector.connect(
+        owner: Any = mysql.connector.connect(
             **_address(connection),
             user=str(connection.first("username", "user")),
             password=connection.secret("password") or "",

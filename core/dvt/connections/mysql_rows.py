@@ -7,12 +7,13 @@ other, but the same column of all rows is found at once: that makes the decoding
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from dvt.connections.mysql import ServerError
+from dvt.connections.mysql_errors import ServerError
 
 _NULL = 0xFB
 _WIDTHS = ((0xFC, 2), (0xFD, 3), (0xFE, 8))
@@ -72,11 +73,12 @@ class Rows:
         return begins, sizes, is_null
 
     def _array(self, begins: Positions, sizes: Positions, is_null: npt.NDArray[np.bool_]) -> pa.Array:
+        data: Any
         offsets = np.zeros(len(sizes) + 1, dtype=np.int64)
         np.cumsum(sizes, out=offsets[1:])
         total = int(offsets[-1])
         if total > _WIDE_BYTES * len(sizes):
-            view = memoryview(self.data)
+            view = self.data.data
             data = b"".join([view[a : a + n] for a, n in zip(begins.tolist(), sizes.tolist(), strict=True)])
         else:
             shift = np.repeat((begins - offsets[:-1]).astype(np.int32), sizes)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from dvt.connections.connection import Connection
-from dvt.connections.mysql import ServerError, translating
+from dvt.connections.mysql_errors import ServerError, translating
 from dvt.connections.mysql_login import login
 from dvt.connections.mysql_rows import Rows
 from dvt.connections.mysql_wire import Field, Outcome, Wire

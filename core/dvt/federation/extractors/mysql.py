@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from dvt.connections.connection import Connection
-from dvt.connections.mysql import SPEC, ServerError, default_database, open_session, spec_for, translate
+from dvt.connections.mysql import SPEC, default_database, open_session, spec_for
+from dvt.connections.mysql_errors import ServerError, translate
 from dvt.connections.spec import ConnectionSpec
 from dvt.errors import DvtError, InterruptedRunError, QueryError
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig

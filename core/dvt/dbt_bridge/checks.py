@@ -40,7 +40,8 @@ class FederatedTest(Federated, TestRunner):
         calc = config.fail_calc
         # The same statement as dbt's default__get_test_sql, with the project's own SQL in the same places.
         failing = select_all(data_test.compiled_code, config.limit)
-        columns = f"{calc} as failures, {calc} {config.warn_if} as should_warn, {calc} {config.error_if} as should_error"
+        verdicts = f"{calc} {config.warn_if} as should_warn, {calc} {config.error_if} as should_error"
+        columns = f"{calc} as failures, {verdicts}"
         sql = "\n".join(["select", columns, "from (", failing, ") as dbt_internal_test"])
         with self.bridge.session.query(sql, self.bridge.handles.inputs(), node=data_test.name) as run:
             row = next(iter(run.stream))

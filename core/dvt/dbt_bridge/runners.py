@@ -78,7 +78,7 @@ class Lands(OnConnection):
         return bool(own if own is not None else getattr(self.config.args, "full_refresh", False))
 
     def _stock(self, model: Any, manifest: Any, private: Relation) -> Any:
-        return self._with_code(model, manifest, select_from(self._dbt_name(model, private))
+        return self._with_code(model, manifest, select_from(self._dbt_name(model, private)))
 
     def _replace(self, model: Any, manifest: Any, target: Target, private: Relation, full_refresh: bool) -> Any:
         config = target.load_config("table", full_refresh=full_refresh)
@@ -287,16 +287,7 @@ def _annotated(result: Any, model: Any, loaded: LoadResult, scans: Any) -> Any:
         "lane": "federated",
         "rows": loaded.rows,
         "load_method": loaded.method,
-        "inputs": [
-            {
-                "relation": s.source_name,
-                "connection": s.connection,
-                "rows": s.rows,
-                "bytes": s.bytes,
-                "method": s.method,
-            }
-            for s in scans
-        ],
+        "inputs": [asdict(scan) for scan in scans],
     }
     result.adapter_response = {**(result.adapter_response or {}), "rows_affected": loaded.rows, "dvt": dvt}
     return result

@@ -65,6 +65,11 @@ class Relation:
 
         return exp.Table(this=part(self.name), db=part(self.schema), catalog=part(self.database))
 
+    def is_same(self, other: Relation) -> bool:
+        """Whether two names may mean one relation: without regard to case, and to parts that one of them leaves out."""
+        pairs = ((self.name, other.name), (self.schema, other.schema), (self.database, other.database))
+        return all(not a or not b or a.lower() == b.lower() for a, b in pairs)
+
     def sibling(self, name: str) -> Relation:
         """Another relation in the same schema."""
         return Relation(name, self.schema, self.database)

@@ -1,0 +1,166 @@
+"""Reading a query's scans into an engine: one session per connection, connections side by side."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from dvt.connections.connection import Connection
+from dvt.errors import DvtError
+from dvt.federation.cancel import CancelScope
+from dvt.federation.engines.base import BaseEngine
+from dvt.federation.extractors.base import BaseExtractor
+from dvt.federation.plan.model import ScanPlan
+from dvt.federation.staging.address import ScanUnit
+from dvt.federation.staging.parquet import StagedScan, stage_unit
+from dvt.federation.staging.shared import SharedScans
+from dvt.federation.stream import RowStream
+
+ExtractorFactory = Callable[[Connection], BaseExtractor]
+
+_MOST_CONNECTIONS_AT_A_TIME = 8
+
+
+@dataclass(frozen=True)
+class ScanStats:
+    """What one scan of a query did.
+
+    Args:
+        scan: The scan.
+        rows: Rows that the engine was given.
+        bytes: Arrow bytes that came from the source.
+        method: How the source was read, for example "copy_streaming".
+        seconds: Wall time until the rows were at the engine.
+        shared: Whether the rows come from a scan that was staged for several queries.
+    """
+
+    scan: ScanPlan
+    rows: int
+    bytes: int
+    method: str
+    seconds: float
+    shared: bool
+
+
+class Extraction:
+    """The extraction of one query.
+
+    Args:
+        engine: Takes the rows.
+        factory: Makes an extractor of a connection.
+        shared: The run's staged scans.
+        scope: Cancelled to end it.
+        can_share: Whether a unit may be staged.
+    """
+
+    def __init__(
+        self,
+        engine: BaseEngine,
+        factory: ExtractorFactory,
+        shared: SharedScans,
+        scope: CancelScope,
+        can_share: Callable[[ScanUnit], bool],
+    ) -> None:
+        self._engine = engine
+        self._factory = factory
+        self._shared = shared
+        self._scope = scope
+        self._can_share = can_share
+
+    @contextmanager
+    def extracted(self, units: list[ScanUnit]) -> Iterator[list[ScanStats]]:
+        """Read all units into the engine; staged files stay in place while the body runs.
+
+        The first failure ends the other scans and is raised.
+        """
+        by_connection: dict[str, list[ScanUnit]] = {}
+        for unit in units:
+            by_connection.setdefault(unit.connection.name, []).append(unit)
+        groups = list(by_connection.values())
+        with ExitStack() as files:
+            if len(groups) <= 1:
+                found = [self._read(group, files) for group in groups]
+            else:
+                found = self._side_by_side(groups, files)
+            yield [stats for group in found for stats in group]
+
+    def _side_by_side(self, groups: list[list[ScanUnit]], files: ExitStack) -> list[list[ScanStats]]:
+        with ThreadPoolExecutor(min(len(groups), _MOST_CONNECTIONS_AT_A_TIME), "dvt-extract") as pool:
+            running = [pool.submit(self._read, group, files) for group in groups]
+            try:
+                for future in as_completed(running):
+                    future.result()
+            except BaseException:
+                for future in running:
+                    future.cancel()
+                self._scope.cancel()
+                raise
+        return [future.result() for future in running]
+
+    def _read(self, units: list[ScanUnit], files: ExitStack) -> list[ScanStats]:
+        """Read the units of one connection, one after the other, on one session."""
+        with _Session(units[0].connection, self._factory, self._scope) as session:
+            return [stats for unit in units for stats in self._read_unit(unit, session, files)]
+
+    def _read_unit(self, unit: ScanUnit, session: _Session, files: ExitStack) -> list[ScanStats]:
+        started = time.monotonic()
+
+        def stage(folder: Path) -> tuple[StagedScan, ...]:
+            return stage_unit(unit, folder, session.scan)
+
+        shared = self._shared.take(unit, stage, self._scope.check) if self._can_share(unit) else None
+        if shared is None:
+            return [self._stream(scan, session) for scan in unit.scans]
+        files.callback(self._shared.give_back, shared)
+        for scan, staged in zip(unit.scans, shared.scans, strict=True):
+            self._engine.register_parquet(scan.input.handle, [shared.folder / staged.file])
+        seconds = time.monotonic() - started
+        return [
+            ScanStats(scan, staged.rows, staged.bytes, staged.method, seconds, True)
+            for scan, staged in zip(unit.scans, shared.scans, strict=True)
+        ]
+
+    def _stream(self, scan: ScanPlan, session: _Session) -> ScanStats:
+        started = time.monotonic()
+        with session.scan(scan) as stream, _placed(scan):
+            rows = self._engine.register(scan.input.handle, stream)
+            return ScanStats(scan, rows, stream.bytes_read, stream.method, time.monotonic() - started, False)
+
+
+class _Session:
+    """One extractor, opened with its first scan, so that a staged unit needs no connection at all."""
+
+    def __init__(self, connection: Connection, factory: ExtractorFactory, scope: CancelScope) -> None:
+        self._connection = connection
+        self._factory = factory
+        self._scope = scope
+        self._extractor: BaseExtractor | None = None
+        self._stack = ExitStack()
+
+    def scan(self, scan: ScanPlan) -> RowStream:
+        with _placed(scan):
+            if self._extractor is None:
+                extractor = self._stack.enter_context(self._factory(self._connection))
+                self._stack.enter_context(self._scope.running(extractor.cancel))
+                self._extractor = extractor
+            self._scope.check()
+            return self._extractor.scan(scan.request())
+
+    def __enter__(self) -> _Session:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self._stack.close()
+
+
+@contextmanager
+def _placed(scan: ScanPlan) -> Iterator[None]:
+    try:
+        yield
+    except DvtError as error:
+        error.at(connection=scan.input.connection.name, relation=str(scan.input.relation), phase="extract")
+        raise

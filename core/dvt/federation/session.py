@@ -1,0 +1,186 @@
+"""A run: descriptions, staged scans, the memory budget, and queries over inputs on any connections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from dvt.connections.connection import Connection
+from dvt.errors import DvtError, InterruptedRunError
+from dvt.federation.cancel import CancelScope
+from dvt.federation.descriptions import Descriptions
+from dvt.federation.engines.base import BaseEngine, EngineLimits
+from dvt.federation.extraction import Extraction, ExtractorFactory, ScanStats
+from dvt.federation.plan.model import Input, QueryPlan
+from dvt.federation.plan.planner import plan_query
+from dvt.federation.registry import engine_class, extractor_class
+from dvt.federation.staging.address import ScanUnit, scan_units
+from dvt.federation.staging.parquet import can_stage
+from dvt.federation.staging.shared import SharedScans
+from dvt.federation.staging.work_folder import WorkFolder
+from dvt.federation.stream import ColumnSchema, RowStream
+from dvt.identifiers import Relation
+
+# DuckDB's guide asks for 125 MB per thread at least; with less, joins and sorts run out of memory.
+_LEAST_BYTES_PER_THREAD = 128 << 20
+
+
+@dataclass(frozen=True)
+class QueryRun:
+    """A query whose inputs are at the engine.
+
+    Args:
+        stream: The result; valid while the query's context is open.
+        plan: What was read, and by what SQL.
+        scans: What each scan did.
+    """
+
+    stream: RowStream
+    plan: QueryPlan
+    scans: list[ScanStats]
+
+
+class RunSession:
+    """One per dvt run. Thread-safe.
+
+    Args:
+        work_folder: Staged and spilled data lie in a private folder below it, which is made when first needed.
+        memory_bytes: Budget of the run, divided among the queries that may run at a time.
+        threads: Threads of one query's engine.
+        parallel_queries: Queries that may run at a time.
+        run_id: Distinguishes the run's folder.
+        extractor_factory: Makes an extractor of a connection; the registry's when not given.
+        engine: Name of the compute engine.
+    """
+
+    def __init__(
+        self,
+        work_folder: Path,
+        *,
+        memory_bytes: int,
+        threads: int,
+        parallel_queries: int,
+        run_id: str,
+        extractor_factory: ExtractorFactory | None = None,
+        engine: str = "duckdb",
+    ) -> None:
+        self.query_memory_bytes = memory_bytes // max(parallel_queries, 1)
+        self.query_threads = max(1, min(threads, self.query_memory_bytes // _LEAST_BYTES_PER_THREAD))
+        self._engine_name = engine
+        self._factory = extractor_factory or _from_registry
+        self._folder = WorkFolder(work_folder, run_id)
+        self._scope = CancelScope()
+        self._descriptions = Descriptions(self._factory, self._scope)
+        self._shared = SharedScans(self._folder.path)
+
+    def describe(self, inp: Input) -> list[ColumnSchema]:
+        """An input's columns; asked of the source once a run."""
+        return self._descriptions.of(inp.connection, inp.relation, inp.declared, inp.file_options, inp.source_name)
+
+    def describe_relation(
+        self,
+        connection: Connection,
+        relation: Relation,
+        declared: Mapping[str, str] | None = None,
+        file_options: Mapping[str, Any] | None = None,
+    ) -> list[ColumnSchema]:
+        """A relation's columns; asked of the source once a run.
+
+        Raises:
+            RelationNotFoundError: There is no such relation.
+        """
+        return self._descriptions.of(connection, relation, declared or {}, file_options or {})
+
+    def forget(self, connection: Connection, relation: Relation) -> None:
+        """The relation was written: what is known and staged of it is out of date, under whatever connection."""
+        place = connection.place
+
+        def is_outdated(unit: ScanUnit) -> bool:
+            return unit.connection.place == place and any(scan.input.relation.is_same(relation) for scan in unit.scans)
+
+        self._descriptions.forget(place, relation)
+        self._shared.forget(is_outdated)
+
+    def plan(self, sql: str, inputs: Sequence[Input]) -> QueryPlan:
+        """What a query would read, and by what SQL. Sources are asked for columns, not for rows."""
+        return plan_query(sql, inputs, self.describe, extractor_factory=self._factory)
+
+    def announce(self, plan: QueryPlan) -> None:
+        """A query with this plan will run: scans that several announced queries have in common are read once."""
+        for unit in scan_units(plan):
+            self._shared.announce(unit)
+
+    def withdraw(self, plan: QueryPlan) -> None:
+        """A query that was announced will not run."""
+        for unit in scan_units(plan):
+            self._shared.done(unit)
+
+    @contextmanager
+    def query(
+        self, sql: str, inputs: Sequence[Input], *, node: str | None = None, batch_rows: int = 50_000
+    ) -> Iterator[QueryRun]:
+        """Run a query over its inputs; the result streams while the context is open.
+
+        Args:
+            sql: One query in DuckDB's SQL; this very text is run.
+            inputs: What it may read, under their handles.
+            node: What messages call the query.
+            batch_rows: Rows in one batch of the result.
+
+        Raises:
+            PlanError: The query does not parse or bind.
+            InterruptedRunError: `cancel` was called.
+        """
+        try:
+            self._scope.check()
+            plan = self.plan(sql, inputs)
+            units = scan_units(plan)
+            try:
+                with self._scope.child() as scope, self._engine() as engine, scope.running(engine.interrupt):
+                    extraction = Extraction(engine, self._factory, self._shared, scope, self._can_share)
+                    with extraction.extracted(units) as scans, engine.execute(sql, batch_rows) as stream:
+                        yield QueryRun(stream, plan, scans)
+            finally:
+                for unit in units:
+                    self._shared.done(unit)
+        except Exception as error:
+            if self._scope.is_cancelled and not isinstance(error, InterruptedRunError):
+                raise InterruptedRunError("the run was interrupted", node=node) from error
+            if isinstance(error, DvtError):
+                error.at(node=node)
+            raise
+
+    def cancel(self) -> None:
+        """End all extractors and engines, from another thread; queries raise `InterruptedRunError`."""
+        self._scope.cancel()
+
+    def close(self) -> None:
+        """Remove everything from disk. Closing twice is allowed."""
+        self._folder.close()
+
+    def _engine(self) -> BaseEngine:
+        limits = EngineLimits(self.query_memory_bytes, self.query_threads, self._folder.path())
+        return engine_class(self._engine_name)(limits)
+
+    def _can_share(self, unit: ScanUnit) -> bool:
+        for scan in unit.scans:
+            columns = self.describe(scan.input)
+            if not can_stage([c for c in columns if scan.columns is None or c.name in scan.columns]):
+                return False
+        return True
+
+    def __enter__(self) -> RunSession:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _from_registry(connection: Connection) -> Any:
+    return extractor_class(connection.type)(connection)

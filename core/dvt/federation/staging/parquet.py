@@ -1,0 +1,113 @@
+"""Scans as Parquet files, published by rename together with a manifest."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from dvt.errors import ResourceError
+from dvt.federation.plan.model import ScanPlan
+from dvt.federation.staging.address import ScanUnit
+from dvt.federation.stream import ColumnSchema, RowStream
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class StagedScan:
+    """One scan on disk, as its manifest says.
+
+    Args:
+        file: Name of the Parquet file in the unit's folder.
+        relation: What was read.
+        rows: Rows in the file.
+        bytes: Arrow bytes that came from the source.
+        method: How the source was read.
+        schema: Column names and Arrow types, for a person who reads the manifest.
+    """
+
+    file: str
+    relation: str
+    rows: int
+    bytes: int
+    method: str
+    schema: dict[str, str]
+
+
+def can_stage(columns: list[ColumnSchema]) -> bool:
+    """Whether Parquet holds all the columns' types; it has no interval of months, days and nanoseconds."""
+    return not any(_holds_interval(column.type) for column in columns)
+
+
+def stage_unit(unit: ScanUnit, folder: Path, scan: Callable[[ScanPlan], RowStream]) -> tuple[StagedScan, ...]:
+    """Read a unit's scans into a folder that appears whole, with its manifest, or not at all.
+
+    Args:
+        unit: What to read.
+        folder: Must not exist; only a folder with a manifest counts.
+        scan: Starts reading one scan, on the unit's session.
+
+    Raises:
+        ResourceError: The disk is full.
+    """
+    partial = folder.with_name(folder.name + ".part")
+    partial.mkdir(mode=0o700)
+    try:
+        with _disk_errors(folder):
+            staged = tuple(_write(part, partial, number, scan) for number, part in enumerate(unit.scans))
+            manifest = json.dumps({"address": unit.address, "scans": [asdict(item) for item in staged]}, indent=1)
+            with _private_file(partial / MANIFEST) as file:
+                file.write(manifest.encode())
+            partial.rename(folder)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return staged
+
+
+def _write(part: ScanPlan, folder: Path, number: int, scan: Callable[[ScanPlan], RowStream]) -> StagedScan:
+    import pyarrow.parquet as pq
+
+    name = f"part_{number}.parquet"
+    with scan(part) as stream, _private_file(folder / name) as file:
+        # Without statistics: Parquet's leave NaN out, and DuckDB would skip row groups that hold one.
+        with pq.ParquetWriter(file, stream.schema, compression="zstd", write_statistics=False) as writer:
+            for batch in stream.batches():
+                writer.write_batch(batch)
+        schema = {field.name: str(field.type) for field in stream.schema}
+        relation = str(part.input.relation)
+        return StagedScan(name, relation, stream.rows_read, stream.bytes_read, stream.method, schema)
+
+
+@contextmanager
+def _private_file(path: Path) -> Iterator[pa.PythonFile]:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        yield file
+
+
+@contextmanager
+def _disk_errors(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise ResourceError(
+            f"the disk is full while staging into {folder.parent}",
+            phase="stage",
+            remedy="Free disk space, or set staging_folder in dvt.yml to a larger disk",
+        ) from error
+
+
+def _holds_interval(type_: pa.DataType) -> bool:
+    if pa.types.is_interval(type_) or pa.types.is_duration(type_):
+        return True
+    return any(_holds_interval(type_.field(index).type) for index in range(type_.num_fields))

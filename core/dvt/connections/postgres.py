@@ -14,6 +14,8 @@ from dvt.errors import AuthenticationError
 if TYPE_CHECKING:
     import psycopg
 
+__all__ = ["SPEC", "cancel", "connect", "translate"]
+
 _DEFAULT_PORT = 5432
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
 
@@ -28,6 +30,8 @@ _SESSION = {
     "lc_monetary": "C",
     "standard_conforming_strings": "on",
     "array_nulls": "on",
+    # A cursor of ours is always read to its end.
+    "cursor_tuple_fraction": "1",
     "idle_in_transaction_session_timeout": "0",
 }
 

@@ -38,7 +38,7 @@ def ctid_ranges(facts: RelationFacts | None, parts: int, server_version: int) ->
     marks = [facts.blocks * number // parts for number in range(1, parts)] if parts > 1 else []
     ranges: list[exp.Expr] = []
     for lower, upper in zip([None, *marks], [*marks, None], strict=True):
-        bounds = []
+        bounds: list[exp.Expr] = []
         if lower is not None:
             bounds.append(exp.GTE(this=_ctid(), expression=_tid(lower)))
         if upper is not None:

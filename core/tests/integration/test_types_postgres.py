@@ -206,7 +206,7 @@ def test_numeric_scale_option_sets_the_digits(postgres_server, databases):
     make(postgres_server, source, "numeric", ["0.000000000012"])
     copy(connection(postgres_server, source, numeric_scale=12), connection(postgres_server, target))
     assert postgres_server.psql(target, "select v from target where k = 0") == "0.000000000012"
-    with pytest.raises(DataError, match="0.000000000012"):
+    with pytest.raises(DataError, match=r"0\.000000000012"):
         copy(connection(postgres_server, source), connection(postgres_server, target))
 
 
@@ -234,7 +234,7 @@ def test_what_cannot_be_carried_stops_and_names_column_and_value(postgres_server
         copy(connection(postgres_server, source, method=method), connection(postgres_server, target))
     assert caught.value.column == "v"
     assert caught.value.relation == "public.source"
-    assert shown[:20] in str(caught.value)
+    assert shown[:20].strip("{}") in str(caught.value)
     assert postgres_server.psql(target, "select v from target") == "old"
 
 
@@ -250,7 +250,7 @@ def test_types_of_a_query_are_found_without_rows(postgres_server, databases):
 def test_invalid_utf8_of_a_database_without_encoding_is_refused_by_column(postgres_server):
     source = postgres_server.create_database("types_ascii", encoding="SQL_ASCII")
     postgres_server.psql(source, "create table source (k int, v text); insert into source values (1, E'\\xff')")
-    with pytest.raises(DataError, match="invalid byte sequence.*UTF8"):
+    with pytest.raises(DataError, match=r"column v.*UTF-8"):
         copy(connection(postgres_server, source), connection(postgres_server, source))
 
 
@@ -266,6 +266,6 @@ def test_latin1_database_both_ways(postgres_server, databases):
     assert postgres_server.psql(latin, "select encode(convert_to(v, 'LATIN1'), 'hex') from back where k = 1") == (
         "größe".encode("latin1").hex()
     )
+    query = "select '€'::text as v"
     with pytest.raises(DataError, match="column v"):
-        query = "select '€'::text as v"
         copy(connection(postgres_server, source), connection(postgres_server, latin), query)

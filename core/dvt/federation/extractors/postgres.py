@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
 
-from dvt.connections.postgres import SPEC, cancel, connect, translate
+from dvt.connections.postgres import SPEC, cancel, connect, read_unconverted, translate
 from dvt.connections.spec import ConnectionSpec
 from dvt.errors import ConnectionLostError, DvtError, InterruptedRunError
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig
@@ -152,6 +152,7 @@ class PostgresExtractor(BaseExtractor):
         facts: RelationFacts | None,
     ) -> tuple[Iterator[pa.RecordBatch], str]:
         rows = self.batch_rows(request)
+        read_unconverted(session)
         if self.connection.options["method"] == "cursor":
             return cursor_batches(session, sql, decoder, rows), "cursor_streaming"
         ranges = ctid_ranges(facts, self.connection.options["parallel"], session.info.server_version)

@@ -131,8 +131,9 @@ def missing_relation(
     """The error for a relation that is not there, with the nearest name that is."""
     rows = session.execute(_SIMILAR).fetchall()
     known = [".".join(row) for row in rows]
+    hint = nearest(".".join(relation.parts[-2:]), known)
     return RelationNotFoundError(
-        f"relation {relation} does not exist: {nearest('.'.join(relation.parts[-2:]), known) if known else 'none does'}",
+        f"relation {relation} does not exist: {hint}",
         connection=connection.name,
         relation=str(relation),
         phase="describe",

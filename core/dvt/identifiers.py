@@ -9,7 +9,7 @@ from typing import Any
 
 from dvt.errors import ConfigurationError
 
-_QUOTES = {"mysql": "`"}
+_QUOTES = {"mysql": "`", "mariadb": "`"}
 
 
 def quote(name: str, dialect: str) -> str:

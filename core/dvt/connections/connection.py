@@ -81,7 +81,7 @@ class Connection:
     @property
     def place(self) -> tuple[Any, ...]:
         """Equal for two connections that reach the same server and database, whatever their names."""
-        return (self.spec.dialect, *self.spec.place({**self.settings, "__root__": self.root}))
+        return (self.spec.dialect, *self.spec.place({**self.settings, "__root__": self.root, "__name__": self.name}))
 
     def first(self, *keys: str, default: Any = None) -> Any:
         """The first of several keys that is set: `first("dbname", "database")`."""

@@ -13,7 +13,12 @@ from sqlglot import exp
 
 from dvt.identifiers import quote
 
-SESSION_SETTINGS = ("set timezone = 'UTC'", "set arrow_lossless_conversion = true")
+SESSION_SETTINGS = (
+    "set timezone = 'UTC'",
+    "set arrow_lossless_conversion = true",
+    # Or a missing table would be looked for among the Python variables of the code that runs the query.
+    "set python_enable_replacements = false",
+)
 
 # Text at the start of an error that a checked cast raises; `connections/duckdb.py` finds the column behind it.
 CAST_ERROR = "dvt: column "
@@ -157,6 +162,26 @@ def projected_query(sql: str, columns: list[tuple[str, str]]) -> str:
     select = ", ".join(expression.sql("duckdb") for expression in expressions)
     # The query's text may end in a line comment: the parenthesis stands on a line of its own.
     return "".join(["select ", select, " from (", sql.strip().rstrip(";"), "\n) as dvt_result(", names, ")"])
+
+
+def exact_cast(column: str, name: str, native_type: str, target_type: str) -> str:
+    """A cast, as SQL, that stops the statement where casting back does not give the value again.
+
+    DuckDB's own casts round: 1.555 to DECIMAL(10,2), 1.5 to INTEGER.
+
+    Args:
+        column: The quoted column.
+        name: Its name for error messages.
+        native_type: Its type, as DuckDB writes it.
+        target_type: The type wanted, as DuckDB or the project writes it.
+    """
+    if parse_type(native_type) == parse_type(target_type):
+        return column
+    there = " ".join(["cast(", column, "as", target_type, ")"])
+    back = " ".join(["cast(", there, "as", native_type, ")"])
+    said = exp.Literal.string(f"{CAST_ERROR}{quote(name, 'duckdb')} cannot keep, as {target_type}, the value ")
+    error = " ".join(["error(", said.sql("duckdb"), "|| cast(", column, "as varchar))"])
+    return " ".join(["case when", back, "is distinct from", column, "then", error, "else", there, "end"])
 
 
 def _projection(columns: list[tuple[str, str]], inputs: list[str]) -> list[exp.Expr] | None:

@@ -30,6 +30,7 @@ class LoadConfig:
         streaming_batch_size: Rows sent at a time.
         declared: Native types that a contract declares, by column name.
         drop_dependents: Whether views that stand in the way of a new shape may be dropped (only with --full-refresh).
+        keep_indexes: Whether a replaced table's indexes are made on the new one; False when dbt makes them.
     """
 
     relation: Relation
@@ -39,6 +40,7 @@ class LoadConfig:
     streaming_batch_size: int = 10_000
     declared: Mapping[str, str] = field(default_factory=dict)
     drop_dependents: bool = False
+    keep_indexes: bool = True
 
 
 @dataclass(frozen=True)

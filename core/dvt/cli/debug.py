@@ -1,0 +1,128 @@
+"""`dvt debug`: check every connection of the profile, a line each."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from dvt.connections.landing import landing_schema
+from dvt.errors import DvtError
+from dvt.federation.registry import extractor_class, loader_class
+
+if TYPE_CHECKING:
+    from dvt.connections.connection import Connection
+    from dvt.dbt_bridge.profiles import Connections
+
+
+@dataclass(frozen=True)
+class Check:
+    """What was found for one connection.
+
+    Args:
+        connection: Name of the output.
+        type: The engine.
+        ok: Whether everything works.
+        version: The server's own version.
+        can_create: Whether tables can be made in the output's schema; None when that was not reached.
+        seconds: Wall time of the check.
+        error: What failed, with code and remedy.
+    """
+
+    connection: str
+    type: str
+    ok: bool
+    version: str = ""
+    can_create: bool | None = None
+    seconds: float = 0.0
+    error: str = ""
+
+
+@click.command("debug")
+@click.option("--profiles-dir", type=click.Path(), help="Folder of profiles.yml.")
+@click.option("--project-dir", type=click.Path(), help="Folder of dbt_project.yml.")
+@click.option("--profile", help="Profile, when it is not the project's.")
+@click.option("-t", "--target", "only", help="Check this output only.")
+@click.option("--vars", "cli_vars", default="{}", help="Variables for the profile, as YAML.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def command(
+    profiles_dir: str | None,
+    project_dir: str | None,
+    profile: str | None,
+    only: str | None,
+    cli_vars: str,
+    as_json: bool,
+) -> int:
+    """Check driver, network, TLS, login, server version and the right to create, for every output.
+
+    The target must allow tables to be made; of the other outputs it is only said.
+    """
+    import yaml
+
+    from dvt.dbt_bridge.contract import check_dbt
+    from dvt.dbt_bridge.profiles import load_connections
+
+    check_dbt()
+    connections = load_connections(
+        profiles_dir=profiles_dir, project_dir=project_dir, profile=profile, cli_vars=yaml.safe_load(cli_vars) or {}
+    )
+    names = (only,) if only else connections.names
+    checks = [_check(connections, name, bool(only) or name == connections.default_name) for name in names]
+    if as_json:
+        click.echo(
+            json.dumps({"profiles": str(connections.where), "connections": [asdict(c) for c in checks]}, indent=2)
+        )
+    else:
+        click.echo(f"profile in {connections.where}")
+        for check in checks:
+            click.echo(_line(check))
+    return 0 if all(check.ok for check in checks) else 1
+
+
+def _check(connections: Connections, name: str, is_landing: bool) -> Check:
+    started = time.monotonic()
+    type_, version, can_create, error = "?", "", None, ""
+    try:
+        connection = connections.get(name)
+        type_ = connection.type
+        connection.require_driver()
+        if is_landing:  # a landing's file may be made by the first run, so the loader goes first
+            can_create = False
+            _create(connection)
+            can_create = True
+        version = _ping(connection)
+    except DvtError as failure:
+        error = str(failure)
+    if not is_landing and not error:
+        can_create = _may_create(connection)
+    return Check(name, type_, not error, version, can_create, round(time.monotonic() - started, 3), error)
+
+
+def _ping(connection: Connection) -> str:
+    with extractor_class(connection.type)(connection) as extractor:
+        return extractor.ping()
+
+
+def _create(connection: Connection) -> None:
+    with loader_class(connection.type)(connection) as loader:
+        loader.check_create_privilege(landing_schema(connection))
+
+
+def _may_create(connection: Connection) -> bool:
+    """A source that is only read needs no right to create: that it is missing is said, not failed."""
+    try:
+        _create(connection)
+    except DvtError:
+        return False
+    return True
+
+
+def _line(check: Check) -> str:
+    head = f"{'ok  ' if check.ok else 'FAIL'}  {check.connection} ({check.type})"
+    if not check.ok:
+        return f"{head}  {check.error}"
+    create = "may create tables" if check.can_create else "read only: models cannot land here"
+    return f"{head}  {check.version}; {create}; {check.seconds:.2f} s"

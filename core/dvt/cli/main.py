@@ -1,0 +1,102 @@
+"""The `dvt` command. Help and version import neither dbt nor a driver."""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+from dvt import __version__
+
+# Commands of ours, by module; everything else is dbt's.
+_OWN = {"init": "dvt.cli.init", "debug": "dvt.cli.debug", "plan": "dvt.cli.plan"}
+
+_HELP = """\
+Usage: dvt [OPTIONS] COMMAND [ARGS]...
+
+  One dbt project whose models read from any mix of databases.
+
+Commands of dvt:
+  init    Make a project that runs at once.
+  debug   Check every connection of the profile.
+  plan    Show each model's lane, the SQL for each source and the landing, without touching data.
+
+Commands of dbt, federated:
+  build, clean, clone, compile, deps, docs, list (ls), parse, retry, run, run-operation, seed, show, snapshot,
+  source freshness, test
+
+Options:
+  --version   Show the version and exit.
+  -h, --help  Show this text; `dvt COMMAND --help` shows a command's options.
+
+All global options of dbt are accepted before and after the command.
+"""
+
+EXIT_INTERRUPTED = 130
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+
+
+def main(args: list[str] | None = None) -> NoReturn:
+    """Run one command and exit: 0 done, 1 something failed, 2 wrong usage or configuration, 130 interrupted."""
+    words = sys.argv[1:] if args is None else args
+    try:
+        sys.exit(_run(words))
+    except KeyboardInterrupt:
+        print("dvt: interrupted", file=sys.stderr)
+        sys.exit(EXIT_INTERRUPTED)
+
+
+def _run(words: list[str]) -> int:
+    from dvt.errors import ConfigurationError, DvtError
+
+    if not words or words[0] in ("-h", "--help"):
+        print(_HELP, end="")
+        return 0
+    if words == ["--version"]:
+        print(f"dvt {__version__}")
+        return 0
+    try:
+        if words[0] in _OWN:
+            import importlib
+
+            command = importlib.import_module(_OWN[words[0]]).command
+            return _click(command, words[1:], f"dvt {words[0]}")
+        return _dbt(words)
+    except ConfigurationError as error:
+        print(f"dvt: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    except DvtError as error:
+        print(f"dvt: {error}", file=sys.stderr)
+        return EXIT_FAILED
+
+
+def _click(command: object, words: list[str], name: str) -> int:
+    """Run a click command; its return value is the exit code."""
+    import click
+
+    assert isinstance(command, click.Command)
+    try:
+        result = command.main(args=words, prog_name=name, standalone_mode=False)
+    except click.exceptions.Abort:
+        return EXIT_INTERRUPTED
+    except click.exceptions.Exit as ended:
+        return int(ended.exit_code)
+    except click.ClickException as error:
+        error.show()
+        return int(error.exit_code)
+    return result if isinstance(result, int) else 0
+
+
+def _dbt(words: list[str]) -> int:
+    """Run one of dbt's commands, federated, with dbt's exit codes."""
+    import os
+
+    # dvt sends no usage statistics; dbt's own are off unless asked for by name.
+    os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
+    from dvt.dbt_bridge.commands import run_dbt_command
+
+    return run_dbt_command(words)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,21 @@
+"""`dvt plan`, loaded only when it is run: it needs dbt."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command(
+    "plan", context_settings={"ignore_unknown_options": True, "allow_extra_args": True}, add_help_option=False
+)
+@click.pass_context
+def command(context: click.Context) -> int:
+    """Show each selected node's lane, the SQL for each source and the landing, without touching data."""
+    from dvt.dbt_bridge.commands import dbt_group, exit_code_of
+    from dvt.dbt_bridge.plan_command import plan_command
+    from dvt.dbt_bridge.substitution import substituted
+
+    with substituted():
+        group = dbt_group()
+        group.add_command(plan_command)
+        return exit_code_of(group, ["plan", *context.args], "dvt")

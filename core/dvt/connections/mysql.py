@@ -1,0 +1,102 @@
+"""Facts about MySQL and MariaDB connections, and how one is opened."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from dvt import errors
+from dvt.connections.connection import Connection
+from dvt.connections.spec import ConnectionSpec, Option
+
+if TYPE_CHECKING:
+    from dvt.connections.mysql_session import Session
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", ""})
+
+
+def _place(settings: Mapping[str, Any]) -> tuple[Any, ...]:
+    # One server is one place: a query may name tables of all its databases.
+    if settings.get("unix_socket"):
+        return ("socket", str(settings["unix_socket"]))
+    host = str(settings.get("server") or settings.get("host") or "").strip("[]").rstrip(".").lower()
+    return ("localhost" if host in _LOOPBACK else host, int(settings.get("port") or 3306))
+
+
+SPEC = ConnectionSpec(
+    type="mysql",
+    dialect="mysql",
+    # The keys of dbt-mysql, with the aliases that people expect. `driver` names dbt-mysql's own driver: it is
+    # accepted so that one profile serves both, and `dvt.driver` is ours.
+    settings=(
+        *("server", "host", "port", "unix_socket", "database", "schema", "username", "user", "password", "driver"),
+        *("charset", "collation", "retries"),
+        *("ssl_disabled", "ssl_ca", "ssl_cert", "ssl_key", "ssl_key_password", "ssl_verify_cert"),
+        "ssl_verify_identity",
+    ),
+    required=(("server", "host", "unix_socket"), ("username", "user"), ("schema", "database")),
+    secret_settings=("password", "ssl_key_password"),
+    options=(
+        Option(
+            "zero_dates",
+            "str",
+            "error",
+            "what a zero date such as 0000-00-00 becomes: the run stops, or it is read as NULL",
+            choices=("error", "null"),
+        ),
+        Option(
+            "time_as",
+            "str",
+            "time",
+            "how TIME columns are read: as a time of day (other values stop the run), or as text",
+            choices=("time", "text"),
+        ),
+        Option(
+            "driver",
+            "str",
+            "auto",
+            "which Python driver logs in; auto takes the first that is installed",
+            choices=("auto", "pymysql", "mysql-connector"),
+        ),
+        Option("local_infile", "bool", True, "load with LOAD DATA LOCAL where the server allows it, else with INSERT"),
+    ),
+    drivers=("pymysql", "mysql.connector"),
+    extra="mysql",
+    place=_place,
+    max_identifier_bytes=64,
+)
+_MARIADB = dataclasses.replace(SPEC, type="mariadb")
+
+
+def spec_for(type_: str) -> ConnectionSpec:
+    """The spec under the type's own name."""
+    return _MARIADB if type_ == "mariadb" else SPEC
+
+
+def default_database(connection: Connection) -> str | None:
+    """The database in which names without one are looked up."""
+    name = connection.first("schema", "database")
+    return str(name) if name else None
+
+
+def open_session(connection: Connection, database: str | None) -> Session:
+    """Log in.
+
+    Args:
+        connection: The connection.
+        database: The session's current database; None for none.
+
+    Raises:
+        MissingDriverError: No driver is installed, or numpy is not.
+        ConnectionFailedError: And its family.
+    """
+    try:
+        from dvt.connections.mysql_session import Session
+    except ModuleNotFoundError as error:
+        raise errors.MissingDriverError(
+            f"{error.name} is not installed",
+            connection=connection.name,
+            remedy=f"Run: pip install 'dvt[{connection.spec.extra}]'",
+        ) from error
+    return Session(connection, database)

@@ -1,0 +1,182 @@
+"""PostgreSQL connections: the keys of a profile output, the session's settings, and how to open one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from dvt.connections.connection import Connection
+from dvt.connections.postgres_errors import translate
+from dvt.connections.spec import ConnectionSpec, Option
+from dvt.errors import AuthenticationError
+
+if TYPE_CHECKING:
+    import psycopg
+
+_DEFAULT_PORT = 5432
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
+
+# Every value is to have one text form, whatever the server, the database or the role say. The idle timeout would end
+# a snapshot that waits for a slow consumer.
+_SESSION = {
+    "TimeZone": "UTC",
+    "DateStyle": "ISO, YMD",
+    "IntervalStyle": "iso_8601",
+    "extra_float_digits": "3",
+    "bytea_output": "hex",
+    "lc_monetary": "C",
+    "standard_conforming_strings": "on",
+    "array_nulls": "on",
+    "idle_in_transaction_session_timeout": "0",
+}
+
+
+def _place(settings: Mapping[str, Any]) -> tuple[Any, ...]:
+    host = str(settings.get("host") or "localhost").lower().rstrip(".")
+    port = int(settings.get("port") or _DEFAULT_PORT)
+    return ("localhost" if host in _LOOPBACK else host, port, settings.get("dbname") or settings.get("database"))
+
+
+SPEC = ConnectionSpec(
+    type="postgres",
+    dialect="postgres",
+    settings=(
+        "host",
+        "port",
+        "user",
+        "password",
+        "pass",
+        "dbname",
+        "database",
+        "schema",
+        "connect_timeout",
+        "role",
+        "search_path",
+        "keepalives_idle",
+        "sslmode",
+        "sslcert",
+        "sslkey",
+        "sslrootcert",
+        "application_name",
+        "autocommit",
+        "retries",
+    ),
+    required=("host", "user", ("dbname", "database")),
+    place=_place,
+    options=(
+        Option(
+            "numeric_scale",
+            "int",
+            9,
+            "digits after the point for `numeric` without precision; a value with more digits stops the run",
+            minimum=0,
+        ),
+        Option(
+            "parallel", "int", 1, "sessions that read one plain table together, under one exported snapshot", minimum=1
+        ),
+        Option(
+            "method",
+            "str",
+            "auto",
+            "how rows are fetched: COPY, or a server-side cursor where COPY is not allowed; auto is copy",
+            choices=("auto", "copy", "cursor"),
+        ),
+    ),
+    drivers=("psycopg",),
+    extra="postgres",
+)
+
+
+def connect(connection: Connection, *, autocommit: bool = True) -> psycopg.Connection[Any]:
+    """Open a session with UTC, ISO dates, exact floats and the connection's limits.
+
+    The output's own `connect_timeout` goes before `dvt.connect_timeout_s`. A refused attempt is repeated `retries`
+    times as dbt does, except when the server refused the credentials.
+
+    Args:
+        connection: A postgres connection.
+        autocommit: Whether statements outside of an explicit transaction commit at once.
+
+    Raises:
+        ConnectionFailedError: And its family: network, TLS, database name, credentials.
+    """
+    connection.require_driver()
+    import psycopg
+
+    retries = int(connection.first("retries", default=1))
+    for attempt in range(retries + 1):
+        try:
+            session = psycopg.connect(**_parameters(connection), autocommit=True)
+        except (psycopg.Error, UnicodeError) as error:
+            failure = translate(error, connection, phase="connect")
+            if attempt == retries or isinstance(failure, AuthenticationError) or not _may_pass(error):
+                raise failure from error
+            time.sleep((attempt + 1) ** 2)
+            continue
+        break
+    try:
+        _configure(session, connection)
+        session.autocommit = autocommit
+    except psycopg.Error as error:
+        session.close()
+        raise translate(error, connection, phase="connect") from error
+    return session
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether a second attempt may go better: the server is starting, full, or not there yet."""
+    text = str(error).lower()
+    passing = ("starting up", "shutting down", "too many", "connection refused", "timeout", "timed out", "reset by")
+    return any(word in text for word in passing)
+
+
+def _parameters(connection: Connection) -> dict[str, Any]:
+    parameters: dict[str, Any] = {
+        "host": connection.first("host"),
+        "port": int(connection.first("port", default=_DEFAULT_PORT)),
+        "user": connection.first("user"),
+        "password": connection.secret("password", "pass"),
+        "dbname": connection.first("dbname", "database"),
+        "connect_timeout": int(connection.first("connect_timeout", default=connection.options["connect_timeout_s"])),
+        "application_name": connection.first("application_name", default="dvt"),
+        "client_encoding": "UTF8",
+        # Named prepared statements do not survive a pooler that hands out other sessions.
+        "prepare_threshold": None,
+    }
+    for key in ("sslmode", "sslcert", "sslkey", "sslrootcert", "keepalives_idle"):
+        value = connection.first(key)
+        if value:
+            parameters[key] = value
+    return parameters
+
+
+def _configure(session: psycopg.Connection[Any], connection: Connection) -> None:
+    # As statements, not as start-up options, because poolers refuse most of those.
+    settings = {**_SESSION, "statement_timeout": str(connection.options["statement_timeout_s"] * 1000)}
+    search_path = connection.first("search_path")
+    if search_path:
+        settings["search_path"] = str(search_path)
+    role = connection.first("role")
+    if role:
+        # dbt writes the role into `set role` as it stands, so that the server folds its case.
+        session.execute("select set_config('role', (parse_ident(%s))[1], false)", [str(role)])
+    session.execute(
+        "select set_config(name, value, false) from unnest(%s::text[], %s::text[]) as s(name, value)",
+        [list(settings), list(settings.values())],
+    )
+
+
+def cancel(session: psycopg.Connection[Any], timeout_s: float = 5.0) -> None:
+    """Ask the server to end what the session runs; safe from another thread. A session that is gone is no fault."""
+    import psycopg
+
+    if session.closed:
+        return
+    try:
+        if hasattr(session, "cancel_safe"):
+            session.cancel_safe(timeout=timeout_s)
+        else:
+            session.cancel()
+    except psycopg.OperationalError:
+        return

@@ -1,0 +1,76 @@
+"""Which connection a node is bound to: `meta.connection`, checked when the project is parsed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from dbt.node_types import NodeType
+
+from dvt.dbt_bridge.profiles import Connections
+from dvt.errors import ConfigurationError, DvtError, nearest
+
+# Options of a node, flat scalars in `meta`; `target` is another word for `connection` on what lands.
+NODE_OPTIONS = ("dvt_path", "dvt_format")
+_LANDING = (NodeType.Model, NodeType.Seed, NodeType.Snapshot)
+
+
+def meta_of(node: Any) -> dict[str, Any]:
+    """A node's `meta`, wherever this dbt keeps it."""
+    config = getattr(node, "config", None)
+    return {**(getattr(node, "meta", None) or {}), **(getattr(config, "meta", None) or {})}
+
+
+def bound_connection(node: Any, default: str) -> str:
+    """The name of the connection on which a node's relation lives."""
+    if node.resource_type == NodeType.Source:
+        return str(meta_of(node).get("connection") or default)
+    if node.resource_type in _LANDING:
+        meta = meta_of(node)
+        return str(meta.get("connection") or meta.get("target") or default)
+    return default
+
+
+def bound_nodes(manifest: Any) -> Iterator[Any]:
+    """Every node and source that has a relation of its own somewhere."""
+    for node in (*manifest.nodes.values(), *manifest.sources.values()):
+        if node.resource_type in (*_LANDING, NodeType.Source):
+            yield node
+
+
+def check_bindings(manifest: Any, connections: Connections) -> None:
+    """Refuse unknown connections, options and missing drivers, with the file that names them.
+
+    Raises:
+        ConfigurationError: The first fault found, in the order of the manifest.
+    """
+    needed: dict[str, Any] = {}
+    for node in bound_nodes(manifest):
+        _check_options(node)
+        name = bound_connection(node, connections.default_name)
+        if name != connections.default_name:
+            needed.setdefault(name, node)
+    for name, node in needed.items():
+        try:
+            connections.get(name).require_driver()
+        except DvtError as error:
+            raise error.at(node=f"{node.name} ({node.original_file_path})") from None
+
+
+def _check_options(node: Any) -> None:
+    for key in meta_of(node):
+        if str(key).startswith("dvt_") and key not in NODE_OPTIONS:
+            raise ConfigurationError(
+                f"unknown option meta.{key}: {nearest(str(key), NODE_OPTIONS)}",
+                code="DVT102",
+                node=f"{node.name} ({node.original_file_path})",
+                remedy="Correct or remove it",
+            )
+
+
+def foreign(nodes: Iterable[Any], default: str) -> Iterator[tuple[str, Any]]:
+    """The nodes that are bound to another connection than the default one, with its name."""
+    for node in nodes:
+        name = bound_connection(node, default)
+        if name != default:
+            yield name, node

@@ -1,0 +1,102 @@
+"""What one dbt invocation needs to federate: connections, router, handles, engine and the run's session."""
+
+from __future__ import annotations
+
+import os
+import threading
+import uuid
+from pathlib import Path
+from typing import Any
+
+from dvt.dbt_bridge.adapters import DbtConnection, DbtConnections
+from dvt.dbt_bridge.engine_adapter import register_engine
+from dvt.dbt_bridge.handles import HandleBook
+from dvt.dbt_bridge.profiles import connections_of
+from dvt.dbt_bridge.routing import Router
+from dvt.federation.loaders.base import BaseLoader
+from dvt.federation.registry import loader_class
+from dvt.federation.session import RunSession
+from dvt.federation.settings import ProjectSettings, load_settings
+
+# dbt's own test suites run with it, as an oracle for the federated path.
+FORCE_FEDERATED = "DVT_FORCE_FEDERATED"
+
+
+class Bridge:
+    """Made once for a task; everything costly in it is made on first use.
+
+    Args:
+        config: dbt's `RuntimeConfig`.
+        manifest: dbt's manifest.
+    """
+
+    def __init__(self, config: Any, manifest: Any) -> None:
+        self.config = config
+        self.manifest = manifest
+        self.connections = connections_of(config)
+        self.dbt_connections = DbtConnections(config, manifest, self.connections.rendered)
+        self.router = Router(manifest, self.connections, force_federated=bool(os.environ.get(FORCE_FEDERATED)))
+        self.handles = HandleBook(self.connections)
+        self.run_id = uuid.uuid4().hex[:8]
+        self.plan_only = False  # `dvt plan` reads no data, also not for macros that ask for some
+        self._engine: DbtConnection | None = None
+        self._session: RunSession | None = None
+        self._loaders: set[BaseLoader] = set()
+        self._lock = threading.RLock()
+
+    @property
+    def engine(self) -> DbtConnection:
+        """The compute engine as dbt's compiler sees it."""
+        with self._lock:
+            if self._engine is None:
+                self._engine = register_engine(self)
+            return self._engine
+
+    @property
+    def session(self) -> RunSession:
+        """The run's federation session."""
+        with self._lock:
+            if self._session is None:
+                settings = self.settings()
+                self._session = RunSession(
+                    settings.staging_folder(Path(self.config.project_root) / self.config.target_path) / self.run_id,
+                    memory_bytes=settings.memory_bytes,
+                    threads=settings.engine_threads,
+                    parallel_queries=max(int(self.config.threads or 1), 1),
+                    run_id=self.run_id,
+                )
+            return self._session
+
+    def settings(self) -> ProjectSettings:
+        """The project-wide settings of dvt.yml."""
+        return load_settings(Path(self.config.project_root) / "dvt.yml")
+
+    def loader(self, name: str) -> BaseLoader:
+        """A loader session for a connection; the caller closes it with `release`."""
+        connection = self.connections.get(name)
+        made = loader_class(connection.type)(connection)
+        with self._lock:
+            self._loaders.add(made)
+        return made
+
+    def release(self, loader: BaseLoader) -> None:
+        """Close a loader session."""
+        with self._lock:
+            self._loaders.discard(loader)
+        loader.close()
+
+    def cancel(self) -> None:
+        """End everything that runs, on the servers too."""
+        with self._lock:
+            loaders, session = list(self._loaders), self._session
+        if session is not None:
+            session.cancel()
+        for loader in loaders:
+            loader.cancel()
+
+    def close(self) -> None:
+        """End the run's session and delete what it staged."""
+        with self._lock:
+            session, self._session = self._session, None
+        if session is not None:
+            session.close()

@@ -1,0 +1,69 @@
+"""dbt's click commands under the name `dvt`, with dbt's exit codes."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+_FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
+
+
+def dbt_group() -> click.Group:
+    """A group that composes dbt's own: the same options and commands; dbt's objects are not changed."""
+    from dbt.cli.main import cli
+
+    return click.Group(
+        name="dvt",
+        params=list(cli.params),
+        callback=cli.callback,
+        commands={name: command for name, command in cli.commands.items() if name not in ("init", "debug")},
+        context_settings=cli.context_settings,
+        invoke_without_command=True,
+        no_args_is_help=True,
+    )
+
+
+def run_dbt_command(words: list[str]) -> int:
+    """Run one command line.
+
+    Args:
+        words: The arguments after `dvt`.
+
+    Returns:
+        0 done, 1 a node failed, 2 the command could not run, 130 interrupted.
+    """
+    from dvt.dbt_bridge.substitution import substituted
+
+    with substituted():
+        return exit_code_of(dbt_group(), words, "dvt")
+
+
+def exit_code_of(command: click.Command, words: list[str], name: str) -> int:
+    """Run a click command that uses dbt's decorators and turn its end into an exit code."""
+    from dbt.cli.exceptions import ExceptionExit, ResultExit
+
+    try:
+        result = command.main(args=words, prog_name=name, standalone_mode=False)
+    except ResultExit:
+        return _FAILED
+    except ExceptionExit as ended:
+        return _interrupted() if _is_interrupt(ended.exception) else _USAGE
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        return _interrupted()
+    except click.exceptions.Exit as ended:
+        return int(ended.exit_code)
+    except click.ClickException as error:
+        error.show()
+        return int(error.exit_code)
+    return result if isinstance(result, int) else 0
+
+
+def _is_interrupt(error: Any) -> bool:
+    return isinstance(error, (KeyboardInterrupt, SystemExit))
+
+
+def _interrupted() -> int:
+    print("dvt: interrupted; running queries were cancelled, old tables are whole", file=sys.stderr)
+    return _INTERRUPTED

@@ -1,0 +1,174 @@
+"""Landing a federated result: stage it with the loader, put it in place with dbt's materialization."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from dbt_common.events.functions import fire_event
+from dbt_common.events.types import Note
+
+from dvt.errors import DvtError, UnsupportedError
+from dvt.federation.loaders.base import BaseLoader, LoadConfig, LoadResult, Mode
+from dvt.federation.stream import RowStream
+from dvt.identifiers import Relation, private_name
+
+if TYPE_CHECKING:
+    from dvt.dbt_bridge.bridge import Bridge
+
+# Materializations of dbt's own packages that land one table anew.
+_PLAIN = ("table", "view")
+_OWN_PACKAGES_PREFIX = "dbt"
+_MODES: dict[str, Mode] = {"append": "append", "merge": "merge", "delete+insert": "delete+insert"}
+
+
+@dataclass(frozen=True)
+class Landing:
+    """How the `dvt_land` materialization puts a private relation in place.
+
+    Args:
+        statements: SQL in the landing's dialect, in order.
+        relation_type: What the target is afterwards, "table" or "view".
+        is_new_table: Whether indexes have to be made.
+    """
+
+    statements: tuple[str, ...]
+    relation_type: str = "table"
+    is_new_table: bool = True
+
+
+@dataclass
+class Target:
+    """The place where one node lands, for the time of one run of it.
+
+    Args:
+        bridge: The invocation's bridge.
+        connection: `DbtConnection` of the landing.
+        node: The node.
+    """
+
+    bridge: Bridge
+    connection: Any
+    node: Any
+    loader: BaseLoader = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.loader = self.bridge.loader(self.connection.name)
+
+    @property
+    def relation(self) -> Relation:
+        """The node's relation as the loader takes it."""
+        handle = self.bridge.handles.of_node(self.node)
+        found = self.bridge.handles.find(handle.catalog, handle.schema, handle.name)
+        assert found is not None
+        return found.relation
+
+    @property
+    def private(self) -> Relation:
+        """The run-scoped private relation beside it."""
+        batch = getattr(self.node, "batch", None)
+        run_id = self.bridge.run_id
+        base = self.relation.name
+        if batch is not None:  # batches of one model may run at the same time
+            base = f"{base}_{batch.event_time_start:%Y%m%d%H%M%S}"
+        return self.relation.sibling(private_name(base, run_id, self.loader.spec.max_identifier_bytes))
+
+    @contextmanager
+    def staged(self, stream: RowStream) -> Iterator[tuple[Relation, LoadResult]]:
+        """Load a stream into the private relation; it is gone afterwards, whatever happens."""
+        private = self.private
+        batch_rows = int(self.loader.connection.options["batch_rows"])
+        try:
+            result = self.loader.stage(stream, private, declared=self._declared(), batch_rows=batch_rows)
+            yield private, result
+        finally:
+            self._drop(private)
+
+    @contextmanager
+    def created(self, sql: str) -> Iterator[Relation]:
+        """A private relation made by a query that runs on the landing itself."""
+        private = self.private
+        head = f"create table {private.sql(self.loader.connection.dialect)} as\n"
+        try:
+            self.loader.execute([head + sql])
+            yield private
+        finally:
+            self._drop(private)
+
+    def _drop(self, private: Relation) -> None:
+        import sys
+
+        in_flight = sys.exc_info()[1] is not None
+        try:
+            self.loader.drop(private)
+        except DvtError as error:
+            if not in_flight:
+                raise
+            # The first failure is the one to report; what is left behind is named beside it.
+            fire_event(Note(msg=f"private relation {private} may be left behind: {error}"))
+
+    def close(self) -> None:
+        """End the loader session and let readers of this run see the new state."""
+        self.bridge.release(self.loader)
+        self.bridge.session.forget(self.loader.connection, self.relation)
+
+    def _declared(self) -> dict[str, str]:
+        contract = getattr(self.node.config, "contract", None)
+        if contract is None or not contract.enforced:
+            return {}
+        return {column.name: column.data_type for column in self.node.columns.values() if column.data_type}
+
+    def load_config(self, mode: Mode, *, full_refresh: bool) -> LoadConfig:
+        """What the loader has to know to put the private relation in place."""
+        key = self.node.config.get("unique_key")
+        keys = tuple(key) if isinstance(key, list) else (str(key),) if key else ()
+        return LoadConfig(
+            relation=self.relation,
+            mode=mode,
+            unique_key=keys,
+            run_id=self.bridge.run_id,
+            drop_dependents=full_refresh,
+            keep_indexes=not self.node.config.get("indexes"),
+        )
+
+
+def incremental_mode(node: Any, connection_type: str) -> Mode:
+    """The loader's mode for an incremental model on an engine without a dbt adapter.
+
+    Raises:
+        UnsupportedError: The strategy, or an option of it, exists only on engines with an adapter.
+    """
+    for option in ("incremental_predicates", "merge_update_columns", "merge_exclude_columns"):
+        if node.config.get(option):
+            raise UnsupportedError(
+                f"{option} does not exist for landings of type {connection_type}",
+                remedy="Remove it, or land the model on a connection with a dbt adapter",
+            )
+    strategy = node.config.get("incremental_strategy") or ("merge" if node.config.get("unique_key") else "append")
+    mode = _MODES.get(str(strategy))
+    if mode is None:
+        raise UnsupportedError(
+            f"incremental_strategy '{strategy}' does not exist for landings of type {connection_type}",
+            remedy=f"Use one of {', '.join(_MODES)}",
+        )
+    if mode != "append" and not node.config.get("unique_key"):
+        raise UnsupportedError(
+            f"incremental_strategy '{strategy}' needs a unique_key", remedy="Add unique_key to the model's config"
+        )
+    return mode
+
+
+def uses_own_macro(manifest: Any, project: str, materialization: str, adapter_type: str) -> bool:
+    """Whether a materialization is the user's (or a package's), not dbt's: then it runs as it is written."""
+    macro = manifest.find_materialization_macro_by_name(project, materialization, adapter_type)
+    if macro is None:
+        return False
+    package = str(macro.package_name)
+    return not (package == _OWN_PACKAGES_PREFIX or package.startswith(_OWN_PACKAGES_PREFIX + "_"))
+
+
+def is_plain(materialization: str) -> bool:
+    """Whether a materialization lands one whole table."""
+    return materialization in _PLAIN

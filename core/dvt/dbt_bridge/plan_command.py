@@ -1,0 +1,157 @@
+"""`dvt plan`: each model's lane, the SQL for each source and the landing, without touching data."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import click
+from dbt.cli import params, requires
+from dbt.cli.main import global_flags
+from dbt.node_types import NodeType
+from dbt_common.exceptions import DbtBaseException
+
+from dvt.dbt_bridge.bridge import Bridge
+from dvt.dbt_bridge.compilation import FederatedCompiler
+from dvt.errors import DvtError
+from dvt.federation.plan.planner import plan_query
+
+_PLANNED = (NodeType.Model, NodeType.Snapshot, NodeType.Seed, NodeType.Test)
+
+
+@dataclass(frozen=True)
+class PlannedScan:
+    """One read of a source, as it will be sent."""
+
+    relation: str
+    connection: str
+    type: str
+    sql: str
+    columns: list[str] | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class PlannedNode:
+    """One node of the plan.
+
+    Args:
+        unique_id: dbt's id.
+        lane: "native" or "federated".
+        landing: Name of the connection.
+        relation: Where it lands.
+        inputs: Names of the connections that it reads.
+        scans: What is read from each source; empty for native nodes.
+        notes: What a user should know before the run.
+        error: Why the node cannot be planned.
+    """
+
+    unique_id: str
+    lane: str
+    landing: str
+    relation: str
+    inputs: list[str]
+    scans: list[PlannedScan] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    error: str = ""
+
+
+@click.command("plan")
+@click.pass_context
+@global_flags
+@params.select
+@params.exclude
+@params.selector
+@params.profiles_dir
+@params.project_dir
+@params.target_path
+@params.threads
+@params.vars
+@params.full_refresh
+@params.empty
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@requires.postflight
+@requires.preflight
+@requires.profile
+@requires.project
+@requires.runtime_config
+@requires.manifest
+def plan_command(ctx: click.Context, as_json: bool, **kwargs: Any) -> tuple[Any, bool]:
+    """Show each selected node's lane, the SQL for each source and the landing, without touching data."""
+    from dbt.task.compile import CompileTask  # the substituted class
+
+    task = CompileTask(ctx.obj["flags"], ctx.obj["runtime_config"], ctx.obj["manifest"])
+    task._runtime_initialize()
+    bridge = task.bridge
+    bridge.plan_only = True
+    try:
+        planned = [_plan(bridge, node) for node in task._flattened_nodes if node.resource_type in _PLANNED]
+    finally:
+        bridge.close()
+    if as_json:
+        click.echo(json.dumps({"nodes": [asdict(node) for node in planned]}, indent=2))
+    else:
+        click.echo("\n\n".join(_text(node) for node in planned) if planned else "nothing is selected")
+    return planned, not any(node.error for node in planned)
+
+
+def _plan(bridge: Bridge, node: Any) -> PlannedNode:
+    route = bridge.router.route(node)
+    if getattr(node, "is_ephemeral_model", False):
+        return PlannedNode(node.unique_id, "ephemeral", route.connection, "", list(route.inputs))
+    relation = str(node.relation_name or node.name) if node.is_relational else "result only"
+    plain = PlannedNode(node.unique_id, str(route.lane.value), route.connection, relation, list(route.inputs))
+    if not route.is_federated:
+        return plain
+    try:
+        scans = _scans(bridge, node, route.connection)
+        return replace(plain, scans=scans, notes=_notes(bridge, node, route.connection))
+    except (DvtError, DbtBaseException) as error:
+        return replace(plain, error=str(error).strip())
+
+
+def _scans(bridge: Bridge, node: Any, landing: str) -> list[PlannedScan]:
+    target = bridge.dbt_connections.get(landing)
+    compiler = FederatedCompiler(bridge, target)
+    with target.adapter.connection_named(f"plan_{node.unique_id}"):
+        compiled = compiler.compile_node(node, target.manifest(bridge.manifest), {}, False)
+    plan = plan_query(compiled.compiled_code, bridge.handles.inputs(), bridge.session.describe)
+    return [
+        PlannedScan(
+            relation=str(scan.input.relation),
+            connection=scan.input.connection.name,
+            type=scan.input.connection.type,
+            sql=scan.sql,
+            columns=list(scan.columns) if scan.columns is not None else None,
+            reason=scan.reason,
+        )
+        for scan in plan.scans
+    ]
+
+
+def _notes(bridge: Bridge, node: Any, landing: str) -> list[str]:
+    notes = []
+    if node.config.materialized == "view":
+        notes.append("a view over several connections cannot exist: it is built as a table")
+    spec = bridge.connections.get(landing).spec
+    if node.is_relational and not spec.atomic_swap:
+        notes.append(f"{spec.type} cannot replace a table in one step")
+    for name in bridge.router.inputs(node):
+        if not bridge.connections.get(name).spec.has_snapshot:
+            notes.append(f"{name} is not read from one snapshot")
+    return notes
+
+
+def _text(node: PlannedNode) -> str:
+    lines = [f"{node.unique_id}", f"  lane     {node.lane}", f"  landing  {node.landing}: {node.relation}"]
+    if node.inputs:
+        lines.append(f"  reads    {', '.join(node.inputs)}")
+    for scan in node.scans:
+        lines.append(f"  scan     {scan.connection} ({scan.type}): {scan.sql}")
+        if scan.reason:
+            lines.append(f"           all columns: {scan.reason}")
+    lines += [f"  note     {note}" for note in node.notes]
+    if node.error:
+        lines.append(f"  ERROR    {node.error}")
+    return "\n".join(lines)

@@ -1,0 +1,10 @@
+{% macro mysql__current_timestamp() %}utc_timestamp(6){% endmacro %}
+{% macro mariadb__current_timestamp() %}utc_timestamp(6){% endmacro %}
+{% macro sqlite__current_timestamp() %}strftime('%Y-%m-%d %H:%M:%f', 'now'){% endmacro %}
+{% macro files__current_timestamp() %}now(){% endmacro %}
+
+{% macro sqlite__get_binding_char() %}{{ return('?') }}{% endmacro %}
+{# SQLite binds at most 32,766 values in one statement. #}
+{% macro sqlite__get_batch_size() %}{{ return(200) }}{% endmacro %}
+{% macro mysql__get_batch_size() %}{{ return(1000) }}{% endmacro %}
+{% macro mariadb__get_batch_size() %}{{ return(1000) }}{% endmacro %}

@@ -1,0 +1,44 @@
+"""In-process dbt adapter plugins for engines that have no adapter for this dbt."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from dbt.adapters.base.plugin import AdapterPlugin
+
+from dvt import __version__
+from dvt.dbt_bridge.shim.adapter import adapter_class
+from dvt.dbt_bridge.shim.credentials import credentials_class
+
+SHIM_TYPES = ("mysql", "mariadb", "sqlite", "files")
+_INCLUDE = Path(__file__).parent / "include"
+
+
+def provide_plugins() -> None:
+    """Make dbt's adapter factory find a plugin for each engine that has none installed.
+
+    dbt imports `dbt.adapters.<type>`; where no such module is installed, a synthetic one stands in `sys.modules`.
+    """
+    for type_ in SHIM_TYPES:
+        name = f"dbt.adapters.{type_}"
+        if name in sys.modules or importlib.util.find_spec(name) is not None:
+            continue
+        sys.modules[name] = _module(name, type_)
+        about = ModuleType(f"{name}.__about__")
+        about.__dict__["version"] = __version__
+        sys.modules[f"{name}.__about__"] = about
+
+
+def _module(name: str, type_: str) -> ModuleType:
+    module = ModuleType(name)
+    module.__path__ = []
+    module.__dict__["Plugin"] = AdapterPlugin(
+        adapter=adapter_class(type_),
+        credentials=credentials_class(type_),
+        include_path=str(_INCLUDE),
+        project_name="dvt_shim",
+    )
+    return module

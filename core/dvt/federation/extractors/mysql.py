@@ -1,0 +1,179 @@
+"""Reads MySQL and MariaDB: unbuffered results, decoded by column, within one consistent snapshot."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from dvt.connections.connection import Connection
+from dvt.connections.mysql import SPEC, default_database, open_session, spec_for
+from dvt.connections.mysql_errors import ServerError, translate
+from dvt.connections.spec import ConnectionSpec
+from dvt.errors import DvtError, InterruptedRunError, QueryError
+from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig
+from dvt.federation.extractors.scan_sql import scan_sql
+from dvt.federation.stream import ColumnSchema, RowStream
+
+if TYPE_CHECKING:
+    from dvt.connections.mysql_session import Session
+    from dvt.federation.extractors.mysql_values import ColumnReader
+
+
+class MySQLExtractor(BaseExtractor):
+    """Reads one MySQL or MariaDB server.
+
+    All scans run in one read-only transaction with a consistent snapshot, which InnoDB tables honour.
+    """
+
+    spec = SPEC
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._session: Session | None = None
+        self._is_cancelled = threading.Event()
+
+    @classmethod
+    def spec_for(cls, type_: str) -> ConnectionSpec:
+        """The spec under the name "mysql" or "mariadb"."""
+        return spec_for(type_)
+
+    def ping(self) -> str:
+        """Connect, log in, and give the server's version."""
+        return self._opened().server.version
+
+    def describe(self, request: ExtractionConfig) -> list[ColumnSchema]:
+        """The columns that `scan` would give, from the catalogue or the result's field descriptions."""
+        request = self._qualified(request)
+        session = self._opened()
+        with self._guarded("describe", request.label):
+            if request.relation is not None:
+                return [reader.schema for reader in self._relation_readers(session, request)]
+            return [reader.schema for reader in self._described(session, scan_sql(request, "mysql"))]
+
+    def scan(self, request: ExtractionConfig) -> RowStream:
+        """Start reading; the server sends rows as they are taken."""
+        request = self._qualified(request)
+        session = self._opened()
+        with self._guarded("extract", request.label):
+            readers = self._started(session, request)
+        return RowStream(
+            [reader.schema for reader in readers],
+            self._batches(session, readers, request),
+            close=session.stop_reading,
+        )
+
+    def close(self) -> None:
+        """End the session, and on the server the query that it may still run."""
+        session, self._session = self._session, None
+        if session is None or session.is_closed:
+            return
+        try:
+            if session.is_streaming and not self._is_cancelled.is_set():
+                session.kill("query")
+        finally:
+            session.close()
+
+    def cancel(self) -> None:
+        """End a running scan from another thread: the session is killed on the server."""
+        self._is_cancelled.set()
+        session = self._session
+        if session is not None:
+            session.kill("connection")
+
+    def _opened(self) -> Session:
+        if self._is_cancelled.is_set():
+            raise InterruptedRunError("the scan was cancelled", connection=self.connection.name, phase="extract")
+        if self._session is None:
+            session = open_session(self.connection, default_database(self.connection))
+            try:
+                with self._guarded("connect", None):
+                    session.run("set session transaction isolation level repeatable read")
+                    session.run("start transaction with consistent snapshot, read only")
+            except BaseException:
+                session.close()
+                raise
+            self._session = session
+        return self._session
+
+    def _qualified(self, request: ExtractionConfig) -> ExtractionConfig:
+        relation = request.relation
+        if relation is None or relation.schema:
+            return request
+        schema = default_database(self.connection)
+        return dataclasses.replace(request, relation=dataclasses.replace(relation, schema=schema))
+
+    @contextmanager
+    def _guarded(self, phase: str, label: str | None) -> Iterator[None]:
+        try:
+            yield
+        except (ServerError, OSError) as error:
+            if self._is_cancelled.is_set():
+                raise InterruptedRunError(
+                    "the scan was cancelled", connection=self.connection.name, relation=label, phase=phase
+                ) from error
+            raise translate(error, self.connection, phase=phase, relation=label) from error
+        except DvtError as error:
+            raise error.at(connection=self.connection.name, relation=label) from error.__cause__
+
+    def _relation_readers(self, session: Session, request: ExtractionConfig) -> list[ColumnReader]:
+        from dvt.federation.extractors.mysql_schema import catalogue, relation_readers
+
+        assert request.relation is not None
+        columns = catalogue(session, request.relation)
+        return relation_readers(self.connection, columns, request.columns, request.relation)
+
+    def _described(self, session: Session, sql: str) -> list[ColumnReader]:
+        """A query's columns: it is run for no rows, and stopped where its own LIMIT asks for some."""
+        session.run("set session sql_select_limit = 0")
+        try:
+            return self._query_readers(session, sql)
+        finally:
+            session.stop_reading()
+            session.run("set session sql_select_limit = default")
+
+    def _query_readers(self, session: Session, sql: str) -> list[ColumnReader]:
+        from dvt.federation.extractors.mysql_schema import field_readers
+
+        fields = session.open(sql)
+        if not fields:
+            raise QueryError("the statement gives no rows", remedy="Give a query that returns rows")
+        return field_readers(self.connection, fields)
+
+    def _started(self, session: Session, request: ExtractionConfig) -> list[ColumnReader]:
+        """Send the statement whose text of every value is exact; gives the readers of its columns."""
+        from dvt.federation.extractors.mysql_schema import exact_expressions
+
+        is_query = request.relation is None
+        if is_query:
+            readers = self._query_readers(session, scan_sql(request, "mysql"))
+        else:
+            readers = self._relation_readers(session, request)
+        expressions = exact_expressions(readers)
+        if is_query and not expressions:
+            return readers
+        names = tuple(reader.schema.name for reader in readers)
+        if is_query:
+            session.stop_reading()
+            if len(set(names)) < len(names):
+                raise QueryError(
+                    "a FLOAT column in a result with two columns of one name cannot be read exactly",
+                    column=next(iter(expressions)),
+                    remedy="Give the columns different names, or cast this one to double",
+                )
+        session.open(scan_sql(dataclasses.replace(request, columns=names), "mysql", expressions))
+        return readers
+
+    def _batches(
+        self, session: Session, readers: Sequence[ColumnReader], request: ExtractionConfig
+    ) -> Generator[pa.RecordBatch, None, None]:
+        schema = pa.schema([pa.field(r.schema.name, r.schema.type, r.schema.nullable) for r in readers])
+        with self._guarded("extract", request.label):
+            for rows in session.fetched(self.batch_rows(request)):
+                raw = rows.columns(len(readers))
+                arrays = [reader.read(column) for reader, column in zip(readers, raw, strict=True)]
+                yield pa.RecordBatch.from_arrays(arrays, schema=schema)

@@ -1,0 +1,228 @@
+"""PostgreSQL extractor: `COPY (query) TO STDOUT` in one read-only snapshot, decoded by PyArrow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pyarrow as pa
+
+from dvt.connections.postgres import SPEC, cancel, connect, translate
+from dvt.connections.spec import ConnectionSpec
+from dvt.errors import ConnectionLostError, DvtError, InterruptedRunError
+from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig
+from dvt.federation.extractors.postgres_catalog import RelationFacts, columns_of, relation_facts
+from dvt.federation.extractors.postgres_csv import CsvDecoder
+from dvt.federation.extractors.postgres_cursor import cursor_batches
+from dvt.federation.extractors.postgres_parallel import ParallelCopy, ctid_ranges
+from dvt.federation.extractors.postgres_wire import Wire
+from dvt.federation.extractors.scan_sql import scan_sql
+from dvt.federation.stream import ColumnSchema, RowStream
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from dvt.connections.connection import Connection
+
+# A block of wide rows ends at this size, before it has `batch_rows` rows.
+_BLOCK_BYTES = 16 * 1024 * 1024
+_SAVEPOINT = "dvt_scan"
+
+
+class PostgresExtractor(BaseExtractor):
+    """Reads PostgreSQL.
+
+    The first scan begins a READ ONLY REPEATABLE READ transaction; all scans see its snapshot, also after one of them
+    failed or was closed early, because each runs behind a savepoint.
+    """
+
+    spec: ClassVar[ConnectionSpec] = SPEC
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._session: psycopg.Connection[Any] | None = None
+        self._snapshot: str | None = None
+        self._parallel: ParallelCopy | None = None
+        self._is_cancelled = False
+
+    def ping(self) -> str:
+        """Log in and give the server's version."""
+        import psycopg
+
+        session = self._open()
+        try:
+            row = session.execute("show server_version").fetchone()
+        except psycopg.Error as error:
+            raise self._translated(error, "connect", None) from error
+        return f"PostgreSQL {row[0] if row else ''}"
+
+    def describe(self, request: ExtractionConfig) -> list[ColumnSchema]:
+        """The columns of a request, from the catalogue and the server's description of the statement."""
+        import psycopg
+
+        session = self._open()
+        in_snapshot = self._snapshot is not None
+        try:
+            if in_snapshot:
+                session.execute(f"savepoint {_SAVEPOINT}")
+            return list(self._described(session, request)[1].columns)
+        except (psycopg.Error, DvtError) as error:
+            raise self._translated(error, "describe", request) from error
+        finally:
+            if in_snapshot and not session.closed and not session.broken:
+                self._rewind(session)
+
+    def scan(self, request: ExtractionConfig) -> RowStream:
+        """Start reading, by COPY or by a server-side cursor as `dvt.method` says."""
+        import psycopg
+
+        session = self._open()
+        try:
+            self._begin(session)
+            session.execute(f"savepoint {_SAVEPOINT}")
+        except psycopg.Error as error:
+            raise self._translated(error, "extract", request) from error
+        try:
+            sql, decoder, facts = self._described(session, request)
+            batches, method = self._start(session, request, sql, decoder, facts)
+        except (psycopg.Error, DvtError) as error:
+            self._rewind(session)
+            raise self._translated(error, "extract", request) from error
+        return RowStream(
+            list(decoder.columns),
+            self._guarded(batches, request),
+            close=lambda: self._end_scan(session, method),
+            estimated_row_count=_estimate(request, facts),
+            method=method,
+        )
+
+    def close(self) -> None:
+        """End the session; a transaction that is open is rolled back by the server."""
+        if self._parallel is not None:
+            self._parallel.close()
+            self._parallel = None
+        if self._session is not None:
+            self._session.close()
+        self._session = self._snapshot = None
+
+    def cancel(self) -> None:
+        """End a running scan from another thread, on the server too; the scan raises `InterruptedRunError`."""
+        self._is_cancelled = True
+        parallel, session = self._parallel, self._session
+        if parallel is not None:
+            parallel.cancel()
+        if session is not None:
+            cancel(session)
+
+    def _open(self) -> psycopg.Connection[Any]:
+        if self._is_cancelled:
+            raise InterruptedRunError("the extractor was cancelled", connection=self.connection.name)
+        if self._session is None:
+            self._session = connect(self.connection)
+        return self._session
+
+    def _begin(self, session: psycopg.Connection[Any]) -> None:
+        if self._snapshot is not None:
+            return
+        session.execute("begin isolation level repeatable read read only")
+        is_shared = self.connection.options["parallel"] > 1
+        # The first statement that reads takes the snapshot: it must stand before the first savepoint.
+        row = session.execute("select pg_export_snapshot()" if is_shared else "select ''").fetchone()
+        self._snapshot = str(row[0]) if row else ""
+
+    def _described(
+        self, session: psycopg.Connection[Any], request: ExtractionConfig
+    ) -> tuple[str, CsvDecoder, RelationFacts | None]:
+        """The statement to send, what decodes it, and the relation's facts."""
+        sql = scan_sql(request, "postgres")
+        columns, carriers = columns_of(session, Wire(session).describe(sql), request, self.connection)
+        if request.columns is None and request.relation is not None:
+            # By name from here on: a column that is added meanwhile must not shift the others.
+            sql = scan_sql(replace(request, columns=tuple(column.name for column in columns)), "postgres")
+        facts = relation_facts(session, request.relation) if request.relation is not None else None
+        return sql, CsvDecoder(columns, carriers, request.label), facts
+
+    def _start(
+        self,
+        session: psycopg.Connection[Any],
+        request: ExtractionConfig,
+        sql: str,
+        decoder: CsvDecoder,
+        facts: RelationFacts | None,
+    ) -> tuple[Iterator[pa.RecordBatch], str]:
+        rows = self.batch_rows(request)
+        if self.connection.options["method"] == "cursor":
+            return cursor_batches(session, sql, decoder, rows), "cursor_streaming"
+        ranges = ctid_ranges(facts, self.connection.options["parallel"], session.info.server_version)
+        if len(ranges) > 1 and request.limit is None:
+            columns = tuple(column.name for column in decoder.columns)
+            statements = [
+                copy_sql(
+                    scan_sql(replace(request, columns=columns, predicates=(*request.predicates, part)), "postgres")
+                )
+                for part in ranges
+            ]
+            self._parallel = ParallelCopy(self.connection, str(self._snapshot), statements, decoder, rows, _BLOCK_BYTES)
+            return self._parallel.batches(), "copy_streaming"
+        wire = Wire(session)
+        wire.start_copy(copy_sql(sql))
+        return (decoder.decode(block) for block in wire.copy_rows(rows, _BLOCK_BYTES)), "copy_streaming"
+
+    def _guarded(self, batches: Iterator[pa.RecordBatch], request: ExtractionConfig) -> Iterator[pa.RecordBatch]:
+        """The batches, with the driver's errors translated."""
+        import psycopg
+
+        try:
+            for batch in batches:
+                if self._is_cancelled:
+                    raise InterruptedRunError("the scan was cancelled")
+                yield batch
+        except (psycopg.Error, DvtError) as error:
+            raise self._translated(error, "extract", request) from error
+
+    def _end_scan(self, session: psycopg.Connection[Any], method: str) -> None:
+        """Stop what still runs on the server, and go back behind the savepoint; the snapshot stays."""
+        import psycopg
+        from psycopg.pq import TransactionStatus
+
+        if self._parallel is not None:
+            self._parallel.close()
+            self._parallel = None
+        if session.closed:
+            return
+        try:
+            if session.pgconn.transaction_status == TransactionStatus.ACTIVE:
+                cancel(session)
+                Wire(session).discard_copy()
+            self._rewind(session)
+        except psycopg.Error:
+            # The scan is over either way; a session that broke is opened anew by the next one.
+            self.close()
+
+    def _rewind(self, session: psycopg.Connection[Any]) -> None:
+        import psycopg
+
+        try:
+            session.execute(f"rollback to savepoint {_SAVEPOINT}")
+            session.execute(f"release savepoint {_SAVEPOINT}")
+        except psycopg.Error:
+            self.close()
+
+    def _translated(self, error: BaseException, phase: str, request: ExtractionConfig | None) -> DvtError:
+        label = request.label if request is not None else None
+        found = translate(error, self.connection, phase=phase, relation=label, is_cancelled=self._is_cancelled)
+        if isinstance(found, ConnectionLostError):
+            self.close()
+        return found
+
+
+def copy_sql(query: str) -> str:
+    """The COPY statement around a query; the line break ends a comment on the query's last line."""
+    return f"copy ({query}\n) to stdout (format csv)"
+
+
+def _estimate(request: ExtractionConfig, facts: RelationFacts | None) -> int | None:
+    if facts is None or facts.estimated_rows is None or request.predicates:
+        return None
+    return facts.estimated_rows if request.limit is None else min(facts.estimated_rows, request.limit)

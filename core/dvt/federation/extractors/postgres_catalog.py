@@ -1,0 +1,140 @@
+"""What PostgreSQL's catalogue says about the columns of a request."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dvt.connections.connection import Connection
+from dvt.errors import PlanError, RelationNotFoundError, UnsupportedError, nearest
+from dvt.federation.extractors.base import ExtractionConfig
+from dvt.federation.stream import ColumnSchema
+from dvt.identifiers import Relation
+from dvt.types.postgres import VECTORS, Carrier, array, scalar
+
+if TYPE_CHECKING:
+    import psycopg
+
+# A domain's base type counts: RowDescription gives it for the column itself, but not for the elements of an array.
+_TYPES = """
+select format_type(c.oid, c.typmod), c.oid, c.typmod,
+       case when t.typlen = -1 and t.typcategory = 'A' then t.typelem else 0 end,
+       coalesce(nullif(e.typbasetype, 0), e.oid, 0),
+       case when e.typtype = 'd' then e.typtypmod else c.typmod end,
+       coalesce(e.typdelim, ',')
+from unnest(%s::oid[], %s::int[]) with ordinality as c(oid, typmod, position)
+join pg_catalog.pg_type t on t.oid = c.oid
+left join pg_catalog.pg_type e on e.oid = t.typelem
+order by c.position
+"""
+
+# A foreign table's NOT NULL is a claim of the local catalogue, and PostgreSQL 18 has NOT NULL that is not validated.
+_NOT_NULL = """
+select a.attrelid, a.attnum
+from pg_catalog.pg_attribute a
+join pg_catalog.pg_class c on c.oid = a.attrelid
+where a.attrelid = any(%s::oid[]) and a.attnotnull and c.relkind in ('r', 'p')
+  and not exists (select 1 from pg_catalog.pg_constraint k
+                  where k.conrelid = a.attrelid and k.contype = 'n' and not k.convalidated
+                    and k.conkey[1] = a.attnum)
+"""
+
+_RELATION = """
+select c.oid, c.relkind, c.reltuples::bigint, pg_catalog.pg_relation_size(c.oid) / current_setting('block_size')::bigint
+from pg_catalog.pg_class c
+where c.oid = to_regclass(%s)
+"""
+
+_SIMILAR = """
+select n.nspname, c.relname
+from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+limit 10000
+"""
+
+
+@dataclass(frozen=True)
+class RelationFacts:
+    """What the catalogue says about a relation.
+
+    Args:
+        kind: `pg_class.relkind`.
+        estimated_rows: The planner's figure, None when the table was never analysed.
+        blocks: Size of the main fork in blocks.
+    """
+
+    kind: str
+    estimated_rows: int | None
+    blocks: int
+
+
+def relation_facts(session: psycopg.Connection[Any], relation: Relation) -> RelationFacts | None:
+    """Facts of a relation, None when there is no such relation."""
+    found = session.execute(_RELATION, [relation.sql("postgres")]).fetchone()
+    if found is None:
+        return None
+    _, kind, rows, blocks = found
+    kind = kind.decode() if isinstance(kind, bytes) else kind
+    return RelationFacts(kind, rows if rows >= 0 and kind in "rmp" else None, blocks or 0)
+
+
+def columns_of(
+    session: psycopg.Connection[Any],
+    described: list[tuple[str, int, int, int, int]],
+    request: ExtractionConfig,
+    connection: Connection,
+) -> tuple[tuple[ColumnSchema, ...], tuple[Carrier, ...]]:
+    """Schema and carriers for a described statement.
+
+    Raises:
+        UnsupportedError: No columns.
+        PlanError: Two columns of one name.
+    """
+    if not described:
+        raise UnsupportedError("the result has no columns", relation=request.label, remedy="Select at least one column")
+    names = Counter(name for name, *_ in described)
+    doubled = [name for name, count in names.items() if count > 1]
+    if doubled:
+        raise PlanError(
+            f"more than one column is called {doubled[0]!r}",
+            relation=request.label,
+            column=doubled[0],
+            remedy="Give each column of the query a name of its own",
+        )
+    oids, typmods = [row[1] for row in described], [row[2] for row in described]
+    scale = int(connection.options["numeric_scale"])
+    not_null = _not_null(session, described) if request.relation is not None else set()
+    columns, carriers = [], []
+    for (name, _, _, table, number), facts in zip(
+        described, session.execute(_TYPES, [oids, typmods]).fetchall(), strict=True
+    ):
+        native, oid, typmod, element, element_base, element_typmod, delimiter = facts
+        carrier = scalar(oid, typmod, scale)
+        if element and oid not in VECTORS:
+            carrier = array(scalar(element_base, element_typmod, scale), str(delimiter))
+        carriers.append(carrier)
+        columns.append(ColumnSchema(name, carrier.type, (table, number) not in not_null, native))
+    return tuple(columns), tuple(carriers)
+
+
+def _not_null(
+    session: psycopg.Connection[Any], described: list[tuple[str, int, int, int, int]]
+) -> set[tuple[int, int]]:
+    tables = sorted({table for _, _, _, table, _ in described if table})
+    return {(row[0], row[1]) for row in session.execute(_NOT_NULL, [tables]).fetchall()}
+
+
+def missing_relation(
+    session: psycopg.Connection[Any], relation: Relation, connection: Connection
+) -> RelationNotFoundError:
+    """The error for a relation that is not there, with the nearest name that is."""
+    rows = session.execute(_SIMILAR).fetchall()
+    known = [".".join(row) for row in rows]
+    return RelationNotFoundError(
+        f"relation {relation} does not exist: {nearest('.'.join(relation.parts[-2:]), known) if known else 'none does'}",
+        connection=connection.name,
+        relation=str(relation),
+        phase="describe",
+        remedy="Check schema and name; the login must have USAGE on the schema",
+    )

@@ -1,0 +1,125 @@
+"""Blocks of COPY's CSV as record batches, with a schema that was declared before the first byte came."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.csv as csv
+
+from dvt.errors import DataError
+from dvt.federation.extractors.postgres_text import ValueRefusedError, decode
+from dvt.federation.stream import ColumnSchema
+from dvt.types.postgres import Carrier
+from dvt.types.vocabulary import INTERVAL, is_json, is_uuid
+
+_SHOWN_CHARACTERS = 60
+# pyarrow drops a byte order mark at the start of a block, also where it is the first value's: so it is given its own.
+_MARK = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class CsvDecoder:
+    """Turns whole CSV rows into record batches of one schema.
+
+    Args:
+        columns: The columns that are announced.
+        carriers: How each is carried, in the same order.
+        relation: What error messages call the source.
+    """
+
+    columns: tuple[ColumnSchema, ...]
+    carriers: tuple[Carrier, ...]
+    relation: str
+
+    def decode(self, rows: list[memoryview]) -> pa.RecordBatch:
+        """One block of whole CSV rows as a batch.
+
+        Raises:
+            DataError: A value does not fit its Arrow type; column and value are named.
+        """
+        data = b"".join((_MARK, *rows))
+        try:
+            parsed = self._parse(data, [_csv_type(carrier) for carrier in self.carriers])
+        except pa.ArrowInvalid:
+            # Infinity, years before Christ, NaN in a decimal, ...: this block goes column by column.
+            parsed = self._parse(data, [pa.binary()] * len(self.carriers))
+            return self.decode_texts([_contiguous(array) for array in parsed.columns])
+        return self._assemble([_contiguous(array) for array in parsed.columns])
+
+    def decode_texts(self, texts: list[pa.Array]) -> pa.RecordBatch:
+        """A batch from the server's text output, one binary array per column."""
+        pairs = zip(texts, self.columns, strict=True)
+        return self._assemble([self._checked(array, column) for array, column in pairs])
+
+    def _assemble(self, texts: list[pa.Array]) -> pa.RecordBatch:
+        arrays = [
+            self._column(array, column, carrier)
+            for array, column, carrier in zip(texts, self.columns, self.carriers, strict=True)
+        ]
+        fields = [pa.field(column.name, column.type, column.nullable) for column in self.columns]
+        return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
+
+    def _column(self, array: pa.Array, column: ColumnSchema, carrier: Carrier) -> pa.Array:
+        if array.type == carrier.type and not carrier.is_padded:
+            return array
+        try:
+            return decode(array, carrier)
+        except ValueRefusedError as error:
+            shown = error.value if len(error.value) <= _SHOWN_CHARACTERS else error.value[:_SHOWN_CHARACTERS] + "..."
+            raise DataError(
+                f"value {shown!r} of type {column.native_type}: {error.why}",
+                relation=self.relation,
+                column=column.name,
+                phase="extract",
+                remedy="Cast the column in a query or view of the source, for example to text",
+            ) from error
+
+    def _checked(self, array: pa.Array, column: ColumnSchema) -> pa.Array:
+        try:
+            return array.cast(pa.string())
+        except pa.ArrowInvalid as error:
+            raise DataError(
+                "the text is not valid UTF-8",
+                relation=self.relation,
+                column=column.name,
+                phase="extract",
+                remedy="The database has no encoding (SQL_ASCII): convert the column with convert_from in a view",
+            ) from error
+
+    def _parse(self, data: bytes, types: list[pa.DataType]) -> pa.Table:
+        # Columns are numbered, because pyarrow needs distinct names and knows no empty or odd ones.
+        names = [str(number) for number in range(len(types))]
+        return csv.read_csv(
+            pa.BufferReader(data),
+            read_options=csv.ReadOptions(column_names=names, block_size=len(data) + 1),
+            parse_options=csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
+            convert_options=csv.ConvertOptions(
+                column_types=dict(zip(names, types, strict=True)),
+                null_values=[""],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
+                true_values=["t"],
+                false_values=["f"],
+            ),
+        )
+
+
+def _csv_type(carrier: Carrier) -> pa.DataType:
+    """The type as which pyarrow's CSV reader reads a column: its own where it is exact, else text."""
+    type_ = carrier.type
+    is_text = (
+        carrier.element is not None
+        or is_uuid(type_)
+        or is_json(type_)
+        or type_ == INTERVAL
+        or pa.types.is_binary(type_)
+        or pa.types.is_string(type_)
+    )
+    return pa.string() if is_text else type_
+
+
+def _contiguous(column: pa.ChunkedArray) -> pa.Array:
+    if column.num_chunks == 1:
+        return column.chunk(0)
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)

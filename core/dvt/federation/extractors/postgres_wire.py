@@ -1,0 +1,121 @@
+"""Statements over libpq's asynchronous calls: a COPY read row by row without a Python object per wait.
+
+psycopg's own `Copy.read()` goes through a generator for each row. A COPY row is one protocol message (PostgreSQL
+manual, "Message Formats", CopyData), so that rows can be counted and cut without looking into them.
+"""
+
+from __future__ import annotations
+
+import selectors
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import psycopg
+
+
+class Wire:
+    """The asynchronous side of one session; used by one thread.
+
+    Args:
+        session: An open session that runs nothing.
+    """
+
+    def __init__(self, session: psycopg.Connection[Any]) -> None:
+        self._pgconn = session.pgconn
+        self._encoding = "utf-8"
+
+    def describe(self, sql: str) -> list[tuple[str, int, int, int, int]]:
+        """Name, type oid, type modifier, table oid and attribute number of each column; nothing is run."""
+        pgconn = self._pgconn
+        self._finish(lambda: pgconn.send_prepare(b"", sql.encode()))
+        result = self._finish(lambda: pgconn.send_describe_prepared(b""))
+        return [
+            (
+                (result.fname(i) or b"").decode(),
+                result.ftype(i),
+                result.fmod(i),
+                result.ftable(i),
+                result.ftablecol(i),
+            )
+            for i in range(result.nfields)
+        ]
+
+    def start_copy(self, sql: str) -> None:
+        """Send `COPY ... TO STDOUT` and wait until rows begin to come, or raise what the server says."""
+        from psycopg.pq import ExecStatus
+
+        self._pgconn.send_query(sql.encode())
+        result = self._result()
+        if result is None or result.status != ExecStatus.COPY_OUT:
+            self._drain(result)
+
+    def copy_rows(self, rows: int, max_bytes: int) -> Iterator[list[memoryview]]:
+        """The rows of a started COPY, in lists of at most `rows` rows that end soon after `max_bytes`."""
+        import psycopg
+
+        get, pgconn = self._pgconn.get_copy_data, self._pgconn
+        block: list[memoryview] = []
+        held = 0
+        while True:
+            try:
+                size, data = get(1)
+            except psycopg.Error:
+                self._drain(None)  # the server's own error says more than libpq's
+                raise
+            if size > 0:
+                block.append(data)
+                held += size
+                if len(block) >= rows or held >= max_bytes:
+                    yield block
+                    block, held = [], 0
+            elif size == 0:
+                self._wait(selectors.EVENT_READ)
+                pgconn.consume_input()
+            else:
+                break
+        self._drain(None)
+        if block:
+            yield block
+
+    def discard_copy(self) -> None:
+        """Read a cancelled COPY to its end, so that the session can be used again."""
+        import psycopg
+
+        try:
+            for _ in self.copy_rows(10_000, 1 << 24):
+                pass
+        except psycopg.errors.QueryCanceled:
+            return
+
+    def _finish(self, send: Callable[[], None]) -> Any:
+        send()
+        return self._drain(self._result())
+
+    def _drain(self, first: Any) -> Any:
+        """Fetch results until there are no more; raise the first error among them, else give the first result."""
+        from psycopg.errors import error_from_result
+        from psycopg.pq import ExecStatus
+
+        results = [first] if first is not None else []
+        while (result := self._result()) is not None:
+            results.append(result)
+        for result in results:
+            if result.status == ExecStatus.FATAL_ERROR:
+                raise error_from_result(result, self._encoding)
+        return results[0] if results else None
+
+    def _result(self) -> Any:
+        pgconn = self._pgconn
+        while pgconn.flush():
+            self._wait(selectors.EVENT_READ | selectors.EVENT_WRITE)
+            pgconn.consume_input()
+        while pgconn.is_busy():
+            self._wait(selectors.EVENT_READ)
+            pgconn.consume_input()
+        return pgconn.get_result()
+
+    def _wait(self, events: int) -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._pgconn.socket, events)
+            selector.select()

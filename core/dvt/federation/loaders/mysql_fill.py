@@ -1,0 +1,127 @@
+"""Filling a private table: LOAD DATA LOCAL from the stream, or INSERT where the server forbids it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+
+import pyarrow as pa
+
+from dvt.connections.mysql_errors import named_column, warning_error
+from dvt.connections.mysql_session import Session
+from dvt.errors import DataError
+from dvt.federation.loaders.mysql_cells import ColumnWriter, file_lines, insert_rows
+from dvt.federation.stream import RowStream
+from dvt.identifiers import Relation, quote, quote_all
+
+_PART_BYTES = 32 << 20
+_STATEMENT_BYTES = 1 << 20
+# About the statement, not about a value: deprecated syntax, unsafe for statement-based replication.
+_HARMLESS = frozenset({1287, 1592, 1681, 3719, 3778})
+
+
+def parts(stream: RowStream, batch_rows: int) -> Iterator[pa.RecordBatch]:
+    """The stream in batches of at most so many rows, cut again where the values are long."""
+    while (batch := stream.read_batch(batch_rows)) is not None:
+        yield from _halved(_plain(batch))
+
+
+def _halved(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    if batch.get_total_buffer_size() > _PART_BYTES and batch.nbytes > _PART_BYTES and batch.num_rows > 1:
+        middle = batch.num_rows // 2
+        yield from _halved(batch.slice(0, middle))
+        yield from _halved(batch.slice(middle))
+    else:
+        yield batch
+
+
+def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Large and view strings as ordinary ones."""
+    arrays = [
+        column.cast(pa.string())
+        if pa.types.is_large_string(column.type) or pa.types.is_string_view(column.type)
+        else column
+        for column in batch.columns
+    ]
+    return pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
+
+
+def load_data(
+    session: Session, relation: Relation, writers: Sequence[ColumnWriter], batches: Iterator[pa.RecordBatch]
+) -> None:
+    """Stream the batches through one LOAD DATA LOCAL. The file name in it is never opened by anyone.
+
+    Raises:
+        DataError: The server had to change or leave out a value; the column is named where the server names it.
+    """
+    outcome = session.load_local(_load_sql(relation, writers), (file_lines(writers, batch) for batch in batches))
+    if outcome.warning_count:
+        require_no_warnings(session, relation, "load")
+
+
+def _load_sql(relation: Relation, writers: Sequence[ColumnWriter]) -> str:
+    targets, settings = [], []
+    for index, writer in enumerate(writers):
+        column = quote(writer.name, "mysql")
+        if writer.is_hex:
+            # Bytes travel as hexadecimal text, because the file is UTF-8.
+            targets.append(f"@dvt_{index}")
+            settings.append(f"{column} = unhex(@dvt_{index})")
+        else:
+            targets.append(column)
+    statement = [
+        *("load data local infile 'dvt' into table", relation.sql("mysql"), "character set utf8mb4"),
+        *(r"fields terminated by '\t' enclosed by '' escaped by '\\' lines terminated by '\n'",),
+        *("(", ", ".join(targets), ")"),
+    ]
+    if settings:
+        statement += ["set", ", ".join(settings)]
+    return " ".join(statement)
+
+
+def insert(
+    session: Session, relation: Relation, writers: Sequence[ColumnWriter], batches: Iterator[pa.RecordBatch]
+) -> None:
+    """Send the batches as multi-row INSERT statements of bounded size, in one transaction.
+
+    Raises:
+        DataError: A value had to be changed, or a row is longer than the server takes.
+    """
+    columns = quote_all([writer.name for writer in writers], "mysql")
+    head = " ".join(["insert into", relation.sql("mysql"), "(", columns, ") values "])
+    most = session.server.max_packet_bytes - len(head.encode()) - 64
+    session.run("start transaction")
+    for batch in batches:
+        for values in _bundled(insert_rows(writers, batch), min(_STATEMENT_BYTES, most), most):
+            if session.run(head + values).warning_count:
+                require_no_warnings(session, relation, "load")
+    session.run("commit")
+
+
+def _bundled(rows: list[str], wanted_bytes: int, most_bytes: int) -> Generator[str, None, None]:
+    """Rows joined by commas, each bundle near the wanted size and never above the most."""
+    bundle: list[str] = []
+    held = 0
+    for row in rows:
+        size = len(row.encode()) + 1
+        if size > most_bytes:
+            raise DataError(
+                f"a row needs {size} bytes in a statement, more than the server's max_allowed_packet",
+                phase="load",
+                remedy="Raise max_allowed_packet on the server, or allow LOAD DATA LOCAL there",
+            )
+        if bundle and held + size > wanted_bytes:
+            yield ",".join(bundle)
+            bundle, held = [], 0
+        bundle.append(row)
+        held += size
+    if bundle:
+        yield ",".join(bundle)
+
+
+def require_no_warnings(session: Session, relation: Relation, phase: str) -> None:
+    """Turn the last statement's warnings about values into an error."""
+    found = [(int(code or 0), message or "") for _, code, message in session.rows("show warnings")]
+    telling = sorted((w for w in found if w[0] not in _HARMLESS), key=lambda w: named_column(w[1]) is None)
+    if telling:
+        code, message = telling[0]
+        raise warning_error(code, message, session.connection, phase=phase, relation=str(relation))

@@ -1,0 +1,148 @@
+"""Arrow columns as the values that SQLite stores: what SQLite would change silently is refused by column."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dvt.errors import DataError
+from dvt.types.json_text import iso_interval, json_writer
+from dvt.types.sqlite import affinity
+from dvt.types.vocabulary import is_json, is_uuid
+
+Writer = Callable[[pa.Array], list[Any]]
+
+_LARGEST = 2**63 - 1
+_EXACT_IN_DOUBLE = 2**53
+# 0001-01-01 to 9999-12-31, the dates that SQLite's functions and four-digit ISO texts have.
+_DAYS = (-719_162, 2_932_896)
+_MICROS_A_DAY = 86_400_000_000
+
+
+def value_writer(type_: pa.DataType, declared: str, column: str) -> Writer:
+    """The function that turns an array into values for `executemany`.
+
+    Args:
+        type_: The column's Arrow type.
+        declared: The declared type of the SQLite column.
+        column: Its name, for the DataError that the function raises for a value that SQLite cannot keep.
+    """
+
+    def refuse(why: str) -> DataError:
+        return DataError(why, column=column, phase="load", remedy="Cast it in the model, or declare its data_type text")
+
+    def write(array: pa.Array) -> list[Any]:
+        try:
+            return writer(array)
+        except (ValueError, OverflowError) as error:  # from a nested value
+            raise refuse(f"a value has no text: {error}") from error
+
+    writer = _writer(type_, affinity(declared), refuse)
+    return write
+
+
+Refuse = Callable[[str], DataError]
+
+
+def _writer(type_: pa.DataType, to: str, refuse: Refuse) -> Writer:
+    if is_uuid(type_):
+        return lambda array: [_uuid_text(value) for value in array.storage.to_pylist()]
+    if is_json(type_):
+        return lambda array: array.storage.to_pylist()
+    if pa.types.is_nested(type_):
+        nested = json_writer(type_)
+        return lambda array: [None if value is None else nested(value) for value in array.to_pylist()]
+    if type_ == pa.month_day_nano_interval():
+        return lambda array: [None if value is None else iso_interval(value) for value in array.to_pylist()]
+    if pa.types.is_decimal(type_):
+        return lambda array: _decimals(array, to, refuse)
+    if pa.types.is_floating(type_):
+        return lambda array: _floats(array, to, refuse)
+    if pa.types.is_integer(type_):
+        return lambda array: _integers(array, to, refuse)
+    if pa.types.is_boolean(type_):
+        return lambda array: array.cast(pa.int8()).to_pylist()
+    if pa.types.is_temporal(type_):
+        return lambda array: _temporals(array, refuse)
+    return lambda array: array.to_pylist()
+
+
+def _integers(array: pa.Array, to: str, refuse: Refuse) -> list[Any]:
+    largest = _EXACT_IN_DOUBLE if to == "REAL" else _LARGEST
+    bounds = pc.min_max(array).as_py()
+    if bounds["max"] is not None and (bounds["max"] > largest or bounds["min"] < -largest - 1):
+        raise refuse(f"SQLite holds no number as large as {max(bounds['max'], -bounds['min'])} there")
+    values: list[Any] = array.to_pylist()
+    return values
+
+
+def _floats(array: pa.Array, to: str, refuse: Refuse) -> list[Any]:
+    if pc.any(pc.is_nan(array)).as_py():
+        raise refuse("SQLite holds no NaN: it would store NULL")
+    values: list[Any] = array.to_pylist()
+    if to == "TEXT":  # SQLite's own conversion keeps 15 digits
+        return [None if value is None else repr(value) for value in values]
+    return values
+
+
+def _decimals(array: pa.Array, to: str, refuse: Refuse) -> list[Any]:
+    texts = array.cast(pa.string()).to_pylist()
+    if to in ("TEXT", "BLOB"):
+        return [t if t is None or "E" not in t else format(Decimal(t), "f") for t in texts]
+    if array.type.precision <= 15 and array.type.scale > 0:
+        return [None if text is None else float(text) for text in texts]  # 15 digits always survive a double
+    return [None if text is None else _number(text, to, refuse) for text in texts]
+
+
+def _number(text: str, to: str, refuse: Refuse) -> int | float:
+    exact = Decimal(text)
+    if exact == exact.to_integral_value() and abs(exact) <= (_EXACT_IN_DOUBLE if to == "REAL" else _LARGEST):
+        return int(exact)
+    if Decimal(repr(float(text))) != exact:
+        raise refuse(f"SQLite holds no decimal with all digits of {text}")
+    return float(text)
+
+
+def _temporals(array: pa.Array, refuse: Refuse) -> list[Any]:
+    type_ = array.type
+    if pa.types.is_timestamp(type_) and type_.unit == "ns":
+        try:
+            array = array.cast(pa.timestamp("us", tz=type_.tz))
+        except pa.ArrowInvalid as error:
+            raise refuse("a timestamp has nanoseconds; SQLite's texts carry microseconds") from error
+    if pa.types.is_timestamp(type_) and type_.tz:
+        array = array.cast(pa.timestamp("us"))  # the same microseconds, as UTC's wall time
+    _check_range(array, refuse)
+    texts = array.cast(pa.string())
+    if not pa.types.is_date(type_):
+        texts = pc.replace_substring_regex(texts, r"\.0+$", "")
+        texts = pc.replace_substring_regex(texts, r"(\.\d*[1-9])0+$", r"\1")
+    if pa.types.is_timestamp(type_) and type_.tz:
+        texts = pc.binary_join_element_wise(texts, "+00:00", "")
+    values: list[Any] = texts.to_pylist()
+    return values
+
+
+def _check_range(array: pa.Array, refuse: Refuse) -> None:
+    if pa.types.is_date(array.type):
+        low, high, storage = *_DAYS, array.cast(pa.int32())
+    elif pa.types.is_time(array.type):
+        low, high, storage = 0, _MICROS_A_DAY - 1, array.cast(pa.int64())
+    else:
+        low, high = _DAYS[0] * _MICROS_A_DAY, (_DAYS[1] + 1) * _MICROS_A_DAY - 1
+        storage = array.cast(pa.int64())
+    bounds = pc.min_max(storage).as_py()
+    if bounds["min"] is not None and (bounds["min"] < low or bounds["max"] > high):
+        what = "24:00:00" if pa.types.is_time(array.type) else "infinity, BC and years above 9999"
+        raise refuse(f"SQLite's dates and times have no {what}")
+
+
+def _uuid_text(value: bytes | None) -> str | None:
+    if value is None:
+        return None
+    digits = value.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

@@ -1,0 +1,1 @@
+select * from {{ ref('fed_five') }} where orders > 0

@@ -1,0 +1,1 @@
+select category, n from {{ ref('on_erp') }}

@@ -1,0 +1,1 @@
+select carrier, count(*)::integer as n from {{ source('lake', 'shipments') }} group by carrier

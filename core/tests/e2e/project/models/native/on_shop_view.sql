@@ -1,0 +1,1 @@
+select status, n from {{ ref('on_shop') }}

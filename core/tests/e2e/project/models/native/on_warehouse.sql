@@ -1,0 +1,1 @@
+select country, count(*) as n from {{ ref('fed_warehouse') }} group by country

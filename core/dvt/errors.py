@@ -7,7 +7,8 @@ Codes are part of the public interface: `DVT1xx` configuration, `DVT2xx` connect
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from dvt.connections.secrets import redact
 
@@ -177,6 +178,16 @@ class InternalError(DvtError):
     """A fault in dvt: please report it."""
 
     default_code = "DVT900"
+
+
+@contextmanager
+def located(**place: str | None) -> Iterator[None]:
+    """Fill in the place of an error that leaves the body."""
+    try:
+        yield
+    except DvtError as error:
+        error.at(**place)
+        raise
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from dvt.connections.connection import Connection
-from dvt.errors import DvtError
+from dvt.errors import located
 from dvt.federation.cancel import CancelScope
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig
 from dvt.federation.stream import ColumnSchema
@@ -59,9 +59,6 @@ class Descriptions:
                     self._known.pop(key, None)
 
     def _ask(self, connection: Connection, request: ExtractionConfig) -> list[ColumnSchema]:
-        try:
+        with located(connection=connection.name, relation=str(request.relation), phase="describe"):
             with self._factory(connection) as extractor, self._scope.running(extractor.cancel):
                 return extractor.describe(request)
-        except DvtError as error:
-            error.at(connection=connection.name, relation=str(request.relation), phase="describe")
-            raise

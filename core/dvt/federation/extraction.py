@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dvt.connections.connection import Connection
-from dvt.errors import DvtError
 from dvt.federation.cancel import CancelScope
 from dvt.federation.engines.base import BaseEngine
 from dvt.federation.extractors.base import BaseExtractor
 from dvt.federation.plan.model import ScanPlan
 from dvt.federation.staging.address import ScanUnit
-from dvt.federation.staging.parquet import StagedScan, stage_unit
+from dvt.federation.staging.parquet import StagedScan, scan_errors, stage_unit
 from dvt.federation.staging.shared import SharedScans
 from dvt.federation.stream import RowStream
 
@@ -126,7 +125,7 @@ class Extraction:
 
     def _stream(self, scan: ScanPlan, session: _Session) -> ScanStats:
         started = time.monotonic()
-        with session.scan(scan) as stream, _placed(scan):
+        with scan_errors(scan), session.scan(scan) as stream:
             rows = self._engine.register(scan.input.handle, stream)
             return ScanStats(scan, rows, stream.bytes_read, stream.method, time.monotonic() - started, False)
 
@@ -142,25 +141,15 @@ class _Session:
         self._stack = ExitStack()
 
     def scan(self, scan: ScanPlan) -> RowStream:
-        with _placed(scan):
-            if self._extractor is None:
-                extractor = self._stack.enter_context(self._factory(self._connection))
-                self._stack.enter_context(self._scope.running(extractor.cancel))
-                self._extractor = extractor
-            self._scope.check()
-            return self._extractor.scan(scan.request())
+        if self._extractor is None:
+            extractor = self._stack.enter_context(self._factory(self._connection))
+            self._stack.enter_context(self._scope.running(extractor.cancel))
+            self._extractor = extractor
+        self._scope.check()
+        return self._extractor.scan(scan.request())
 
     def __enter__(self) -> _Session:
         return self
 
     def __exit__(self, *details: object) -> None:
         self._stack.close()
-
-
-@contextmanager
-def _placed(scan: ScanPlan) -> Iterator[None]:
-    try:
-        yield
-    except DvtError as error:
-        error.at(connection=scan.input.connection.name, relation=str(scan.input.relation), phase="extract")
-        raise

@@ -7,13 +7,13 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pyarrow as pa
 
-from dvt.errors import ResourceError
+from dvt.errors import ResourceError, located
 from dvt.federation.plan.model import ScanPlan
 from dvt.federation.staging.address import ScanUnit
 from dvt.federation.stream import ColumnSchema, RowStream
@@ -40,6 +40,11 @@ class StagedScan:
     bytes: int
     method: str
     schema: dict[str, str]
+
+
+def scan_errors(scan: ScanPlan) -> AbstractContextManager[None]:
+    """Errors in the body say which connection and relation they are about."""
+    return located(connection=scan.input.connection.name, relation=str(scan.input.relation), phase="extract")
 
 
 def can_stage(columns: list[ColumnSchema]) -> bool:
@@ -77,7 +82,7 @@ def _write(part: ScanPlan, folder: Path, number: int, scan: Callable[[ScanPlan],
     import pyarrow.parquet as pq
 
     name = f"part_{number}.parquet"
-    with scan(part) as stream, _private_file(folder / name) as file:
+    with scan_errors(part), scan(part) as stream, _private_file(folder / name) as file:
         # Without statistics: Parquet's leave NaN out, and DuckDB would skip row groups that hold one.
         with pq.ParquetWriter(file, stream.schema, compression="zstd", write_statistics=False) as writer:
             for batch in stream.batches():

@@ -1,0 +1,100 @@
+"""Project-wide settings: an optional `dvt.yml` beside `dbt_project.yml`."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dvt.errors import ConfigurationError, nearest
+from dvt.federation.machine import memory_bytes
+from dvt.safe_yaml import load_yaml
+
+ENGINES = ("duckdb",)
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
+_SIZE = re.compile(r"^\s*(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>%|[KMGT]?I?B|)\s*$", re.IGNORECASE)
+_LEAST_MEMORY_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class ProjectSettings:
+    """What a project may say about its runs.
+
+    Args:
+        engine: Compute engine of federated models.
+        memory_bytes: Memory that all engines of a run may hold together.
+        threads: Threads of one engine.
+        staging_folder: Where staged and spilled data lie during a run.
+    """
+
+    engine: str
+    memory_bytes: int
+    threads: int
+    staging_folder: Path
+
+    @classmethod
+    def from_mapping(cls, given: Mapping[str, Any], project: Path, file: str = "dvt.yml") -> ProjectSettings:
+        """Checked settings, with defaults for what is not given.
+
+        Args:
+            given: Keys `engine`, `memory_limit`, `threads`, `staging_folder`.
+            project: Folder against which `staging_folder` is resolved.
+            file: What messages call the file.
+
+        Raises:
+            ConfigurationError: A key is unknown or a value is not what it takes.
+        """
+        known = ("engine", "memory_limit", "threads", "staging_folder")
+        for key in given:
+            if key not in known:
+                raise _refusal(file, f"unknown key '{key}': {nearest(str(key), known)}", "Correct or remove it")
+        engine = given.get("engine", "duckdb")
+        if engine not in ENGINES:
+            raise _refusal(file, f"engine is {engine!r}", f"It takes one of: {', '.join(ENGINES)}")
+        folder = given.get("staging_folder", "target/dvt")
+        if not isinstance(folder, str) or not folder.strip():
+            raise _refusal(file, f"staging_folder is {folder!r}", "It takes a path")
+        memory = _memory_bytes(given.get("memory_limit", "50%"), file)
+        return cls(engine, memory, _threads(given.get("threads"), file), project / Path(folder).expanduser())
+
+
+def load_settings(path: Path) -> ProjectSettings:
+    """The settings of a `dvt.yml`; the defaults when there is no such file.
+
+    Raises:
+        ConfigurationError: The file is not plain YAML, or says something that cannot be.
+    """
+    given = load_yaml(path) if path.exists() else None
+    if given is None:
+        given = {}
+    if not isinstance(given, Mapping):
+        raise _refusal(path.name, "it is not a mapping", "Write it as `key: value` lines")
+    return ProjectSettings.from_mapping(given, path.parent, path.name)
+
+
+def _memory_bytes(value: Any, file: str) -> int:
+    found = _SIZE.match(value) if isinstance(value, str) else None
+    if found is None:
+        raise _refusal(file, f"memory_limit is {value!r}", 'It takes a size such as "4GB", or a share such as "50%"')
+    number, unit = float(found["number"]), found["unit"].upper()
+    size = int(memory_bytes() * number / 100) if unit == "%" else int(number * _UNITS[unit.rstrip("B")])
+    if unit == "%" and number > 100:
+        raise _refusal(file, f"memory_limit is {value!r}", "A share is at most 100%")
+    if size < _LEAST_MEMORY_BYTES:
+        raise _refusal(file, f"memory_limit is {value!r}, which is {size} bytes", "The smallest limit is 64MiB")
+    return size
+
+
+def _threads(value: Any, file: str) -> int:
+    if value is None:
+        return os.cpu_count() or 1
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise _refusal(file, f"threads is {value!r}", "It takes a whole number of at least 1")
+    return int(value)
+
+
+def _refusal(file: str, what: str, remedy: str) -> ConfigurationError:
+    return ConfigurationError(f"{file}: {what}", code="DVT107", remedy=remedy)

@@ -84,7 +84,7 @@ class DuckDBEngine(BaseEngine):
         _check_names(schema.names, f"relation {handle.catalog}.{handle.schema}.{handle.name}")
         with self._cursor() as cursor, _translated():
             target = self._place(cursor, handle)
-            cursor.register(_SOURCE, schema.empty_table().to_reader())
+            cursor.register(_SOURCE, pa.RecordBatchReader.from_batches(schema, []))
             wanted = _described(cursor.sql(" ".join(["from", _SOURCE])))
             cursor.unregister(_SOURCE)
             scan = cursor.read_parquet([os.fspath(path) for path in paths])

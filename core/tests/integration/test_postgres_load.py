@@ -243,7 +243,7 @@ def hung_on(server, database) -> str:
         """select pg_get_indexdef(indexrelid) from pg_index where indrelid = 't'::regclass order by 1;
         select conname, pg_get_constraintdef(oid) from pg_constraint where conrelid = 't'::regclass order by 1;
         select x::text from pg_class, unnest(relacl) x where oid = 't'::regclass order by 1;
-        select attname, attacl, attnotnull from pg_attribute 
+        select attname, attacl, attnotnull from pg_attribute
         where attrelid = 't'::regclass and attnum > 0 order by attnum;
         select objsubid, description from pg_description where objoid = 't'::regclass order by 1""",
     )

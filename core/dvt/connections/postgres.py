@@ -14,6 +14,8 @@ from dvt.errors import AuthenticationError
 if TYPE_CHECKING:
     import psycopg
 
+__all__ = ["SPEC", "cancel", "connect", "read_unconverted", "translate"]
+
 _DEFAULT_PORT = 5432
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
 
@@ -28,6 +30,8 @@ _SESSION = {
     "lc_monetary": "C",
     "standard_conforming_strings": "on",
     "array_nulls": "on",
+    # A cursor of ours is always read to its end.
+    "cursor_tuple_fraction": "1",
     "idle_in_transaction_session_timeout": "0",
 }
 
@@ -165,6 +169,15 @@ def _configure(session: psycopg.Connection[Any], connection: Connection) -> None
         "select set_config(name, value, false) from unnest(%s::text[], %s::text[]) as s(name, value)",
         [list(settings), list(settings.values())],
     )
+
+
+def read_unconverted(session: psycopg.Connection[Any]) -> None:
+    """In a database without an encoding, let bytes come as they are until the transaction or savepoint ends.
+
+    Otherwise the server refuses bytes that are not UTF-8 without saying in which column they are.
+    """
+    if session.info.parameter_status("server_encoding") == "SQL_ASCII":
+        session.execute("set local client_encoding to 'SQL_ASCII'")
 
 
 def cancel(session: psycopg.Connection[Any], timeout_s: float = 5.0) -> None:

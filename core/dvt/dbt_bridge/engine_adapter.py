@@ -12,7 +12,7 @@ from dbt_common.clients.agate_helper import table_from_data_flat
 from dvt.dbt_bridge.failures import shown_by_dbt
 from dvt.dbt_bridge.handles import PREFIX
 from dvt.errors import PlanError, RelationNotFoundError
-from dvt.types.duckdb import duckdb_type
+from dvt.types.duckdb_landing import duckdb_type
 
 if TYPE_CHECKING:
     from dvt.dbt_bridge.bridge import Bridge
@@ -42,7 +42,7 @@ def _engine_adapter(base: type[Any], bridge: Bridge) -> type[Any]:
                 return columns
             with shown_by_dbt():
                 described = bridge.session.describe(found)
-            return [self.Column(column.name, duckdb_type(column.type)) for column in described]
+            return [self.Column(column.name, duckdb_type(column.type, column.name)) for column in described]
 
         def get_relation(self, database: str, schema: str, identifier: str) -> Any:
             found = bridge.handles.find(database, schema, identifier)

@@ -130,7 +130,8 @@ class FederatedTaskMixin:
     def run(self) -> Any:
         """Run, and end the session whatever happens."""
         try:
-            return super().run()  # type: ignore[misc]
+            with shown_by_dbt():
+                return super().run()  # type: ignore[misc]
         finally:
             self.invocation.close()
 

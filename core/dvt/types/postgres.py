@@ -73,12 +73,14 @@ class Carrier:
         is_padded: Whether trailing spaces are padding (`char(n)`), which PostgreSQL's own cast to text drops.
         element: The carrier of an array's elements; None when it is not an array.
         delimiter: What stands between an array's elements.
+        is_rescaled: Whether a decimal's text may have other digits after the point than the type.
     """
 
     type: pa.DataType
     is_padded: bool = False
     element: Carrier | None = None
     delimiter: str = ","
+    is_rescaled: bool = False
 
 
 def scalar(oid: int, typmod: int, numeric_scale: int) -> Carrier:
@@ -97,7 +99,10 @@ def scalar(oid: int, typmod: int, numeric_scale: int) -> Carrier:
     DataType(string)
     """
     if oid == NUMERIC:
-        return Carrier(_decimal(typmod, numeric_scale))
+        precision, scale = _digits(typmod)
+        if precision is None:
+            return Carrier(carried_decimal(38, numeric_scale), is_rescaled=True)
+        return Carrier(carried_decimal(precision, scale), is_rescaled=precision > 38 or scale > 38)
     return Carrier(BY_OID.get(oid, pa.string()), is_padded=oid == BPCHAR)
 
 
@@ -106,12 +111,11 @@ def array(element: Carrier, delimiter: str) -> Carrier:
     return Carrier(pa.list_(element.type), element=element, delimiter=delimiter)
 
 
-def _decimal(typmod: int, numeric_scale: int) -> pa.DataType:
+def _digits(typmod: int) -> tuple[int | None, int]:
+    """Precision (None when there is none) and scale."""
     if typmod < 4:
-        return carried_decimal(38, numeric_scale)
-    precision = ((typmod - 4) >> 16) & 0xFFFF
-    scale = (((typmod - 4) & 0x7FF) ^ 1024) - 1024
-    return carried_decimal(precision, scale)
+        return None, 0
+    return ((typmod - 4) >> 16) & 0xFFFF, (((typmod - 4) & 0x7FF) ^ 1024) - 1024
 
 
 def ddl(type_: pa.DataType) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import agate
@@ -202,20 +203,18 @@ def adapter_class(type_: str) -> type[ShimAdapter]:
     """The adapter class of one engine."""
     mark = DIALECTS[type_].quote_character
 
+    @dataclass(frozen=True, eq=False, repr=False)
     class ShimRelation(BaseRelation):
         quote_character: str = mark
         # These engines have nothing above the schema.
-        include_policy: Policy = _without_database()
-        quote_policy: Policy = Policy()
+        include_policy: Policy = field(default_factory=lambda: Policy(database=False, schema=True, identifier=True))
+        quote_policy: Policy = field(default_factory=Policy)
 
         def quoted(self, identifier: str) -> str:
-            return quote(identifier, type_)
+            # dbt hashes relations that are nothing but a database; there is none here.
+            return quote(identifier, type_) if identifier else ""
 
     return type(f"{type_.title()}Adapter", (ShimAdapter,), {"engine": type_, "Relation": ShimRelation})
-
-
-def _without_database() -> Policy:
-    return Policy(database=False, schema=True, identifier=True)
 
 
 def is_shim(adapter: Any) -> bool:

@@ -40,7 +40,8 @@ def credentials_class(type_: str) -> type[ShimCredentials]:
     """The credentials class for an engine; dbt reads the engine from it."""
 
     def translate_aliases(cls: Any, kwargs: dict[str, Any], recurse: bool = False) -> dict[str, Any]:
-        if "output" in kwargs:
+        # dbt sends a project's quoting settings (true or false) through here too.
+        if "output" in kwargs or all(isinstance(value, bool) for value in kwargs.values()):
             return kwargs
         output = {**kwargs, "type": type_}
         with shown_by_dbt():

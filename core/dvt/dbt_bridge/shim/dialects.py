@@ -140,7 +140,8 @@ class SQLiteDialect:
         return translate(error, connection, phase="land") if isinstance(error, sqlite3.Error) else None
 
     def list_schemas(self, cursor: Any) -> list[str]:
-        return [row[1] for row in cursor.execute("pragma database_list").fetchall()]
+        cursor.execute("pragma database_list")
+        return [row[1] for row in cursor.fetchall()]
 
     def list_relations(self, cursor: Any, schema: str) -> list[Named]:
         if schema != "main":

@@ -126,15 +126,16 @@ def _not_null(
 
 
 def missing_relation(
-    session: psycopg.Connection[Any], relation: Relation, connection: Connection
+    session: psycopg.Connection[Any], relation: Relation, connection: Connection, phase: str
 ) -> RelationNotFoundError:
     """The error for a relation that is not there, with the nearest name that is."""
     rows = session.execute(_SIMILAR).fetchall()
     known = [".".join(row) for row in rows]
+    hint = nearest(".".join(relation.parts[-2:]), known)
     return RelationNotFoundError(
-        f"relation {relation} does not exist: {nearest('.'.join(relation.parts[-2:]), known) if known else 'none does'}",
+        f"relation {relation} does not exist: {hint}",
         connection=connection.name,
         relation=str(relation),
-        phase="describe",
+        phase=phase,
         remedy="Check schema and name; the login must have USAGE on the schema",
     )

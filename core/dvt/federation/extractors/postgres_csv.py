@@ -110,6 +110,7 @@ def _csv_type(carrier: Carrier) -> pa.DataType:
     type_ = carrier.type
     is_text = (
         carrier.element is not None
+        or carrier.is_rescaled
         or is_uuid(type_)
         or is_json(type_)
         or type_ == INTERVAL

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from sqlglot import exp
 
-from dvt.connections.postgres import cancel, connect
+from dvt.connections.postgres import cancel, connect, read_unconverted
 from dvt.federation.extractors.postgres_csv import CsvDecoder
 from dvt.federation.extractors.postgres_wire import Wire
 
@@ -38,7 +38,7 @@ def ctid_ranges(facts: RelationFacts | None, parts: int, server_version: int) ->
     marks = [facts.blocks * number // parts for number in range(1, parts)] if parts > 1 else []
     ranges: list[exp.Expr] = []
     for lower, upper in zip([None, *marks], [*marks, None], strict=True):
-        bounds = []
+        bounds: list[exp.Expr] = []
         if lower is not None:
             bounds.append(exp.GTE(this=_ctid(), expression=_tid(lower)))
         if upper is not None:
@@ -128,6 +128,7 @@ class ParallelCopy:
         self._sessions.append(session)
         session.execute("begin isolation level repeatable read read only")
         session.execute(sql.SQL("set transaction snapshot {}").format(sql.Literal(snapshot)))
+        read_unconverted(session)
         wire = Wire(session)
         wire.start_copy(statement)
         return wire

@@ -40,7 +40,8 @@ order by d.objsubid
 
 _CONSTRAINTS = """
 select k.conname, pg_catalog.pg_get_constraintdef(k.oid),
-       array(select a.attname::text from pg_catalog.pg_attribute a where a.attrelid = k.conrelid and a.attnum = any(k.conkey))
+       array(select a.attname::text from pg_catalog.pg_attribute a
+             where a.attrelid = k.conrelid and a.attnum = any(k.conkey))
 from pg_catalog.pg_constraint k
 where k.conrelid = %(oid)s and k.contype in ('p', 'u', 'x', 'c', 'f')
 order by array_position(array['p', 'u', 'x', 'c', 'f'], k.contype::text), k.conname

@@ -128,10 +128,8 @@ class Landing:
         present = " and ".join([f"{column} is not null" for column in columns])
         grouped = ", ".join(columns)
         shown = ", ".join([f"{column}::text" for column in columns])
-        query = " ".join(
-            ["select", shown, ", count(*) from", self._private.sql("postgres"), "where", present]
-            + ["group by", grouped, "having count(*) > 1 order by", grouped, "limit 1"]
-        )
+        counted = ["select", shown, ", count(*) from", self._private.sql("postgres"), "where", present]
+        query = " ".join([*counted, "group by", grouped, "having count(*) > 1 order by", grouped, "limit 1"])
         row = self._session.execute(query.encode()).fetchone()
         if row is not None:
             key = ", ".join(f"{name} = {value!r}" for name, value in zip(keys, row, strict=False))

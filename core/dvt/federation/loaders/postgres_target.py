@@ -68,7 +68,8 @@ union all
 select format('publication %%s', p.pubname)
 from pg_catalog.pg_publication_rel r join pg_catalog.pg_publication p on p.oid = r.prpubid where r.prrelid = %(oid)s
 union all
-select format('rule %%s', r.rulename) from pg_catalog.pg_rewrite r where r.ev_class = %(oid)s and r.rulename <> '_RETURN'
+select format('rule %%s', r.rulename)
+from pg_catalog.pg_rewrite r where r.ev_class = %(oid)s and r.rulename <> '_RETURN'
 union all
 select format('extended statistics %%s', s.stxname) from pg_catalog.pg_statistic_ext s where s.stxrelid = %(oid)s
 """

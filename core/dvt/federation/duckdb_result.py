@@ -58,7 +58,7 @@ def open_result(session: Any, sql: str, batch_rows: int) -> DuckDBResult:
         batch_rows: Rows in one batch.
     """
     native = native_columns(session, sql)
-    reader = session.sql(projected_query(sql, native)).to_arrow_reader(batch_rows)
+    reader = _reader(session.sql(projected_query(sql, native)), batch_rows)
     return DuckDBResult(_columns(native, reader.schema), reader)
 
 
@@ -66,10 +66,16 @@ def describe_result(session: Any, sql: str) -> list[ColumnSchema]:
     """The columns that `open_result` would give; no row is read."""
     native = native_columns(session, sql)
     query = " ".join(["select * from (", projected_query(sql, native), "\n) as dvt_shape limit 0"])
-    reader = session.sql(query).to_arrow_reader(1)
+    reader = _reader(session.sql(query), 1)
     schema = reader.schema
     reader.close()
     return _columns(native, schema)
+
+
+def _reader(relation: Any, batch_rows: int) -> pa.RecordBatchReader:
+    """The streaming result; DuckDB before 1.5 has it under another name."""
+    start = relation.to_arrow_reader if hasattr(type(relation), "to_arrow_reader") else relation.fetch_arrow_reader
+    return start(batch_rows)
 
 
 def _columns(native: list[tuple[str, str]], schema: pa.Schema) -> list[ColumnSchema]:

@@ -1,0 +1,42 @@
+-- Four connections in one query: CRM (PostgreSQL), ERP (SQLite), web (Parquet), and the warehouse's seed (DuckDB).
+with customers as (
+    select * from {{ ref('stg_customers') }}
+),
+
+orders as (
+    select * from {{ ref('stg_orders') }}
+),
+
+page_views as (
+    select * from {{ ref('stg_page_views') }}
+),
+
+countries as (
+    select * from {{ ref('countries') }}
+),
+
+sales as (
+    select c.country, count(*) as orders, sum(o.amount) as revenue
+    from orders as o
+    join customers as c on c.customer_id = o.customer_id
+    group by c.country
+),
+
+visits as (
+    select c.country, count(*) as page_views
+    from page_views as v
+    join customers as c on c.customer_id = v.customer_id
+    group by c.country
+)
+
+select
+    n.country_name as country,
+    s.orders,
+    s.revenue,
+    cast(s.revenue / (1 + n.vat_rate) as decimal(18, 2)) as revenue_net,
+    v.page_views,
+    round(100 * s.orders / v.page_views, 1) as orders_per_100_views
+from sales as s
+join visits as v on v.country = s.country
+join countries as n on n.country = s.country
+order by s.revenue desc

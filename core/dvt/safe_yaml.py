@@ -63,4 +63,4 @@ def _check_keys(path: Path, node: yaml.Node) -> None:
 
 def _refusal(path: Path, what: str, mark: Any) -> ConfigurationError:
     where = f" line {mark.line + 1}, column {mark.column + 1}:" if mark is not None else ""
-    return ConfigurationError(f"{path.name}:{where} {what}", code="DVT108", remedy="Correct the file")
+    return ConfigurationError(f"{path.name}:{where} {what}", code="DVT111", remedy="Correct the file")

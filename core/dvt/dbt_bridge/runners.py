@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from dbt.context.providers import generate_runtime_model_context
@@ -287,7 +286,20 @@ def _annotated(result: Any, model: Any, loaded: LoadResult, scans: Any) -> Any:
         "lane": "federated",
         "rows": loaded.rows,
         "load_method": loaded.method,
-        "inputs": [asdict(scan) for scan in scans],
+        "inputs": [_figures(scan) for scan in scans],
     }
     result.adapter_response = {**(result.adapter_response or {}), "rows_affected": loaded.rows, "dvt": dvt}
     return result
+
+
+def _figures(stats: Any) -> dict[str, Any]:
+    read = stats.scan.input
+    return {
+        "relation": read.source_name,
+        "connection": read.connection.name,
+        "rows": stats.rows,
+        "bytes": stats.bytes,
+        "method": stats.method,
+        "seconds": round(stats.seconds, 3),
+        "shared": stats.shared,
+    }

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from dvt.federation.stream import ColumnSchema
 from dvt.types.duckdb import projected_query
+from dvt.types.plain import plain_reader
 
 
 def native_columns(session: Any, sql: str) -> list[tuple[str, str]]:
@@ -27,7 +28,7 @@ def open_result(session: Any, sql: str, batch_rows: int) -> tuple[list[ColumnSch
         batch_rows: Rows in one batch.
     """
     native = native_columns(session, sql)
-    reader = session.sql(projected_query(sql, native)).to_arrow_reader(batch_rows)
+    reader = plain_reader(session.sql(projected_query(sql, native)).to_arrow_reader(batch_rows))
     return _columns(native, reader.schema), reader
 
 
@@ -35,7 +36,7 @@ def describe_result(session: Any, sql: str) -> list[ColumnSchema]:
     """The columns that `open_result` would give; no row is read."""
     native = native_columns(session, sql)
     query = " ".join(["select * from (", projected_query(sql, native), "\n) as dvt_shape limit 0"])
-    reader = session.sql(query).to_arrow_reader(1)
+    reader = plain_reader(session.sql(query).to_arrow_reader(1))
     schema = reader.schema
     reader.close()
     return _columns(native, schema)

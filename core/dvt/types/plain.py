@@ -21,15 +21,7 @@ def plain_type(type_: pa.DataType) -> pa.DataType:
     return type_
 
 
-def plain_schema(schema: pa.Schema) -> pa.Schema:
-    """The schema in plain types, every column nullable: an engine promises nothing else."""
-    return pa.schema([pa.field(field.name, plain_type(field.type)) for field in schema])
-
-
-def plain_batch(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """The batch in the types of `plain_schema`; columns that have them already are not copied."""
-    columns = [
-        column if column.type == field.type else column.cast(field.type)
-        for column, field in zip(batch.columns, schema, strict=True)
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
+def plain_reader(reader: pa.RecordBatchReader) -> pa.RecordBatchReader:
+    """The reader in plain types, every column nullable: a query promises no more. Only booleans are copied."""
+    schema = pa.schema([pa.field(field.name, plain_type(field.type)) for field in reader.schema])
+    return reader if schema.equals(reader.schema) else reader.cast(schema)

@@ -34,9 +34,14 @@ def main() -> int:
         fill_files(shop)
         print_places(server, version, shop)
         dvt = Dvt(server)
-        dvt.run("Where each model runs, and what is read from where", "plan", "--select", "revenue_by_country")
-        dvt.run("Build and test everything", "build")
-        dvt.run("The top of the result", "show", "--select", "revenue_by_country", "--limit", "8")
+        dvt.run(
+            "The plan: where each model runs, and what is read from where", "plan", "--exclude", "resource_type:test"
+        )
+        dvt.run("The run", "build")
+    heading("The top of the result, in the warehouse")
+    print_top(
+        "select country, order_count, revenue, revenue_net, view_count from revenue_by_country order by revenue desc"
+    )
     heading(f"Done in {time.monotonic() - started:.0f} s")
     print(f"The project is {os.path.relpath(HERE)}; the result is in warehouse.duckdb there.")
     print("To begin one of your own: dvt init shop && cd shop && dvt build")
@@ -77,6 +82,22 @@ def print_places(server: Server, version: str, shop: SampleShop) -> None:
     )
     for name, engine, where, what in places:
         print(f"  {name:<10} {engine:<22} {where:<18} {what}")
+
+
+def print_top(query: str, rows: int = 5) -> None:
+    """The first rows of a query on the warehouse: text to the left, numbers to the right."""
+    with duckdb.connect(str(HERE / "warehouse.duckdb"), read_only=True) as warehouse:
+        result = warehouse.execute(query)
+        names = [column[0] for column in result.description]
+        values = result.fetchmany(rows)
+    lines = [names, *([f"{value:,}" if not isinstance(value, str) else value for value in row] for row in values)]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(names))]
+    for line in lines:
+        cells = (
+            f"{cell:<{widths[i]}}" if isinstance(values[0][i], str) else f"{cell:>{widths[i]}}"
+            for i, cell in enumerate(line)
+        )
+        print("  " + "   ".join(cells))
 
 
 class Dvt:

@@ -50,7 +50,7 @@ def test_revenue_by_country(project: Project) -> None:
         cents = [int(amount) for where, _, amount in _orders(project) if where == country]
         expected.append(f"{names[country]}|{len(cents)}|{Decimal(sum(cents)) / 100:.2f}|{views[country]}")
     found = project.duckdb(
-        "select country_name, orders, revenue, page_views from revenue_by_country", "warehouse.duckdb"
+        "select country_name, order_count, revenue, view_count from revenue_by_country", "warehouse.duckdb"
     )
     assert len(found) == 8
     assert found == sorted(expected)

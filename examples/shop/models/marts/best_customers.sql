@@ -11,7 +11,7 @@ select
     c.customer_id,
     c.customer_name,
     c.country,
-    count(*) as orders,
+    count(*) as order_count,
     sum(o.amount) as revenue,
     max(o.ordered_at) as last_order_at
 from customers as c

@@ -12,7 +12,7 @@ orders as (
     {% endif %}
 )
 
-select cast(o.ordered_at as date) as day, c.segment, count(*) as orders, sum(o.amount) as revenue
+select cast(o.ordered_at as date) as day, c.segment, count(*) as order_count, sum(o.amount) as revenue
 from orders as o
 join customers as c on c.customer_id = o.customer_id
 group by cast(o.ordered_at as date), c.segment

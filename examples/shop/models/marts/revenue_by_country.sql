@@ -16,14 +16,14 @@ countries as (
 ),
 
 sales as (
-    select c.country, count(*) as orders, sum(o.amount) as revenue
+    select c.country, count(*) as order_count, sum(o.amount) as revenue
     from orders as o
     join customers as c on c.customer_id = o.customer_id
     group by c.country
 ),
 
 visits as (
-    select c.country, count(*) as page_views
+    select c.country, count(*) as view_count
     from page_views as v
     join customers as c on c.customer_id = v.customer_id
     group by c.country
@@ -31,11 +31,11 @@ visits as (
 
 select
     n.country_name as country,
-    s.orders,
+    s.order_count,
     s.revenue,
     cast(s.revenue / (1 + n.vat_rate) as decimal(18, 2)) as revenue_net,
-    v.page_views,
-    round(100 * s.orders / v.page_views, 1) as orders_per_100_views
+    v.view_count,
+    round(100 * s.order_count / v.view_count, 1) as orders_per_100_views
 from sales as s
 join visits as v on v.country = s.country
 join countries as n on n.country = s.country

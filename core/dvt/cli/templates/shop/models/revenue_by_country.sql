@@ -12,14 +12,14 @@ page_views as (
 ),
 
 sales as (
-    select c.country, count(*) as orders, sum(o.amount) as revenue
+    select c.country, count(*) as order_count, sum(o.amount) as revenue
     from orders as o
     join customers as c using (customer_id)
     group by c.country
 ),
 
 visits as (
-    select c.country, count(*) as page_views
+    select c.country, count(*) as view_count
     from page_views as v
     join customers as c using (customer_id)
     group by c.country
@@ -27,10 +27,10 @@ visits as (
 
 select
     n.country_name,
-    s.orders,
+    s.order_count,
     s.revenue,
-    v.page_views,
-    round(100 * s.orders / v.page_views, 1) as orders_per_100_views
+    v.view_count,
+    round(100 * s.order_count / v.view_count, 1) as orders_per_100_views
 from sales as s
 join visits as v using (country)
 join {{ ref('countries') }} as n using (country)

@@ -1,4 +1,4 @@
--- Four connections in one query: CRM (PostgreSQL), ERP (SQLite), web (Parquet), and the warehouse's seed (DuckDB).
+-- Three databases in one query: the CRM (PostgreSQL), the ERP (SQLite) and the web's page views (Parquet).
 with customers as (
     select * from {{ ref('stg_customers') }}
 ),
@@ -9,10 +9,6 @@ orders as (
 
 page_views as (
     select * from {{ ref('stg_page_views') }}
-),
-
-countries as (
-    select * from {{ ref('countries') }}
 ),
 
 sales as (
@@ -30,13 +26,10 @@ visits as (
 )
 
 select
-    n.country_name as country,
+    s.country,
     s.order_count,
     s.revenue,
-    cast(s.revenue / (1 + n.vat_rate) as decimal(18, 2)) as revenue_net,
     v.view_count,
     round(100 * s.order_count / v.view_count, 1) as orders_per_100_views
 from sales as s
 join visits as v on v.country = s.country
-join countries as n on n.country = s.country
-order by s.revenue desc

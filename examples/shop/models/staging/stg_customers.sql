@@ -3,7 +3,7 @@ with source as (
 ),
 
 renamed as (
-    select customer_id, name as customer_name, country, segment, signed_up
+    select customer_id, name as customer_name, country, segment
     from source
 )
 

@@ -2,5 +2,5 @@ with source as (
     select * from {{ source('web', 'page_views') }}
 )
 
-select view_id, customer_id, page, viewed_at
+select view_id, customer_id, page
 from source

@@ -40,6 +40,7 @@ def cut_off(server: MariaDBServer, after_bytes: int, *, of_the_client: bool) -> 
         for end in (source, sink):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
+            end.close()  # so that a sender who fills the buffers is told, too
 
     def serve() -> None:
         while True:

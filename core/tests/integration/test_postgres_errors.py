@@ -9,6 +9,7 @@ import traceback
 
 import pytest
 from integration.postgres_kit import connection
+from servers.process import free_port
 
 from dvt.errors import (
     AuthenticationError,
@@ -23,7 +24,6 @@ from dvt.federation.extractors.postgres import PostgresExtractor
 from dvt.federation.loaders.postgres import PostgresLoader
 from dvt.federation.registry import open_connection
 from dvt.identifiers import Relation
-from servers.process import free_port
 
 pytestmark = pytest.mark.postgres
 
@@ -47,7 +47,7 @@ def test_ping_gives_the_version(postgres_server):
         ({"user": "nobody_here", "password": SECRET}, AuthenticationError, "nobody_here"),
         ({"dbname": "nowhere"}, ConnectionFailedError, "nowhere"),
         ({"sslmode": "require"}, ConnectionFailedError, "TLS"),
-        ({"sslmode": "verify-full", "sslrootcert": "/nonexistent"}, ConnectionFailedError, "sslrootcert"),
+        ({"sslmode": "verify-full", "sslrootcert": "/nonexistent"}, ConnectionFailedError, "TLS"),
         ({"sslmode": "bogus"}, ConnectionFailedError, "sslmode"),
         ({"host": "host.invalid"}, ConnectionFailedError, "host"),
         ({"role": "no_such_role"}, DvtError, "no_such_role"),

@@ -240,7 +240,8 @@ def test_parallel_equals_serial_under_concurrent_updates(postgres_server, databa
 def test_parallel_really_uses_several_sessions_and_ends_them(postgres_server, database):
     postgres_server.psql(
         database,
-        "drop table if exists para2; create table para2 as select i, repeat('x', 400) t from generate_series(1, 40000) i",
+        "drop table if exists para2; "
+        "create table para2 as select i, repeat('x', 400) t from generate_series(1, 40000) i",
     )
     count = "select count(*) from pg_stat_activity where application_name = 'dvt' and datname = 'extract'"
     with PostgresExtractor(connection(postgres_server, database, parallel=3, batch_rows=100)) as extractor:
@@ -252,7 +253,8 @@ def test_parallel_really_uses_several_sessions_and_ends_them(postgres_server, da
 
 @pytest.mark.parametrize("method", ["copy", "cursor"])
 def test_a_scan_that_is_closed_early_ends_on_the_server(postgres_server, database, method):
-    running = "select count(*) from pg_stat_activity where state = 'active' and query like '%endless%' and pid <> pg_backend_pid()"
+    running = "select count(*) from pg_stat_activity where state = 'active' and query like '%endless%'"
+    running += " and pid <> pg_backend_pid()"
     with PostgresExtractor(connection(postgres_server, database, method=method, batch_rows=10)) as extractor:
         stream = extractor.extract_stream("select generate_series(1, 1000000000) as endless")
         assert stream.read_batch(10).num_rows == 10

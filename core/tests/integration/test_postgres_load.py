@@ -77,7 +77,8 @@ def test_names_from_hell_land(postgres_server, database, loader):
     assert sorted(json.loads(found)) == sorted(HELL)
     column = postgres_server.psql(
         database,
-        "select json_agg(attname order by attnum) from pg_attribute where attrelid = '\"1st\"'::regclass and attnum > 0",
+        "select json_agg(attname order by attnum) from pg_attribute "
+        "where attrelid = '\"1st\"'::regclass and attnum > 0",
     )
     assert json.loads(column) == HELL
 
@@ -91,7 +92,7 @@ def test_1600_columns_and_all_null(postgres_server, database, loader):
 def test_one_column_of_nulls_and_empty_texts(postgres_server, database, loader):
     loader.load(stream(v=pa.array([None, "", None, "\\."])), to())
     assert postgres_server.psql(database, "select coalesce(quote_literal(v), 'NULL') from t order by v nulls last") == (
-        "''\n E'\\\\.'\nNULL\nNULL"
+        "''\nE'\\\\.'\nNULL\nNULL"
     )
     loader.load(stream(v=pa.array([None, None], pa.int32())), to())
     assert postgres_server.psql(database, "select count(*), count(v) from t") == "2|0"
@@ -242,7 +243,8 @@ def hung_on(server, database) -> str:
         """select pg_get_indexdef(indexrelid) from pg_index where indrelid = 't'::regclass order by 1;
         select conname, pg_get_constraintdef(oid) from pg_constraint where conrelid = 't'::regclass order by 1;
         select x::text from pg_class, unnest(relacl) x where oid = 't'::regclass order by 1;
-        select attname, attacl, attnotnull from pg_attribute where attrelid = 't'::regclass and attnum > 0 order by attnum;
+        select attname, attacl, attnotnull from pg_attribute
+        where attrelid = 't'::regclass and attnum > 0 order by attnum;
         select objsubid, description from pg_description where objoid = 't'::regclass order by 1""",
     )
 
@@ -280,7 +282,8 @@ def test_dependent_views_stop_a_new_shape_unless_they_may_be_dropped(postgres_se
     loader.load(numbers(1), to())
     postgres_server.psql(
         database,
-        'create view v as select id from t; create materialized view "M v" as select * from v; create view alone as select 1',
+        'create view v as select id from t; create materialized view "M v" as select * from v; '
+        "create view alone as select 1",
     )
     wider = {"id": pa.array([8], pa.int64())}
     with pytest.raises(DataError, match=r"public\.M v.*public\.v") as caught:
@@ -290,7 +293,8 @@ def test_dependent_views_stop_a_new_shape_unless_they_may_be_dropped(postgres_se
     assert ids(postgres_server, database, "v") == "1"
     loader.load(stream(**wider), to(drop_dependents=True))
     assert ids(postgres_server, database) == "8"
-    views = "select string_agg(relname, ',') from pg_class where relkind in ('v','m') and relnamespace = 'public'::regnamespace"
+    views = "select string_agg(relname, ',') from pg_class where relkind in ('v','m')"
+    views += " and relnamespace = 'public'::regnamespace"
     assert postgres_server.psql(database, views) == "alone"
 
 

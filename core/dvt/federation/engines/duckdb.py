@@ -14,10 +14,10 @@ from typing import Any
 import pyarrow as pa
 
 from dvt.errors import DvtError, InterruptedRunError, PlanError
-from dvt.federation.duckdb_result import open_result
+from dvt.federation.duckdb_result import DuckDBResult, open_result
 from dvt.federation.engines.base import BaseEngine, EngineLimits, Handle
 from dvt.federation.engines.duckdb_errors import translate
-from dvt.federation.stream import ColumnSchema, RowStream
+from dvt.federation.stream import RowStream
 from dvt.identifiers import Relation, quote
 from dvt.types.duckdb import SESSION_SETTINGS
 
@@ -108,18 +108,18 @@ class DuckDBEngine(BaseEngine):
         """
         cursor = self._open_cursor()
         try:
-            columns, reader = self._start(cursor, sql, batch_rows)
+            result = self._start(cursor, sql, batch_rows)
         except BaseException:
             self._drop_cursor(cursor)
             raise
 
         def close() -> None:
-            reader.close()
+            result.close()
             self._drop_cursor(cursor)
 
-        return RowStream(columns, self._batches(reader), close=close, method="engine")
+        return RowStream(result.columns, self._batches(result), close=close, method="engine")
 
-    def _start(self, cursor: Any, sql: str, batch_rows: int) -> tuple[list[ColumnSchema], pa.RecordBatchReader]:
+    def _start(self, cursor: Any, sql: str, batch_rows: int) -> DuckDBResult:
         with _translated(is_binding=True):
             statements = cursor.extract_statements(sql)
         if len(statements) != 1:
@@ -128,18 +128,17 @@ class DuckDBEngine(BaseEngine):
             raise PlanError("the model is not a query", remedy="Leave one SELECT in the model")
         _check_names(_bind(cursor, sql, statements[0]), "the query's output")
         with _translated():
-            columns, reader = open_result(cursor, sql, batch_rows)
+            result = open_result(cursor, sql, batch_rows)
         self._check_interrupted()
-        return columns, reader
+        return result
 
-    def _batches(self, reader: pa.RecordBatchReader) -> Generator[pa.RecordBatch, None, None]:
+    def _batches(self, result: DuckDBResult) -> Generator[pa.RecordBatch, None, None]:
         while True:
             self._check_interrupted()
             with _translated():
-                try:
-                    batch = reader.read_next_batch()
-                except StopIteration:
-                    return
+                batch = result.next_batch()
+            if batch is None:
+                return
             yield batch
 
     def interrupt(self) -> None:

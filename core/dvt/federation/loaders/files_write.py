@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
@@ -17,7 +18,7 @@ from dvt.errors import DataError
 from dvt.federation.stream import RowStream
 from dvt.types.declared import declared_arrow_type
 from dvt.types.json_text import iso_interval, json_writer
-from dvt.types.text_values import decimal_texts, iso_texts, uuid_texts
+from dvt.types.text_values import decimal_texts, iso_texts, parser, uuid_texts
 from dvt.types.vocabulary import INTERVAL, is_json, is_uuid
 
 Renderer = Callable[[pa.Array], pa.Array]
@@ -41,7 +42,7 @@ def write_file(
         DataError: A value that the format or the declared type cannot keep; the column is named.
     """
     renderers = [_renderer(field, format_, declared.get(field.name)) for field in stream.schema]
-    empty = [render(pa.nulls(0, field.type)) for render, field in zip(renderers, stream.schema, strict=True)]
+    empty = [_rendered(f, pa.nulls(0, f.type), render) for f, render in zip(stream.schema, renderers, strict=True)]
     schema = pa.schema([pa.field(name, array.type) for name, array in zip(stream.schema.names, empty, strict=True)])
 
     def rendered() -> Iterator[pa.RecordBatch]:
@@ -76,10 +77,15 @@ def _write_parquet(file: BinaryIO, schema: pa.Schema, batches: Iterator[pa.Recor
         for batch in batches:
             group.append(batch)
             if sum(b.num_rows for b in group) >= _GROUP_ROWS or sum(b.nbytes for b in group) >= _GROUP_BYTES:
-                writer.write_table(pa.Table.from_batches(group), row_group_size=_GROUP_ROWS)
+                _write_group(writer, group)
                 group = []
         if group:
-            writer.write_table(pa.Table.from_batches(group), row_group_size=_GROUP_ROWS)
+            _write_group(writer, group)
+
+
+def _write_group(writer: pq.ParquetWriter, group: list[pa.RecordBatch]) -> None:
+    table = pa.Table.from_batches(group)
+    writer.write_table(table, row_group_size=max(table.num_rows, 1))
 
 
 def _write_csv(file: BinaryIO, schema: pa.Schema, batches: Iterator[pa.RecordBatch], options: CsvOptions) -> None:
@@ -93,7 +99,7 @@ def _write_csv(file: BinaryIO, schema: pa.Schema, batches: Iterator[pa.RecordBat
 def _rendered(field: pa.Field, array: pa.Array, render: Renderer) -> pa.Array:
     try:
         return render(array)
-    except (ValueError, OverflowError) as error:  # pyarrow's errors are among them
+    except (ValueError, OverflowError, pa.ArrowNotImplementedError) as error:  # pyarrow's others are ValueErrors
         remedy = "Cast it in the model"
         raise DataError(f"the file cannot keep a value: {error}", column=field.name, remedy=remedy) from error
 
@@ -108,8 +114,14 @@ def _renderer(field: pa.Field, format_: str, declared: str | None) -> Renderer:
 
 
 def _exactly(array: pa.Array, target: pa.DataType) -> pa.Array:
+    if array.type == pa.string():
+        return parser(target)(array)
     there = array.cast(target)
-    if not there.cast(array.type).equals(array):
+    back = there.cast(array.type)
+    differs = pc.not_equal(back, array)
+    if pa.types.is_floating(array.type):  # NaN equals itself here
+        differs = pc.and_(differs, pc.invert(pc.and_(pc.is_nan(back), pc.is_nan(array))))
+    if pc.any(differs).as_py():
         raise ValueError(f"it would change as {target}")
     return there
 

@@ -11,6 +11,7 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -54,12 +55,8 @@ def running_postgres() -> Iterator[Server]:
         yield server
     finally:
         if process is not None:
-            process.terminate()  # "smart" shutdown; all sessions are closed by now, or it is made "fast" below
-            try:
-                process.wait(timeout=5)
-            except subprocess.TimeoutExpired:
-                process.send_signal(2)
-                process.wait(timeout=20)
+            process.send_signal(signal.SIGINT)  # PostgreSQL's "fast" shutdown: sessions are ended, nothing is awaited
+            process.wait(timeout=30)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -73,20 +70,18 @@ def _start(folder: Path, server: Server) -> subprocess.Popen[bytes]:
     account = _account("nobody") if is_root else {}
     _own(folder, account)
     data = folder / "data"
-    initdb = [programs / "initdb", "-D", data, "-U", server.user, "--pwfile", password_file, "-A", "scram-sha-256"]
-    done = subprocess.run(
-        [*initdb, "-E", "UTF8", "--locale=C", "--no-sync"], capture_output=True, text=True, cwd=folder, **account
-    )
+    initdb = [str(programs / "initdb"), "-D", str(data), "-U", server.user, "--pwfile", str(password_file)]
+    settings = ["-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync"]
+    done = subprocess.run([*initdb, *settings], capture_output=True, text=True, cwd=folder, check=False, **account)
     if done.returncode:
         raise SystemExit(f"PostgreSQL could not be set up: {done.stderr.strip()}")
     password_file.unlink()
     account = _free_account() if is_root else {}
     _own(folder, account)
-    settings = {"port": server.port, "listen_addresses": server.host, "unix_socket_directories": "", "fsync": "off"}
-    flags = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
+    flags = (f"port={server.port}", f"listen_addresses={server.host}", "unix_socket_directories=", "fsync=off")
     with (folder / "log").open("wb") as log:
         return subprocess.Popen(
-            [programs / "postgres", "-D", data, *flags],
+            [str(programs / "postgres"), "-D", str(data), *(part for flag in flags for part in ("-c", flag))],
             stdout=log,
             stderr=log,
             cwd=folder,

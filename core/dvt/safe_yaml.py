@@ -10,6 +10,7 @@ import yaml
 from dvt.errors import ConfigurationError
 
 _LARGEST_BYTES = 1 << 20
+_DEEPEST = 20
 
 
 def load_yaml(path: Path) -> Any:
@@ -25,7 +26,11 @@ def load_yaml(path: Path) -> Any:
         if len(content) > _LARGEST_BYTES:
             raise _refusal(path, "the file is larger than 1 MiB", None)
         text = content.decode("utf-8-sig")
+        depth = 0
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > _DEEPEST:
+                raise _refusal(path, "it is nested too deeply", event.start_mark)
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
                 raise _refusal(path, "anchors and aliases are not taken", event.start_mark)
             tag = getattr(event, "tag", None)
@@ -39,8 +44,6 @@ def load_yaml(path: Path) -> Any:
         raise _refusal(path, str(error.problem), error.problem_mark) from error
     except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
         raise _refusal(path, str(error), None) from error
-    except RecursionError as error:
-        raise _refusal(path, "it is nested too deeply", None) from error
     except OSError as error:
         raise _refusal(path, f"it cannot be read: {error.strerror}", None) from error
 
@@ -63,4 +66,4 @@ def _check_keys(path: Path, node: yaml.Node) -> None:
 
 def _refusal(path: Path, what: str, mark: Any) -> ConfigurationError:
     where = f" line {mark.line + 1}, column {mark.column + 1}:" if mark is not None else ""
-    return ConfigurationError(f"{path.name}:{where} {what}", code="DVT108", remedy="Correct the file")
+    return ConfigurationError(f"{path.name}:{where} {what}", code="DVT111", remedy="Correct the file")

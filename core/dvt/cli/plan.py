@@ -18,4 +18,5 @@ def command(context: click.Context) -> int:
     with substituted():
         group = dbt_group()
         group.add_command(plan_command)
-        return exit_code_of(group, ["plan", *context.args], "dvt")
+        # dbt's progress lines would stand before the plan, and before its JSON.
+        return exit_code_of(group, ["plan", "--quiet", *context.args], "dvt")

@@ -12,6 +12,7 @@ from dvt.connections.mysql_errors import ServerError, translating
 from dvt.connections.mysql_login import login
 from dvt.connections.mysql_rows import Rows
 from dvt.connections.mysql_wire import Field, Outcome, Wire
+from dvt.errors import DvtError
 
 # The server's own mode must not change what our SQL means (ANSI_QUOTES, NO_BACKSLASH_ESCAPES) or what a value is
 # (PAD_CHAR_TO_FULL_LENGTH). Strict, so that a value that does not fit is an error; NO_AUTO_VALUE_ON_ZERO, so that a
@@ -20,6 +21,7 @@ _SQL_MODE = "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION"
 # A reader that waits for another source, or a load that waits for its rows, must not look dead to the server.
 _PATIENCE_S = 86_400
 _SENT_BYTES = 256 << 10
+_INTERRUPTED = 1317
 
 
 @dataclass(frozen=True)
@@ -156,10 +158,15 @@ class Session:
             return
         try:
             self.kill("query")
+        except DvtError:
+            # No second session to be had: this one is given up, and whoever goes on with it is told that it is lost.
+            self.close()
+            return
+        try:
             for _ in self.fetched(100_000):
                 pass
         except ServerError as error:
-            if error.errno != 1317:  # interrupted, which is what was asked for
+            if error.errno != _INTERRUPTED:
                 raise
         # A kill that came too late must not hit the next statement.
         with contextlib.suppress(ServerError):
@@ -183,8 +190,9 @@ class Session:
         if self.is_closed:
             return
         self.is_closed = True
-        if self.is_streaming:
-            self.is_streaming = False
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ServerError):
+            if not self.is_streaming:
+                self._wire.quit()
             self._login.socket.close()
+        self.is_streaming = False
         self._login.owner.close()

@@ -72,6 +72,11 @@ class Wire:
         self._sequence = 0
         self.write(self._prefix + sql.encode())
 
+    def quit(self) -> None:
+        """Tell the server that the session ends."""
+        self._sequence = 0
+        self.write(b"\x01")
+
     def write(self, payload: bytes | memoryview) -> None:
         """Send one logical packet, cut where it is too long for one on the wire."""
         rest = memoryview(payload)

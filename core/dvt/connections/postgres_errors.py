@@ -24,6 +24,7 @@ from dvt.errors import (
 _BY_STATE: dict[str, tuple[type[DvtError], str]] = {
     "08": (ConnectionLostError, "The session broke; look at the server's log, and run again"),
     "0A": (QueryError, "The server does not support this; change the query"),
+    "22012": (QueryError, "Guard the divisor with nullif"),
     "22": (DataError, "Correct the value at the source, or declare another type for the column"),
     "23": (DataError, "Correct the rows, or the constraint on the target"),
     "25006": (QueryError, "A source is only read: give a query that changes nothing"),

@@ -59,11 +59,12 @@ class Bridge:
             if self._session is None:
                 settings = self.settings()
                 self._session = RunSession(
-                    settings.staging_folder(Path(self.config.project_root) / self.config.target_path) / self.run_id,
+                    settings.staging_folder(Path(self.config.project_root) / self.config.target_path),
                     memory_bytes=settings.memory_bytes,
                     threads=settings.engine_threads,
                     parallel_queries=max(int(self.config.threads or 1), 1),
                     run_id=self.run_id,
+                    engine=settings.engine,
                 )
             return self._session
 

@@ -13,7 +13,7 @@ from dbt_common.events.types import Note
 from dvt.errors import DvtError, UnsupportedError
 from dvt.federation.loaders.base import BaseLoader, LoadConfig, LoadResult, Mode
 from dvt.federation.stream import RowStream
-from dvt.identifiers import Relation, private_name
+from dvt.identifiers import Relation
 
 if TYPE_CHECKING:
     from dvt.dbt_bridge.bridge import Bridge
@@ -69,11 +69,10 @@ class Target:
     def private(self) -> Relation:
         """The run-scoped private relation beside it."""
         batch = getattr(self.node, "batch", None)
-        run_id = self.bridge.run_id
-        base = self.relation.name
+        relation = self.relation
         if batch is not None:  # batches of one model may run at the same time
-            base = f"{base}_{batch.event_time_start:%Y%m%d%H%M%S}"
-        return self.relation.sibling(private_name(base, run_id, self.loader.spec.max_identifier_bytes))
+            relation = relation.sibling(f"{relation.name}_{batch.event_time_start:%Y%m%d%H%M%S}")
+        return self.loader.private_relation(LoadConfig(relation=relation, run_id=self.bridge.run_id))
 
     @contextmanager
     def staged(self, stream: RowStream) -> Iterator[tuple[Relation, LoadResult]]:
@@ -120,6 +119,11 @@ class Target:
             return {}
         return {column.name: column.data_type for column in self.node.columns.values() if column.data_type}
 
+    def _makes_own_indexes(self) -> bool:
+        """Whether dbt makes the indexes: of the model's config, or of the constraints in its contract."""
+        contract = getattr(self.node.config, "contract", None)
+        return bool(self.node.config.get("indexes")) or bool(contract and contract.enforced)
+
     def load_config(self, mode: Mode, *, full_refresh: bool) -> LoadConfig:
         """What the loader has to know to put the private relation in place."""
         key = self.node.config.get("unique_key")
@@ -130,7 +134,7 @@ class Target:
             unique_key=keys,
             run_id=self.bridge.run_id,
             drop_dependents=full_refresh,
-            keep_indexes=not self.node.config.get("indexes"),
+            keep_indexes=not self._makes_own_indexes(),
         )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import click
+import networkx
 from dbt.cli import params, requires
 from dbt.cli.main import global_flags
 from dbt.node_types import NodeType
@@ -14,7 +16,7 @@ from dbt_common.exceptions import DbtBaseException
 
 from dvt.dbt_bridge.bridge import Bridge
 from dvt.dbt_bridge.compilation import FederatedCompiler
-from dvt.errors import DvtError
+from dvt.errors import DvtError, RelationNotFoundError
 from dvt.federation.plan.planner import plan_query
 
 _PLANNED = (NodeType.Model, NodeType.Snapshot, NodeType.Seed, NodeType.Test)
@@ -38,7 +40,7 @@ class PlannedNode:
 
     Args:
         unique_id: dbt's id.
-        lane: "native" or "federated".
+        lane: "native", "federated", or "ephemeral" for what is inlined where it is used.
         landing: Name of the connection.
         relation: Where it lands.
         inputs: Names of the connections that it reads.
@@ -86,13 +88,15 @@ def plan_command(ctx: click.Context, as_json: bool, **kwargs: Any) -> tuple[Any,
     bridge = task.bridge
     bridge.plan_only = True
     try:
-        planned = [_plan(bridge, node) for node in task._flattened_nodes if node.resource_type in _PLANNED]
+        nodes = {node.unique_id: node for node in task._flattened_nodes if node.resource_type in _PLANNED}
+        order = networkx.lexicographical_topological_sort(task.graph.graph)
+        planned = [_plan(bridge, nodes[uid]) for uid in order if uid in nodes]
     finally:
         bridge.close()
     if as_json:
         click.echo(json.dumps({"nodes": [asdict(node) for node in planned]}, indent=2))
     else:
-        click.echo("\n\n".join(_text(node) for node in planned) if planned else "nothing is selected")
+        click.echo(_text(planned) if planned else "nothing is selected")
     return planned, not any(node.error for node in planned)
 
 
@@ -107,8 +111,29 @@ def _plan(bridge: Bridge, node: Any) -> PlannedNode:
     try:
         scans = _scans(bridge, node, route.connection)
         return replace(plain, scans=scans, notes=_notes(bridge, node, route.connection))
+    except RelationNotFoundError as error:
+        if missing := _built_by_the_run(bridge, node, error):
+            return replace(plain, notes=[f"reads {missing}, which is not there yet: its scans are planned when it is"])
+        return replace(plain, error=str(error).strip())
     except (DvtError, DbtBaseException) as error:
         return replace(plain, error=str(error).strip())
+
+
+def _built_by_the_run(bridge: Bridge, node: Any, error: RelationNotFoundError) -> str | None:
+    """The missing relation's name, when a node of the project makes it; a missing source is an error."""
+    name = (error.relation or "").split(".")[-1]
+    todo, seen = list(node.depends_on.nodes), set()
+    while todo:
+        uid = todo.pop()
+        parent = bridge.manifest.nodes.get(uid)
+        if parent is None or uid in seen:
+            continue
+        seen.add(uid)
+        if parent.is_ephemeral_model:
+            todo += parent.depends_on.nodes
+        elif parent.identifier == name:
+            return name
+    return None
 
 
 def _scans(bridge: Bridge, node: Any, landing: str) -> list[PlannedScan]:
@@ -143,8 +168,19 @@ def _notes(bridge: Bridge, node: Any, landing: str) -> list[str]:
     return notes
 
 
-def _text(node: PlannedNode) -> str:
-    lines = [f"{node.unique_id}", f"  lane     {node.lane}", f"  landing  {node.landing}: {node.relation}"]
+def _text(planned: list[PlannedNode]) -> str:
+    """All nodes in the order of the run; native tests, of which there is little to say, in one line at the end."""
+    tests = Counter(node.landing for node in planned if node.lane == "native" and node.unique_id.startswith("test."))
+    parts = [_paragraph(n) for n in planned if n.lane != "native" or not n.unique_id.startswith("test.")]
+    if tests:
+        parts.append("native tests: " + ", ".join(f"{count} on {name}" for name, count in sorted(tests.items())))
+    return "\n\n".join(parts)
+
+
+def _paragraph(node: PlannedNode) -> str:
+    lines = [node.unique_id, f"  lane     {node.lane}"]
+    if node.relation:
+        lines.append(f"  landing  {node.landing}: {node.relation}")
     if node.inputs:
         lines.append(f"  reads    {', '.join(node.inputs)}")
     for scan in node.scans:

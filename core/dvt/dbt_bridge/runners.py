@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from dbt.context.providers import generate_runtime_model_context
@@ -17,6 +16,7 @@ from dvt.dbt_bridge.compilation import FederatedCompiler
 from dvt.dbt_bridge.failures import shown_by_dbt
 from dvt.dbt_bridge.landing import Landing, Target, incremental_mode, is_plain, uses_own_macro
 from dvt.dbt_bridge.shim.adapter import is_shim
+from dvt.dbt_bridge.publishing import publish_files
 from dvt.dbt_bridge.shim.batches import delete_batch_sql
 from dvt.dbt_bridge.wrapping import select_from
 from dvt.errors import DataError, UnsupportedError
@@ -52,6 +52,8 @@ class Lands(OnConnection):
 
     def materialize(self, model: Any, manifest: Any, target: Target, private: Relation) -> Any:
         """Land what was staged: whole tables by `dvt_land`, everything else by the adapter's own macro."""
+        if not target.loader.spec.runs_sql:
+            return publish_files(model, target, private, is_incremental=self._appends(model))
         materialized = model.config.materialized
         kind = self.adapter.type()
         if uses_own_macro(manifest, self.config.project_name, materialized, kind):
@@ -64,6 +66,10 @@ class Lands(OnConnection):
         if is_shim(self.adapter) and materialized == "incremental":
             return self._apply(model, manifest, target, private, is_microbatch)
         return self._stock(model, manifest, private)
+
+    def _appends(self, model: Any) -> bool:
+        is_incremental = model.config.materialized == "incremental"
+        return is_incremental and self._existing(model) is not None and not self._is_full_refresh(model)
 
     def _is_stock(self, is_microbatch: bool) -> bool:
         # dbt decides by its own rules which of a microbatch model's batches creates the table.
@@ -287,7 +293,20 @@ def _annotated(result: Any, model: Any, loaded: LoadResult, scans: Any) -> Any:
         "lane": "federated",
         "rows": loaded.rows,
         "load_method": loaded.method,
-        "inputs": [asdict(scan) for scan in scans],
+        "inputs": [_figures(scan) for scan in scans],
     }
     result.adapter_response = {**(result.adapter_response or {}), "rows_affected": loaded.rows, "dvt": dvt}
     return result
+
+
+def _figures(stats: Any) -> dict[str, Any]:
+    read = stats.scan.input
+    return {
+        "relation": read.source_name,
+        "connection": read.connection.name,
+        "rows": stats.rows,
+        "bytes": stats.bytes,
+        "method": stats.method,
+        "seconds": round(stats.seconds, 3),
+        "shared": stats.shared,
+    }

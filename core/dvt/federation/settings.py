@@ -26,14 +26,18 @@ class ProjectSettings:
     Args:
         engine: Compute engine of federated models.
         memory_bytes: Memory that all engines of a run may hold together.
-        threads: Threads of one engine.
-        staging_folder: Where staged and spilled data lie during a run.
+        engine_threads: Threads of one engine.
+        staging: Where staged and spilled data lie during a run; None for a folder below dbt's target path.
     """
 
     engine: str
     memory_bytes: int
-    threads: int
-    staging_folder: Path
+    engine_threads: int
+    staging: Path | None = None
+
+    def staging_folder(self, target: Path) -> Path:
+        """The folder for staged and spilled data, given dbt's target path."""
+        return self.staging or target / "dvt"
 
     @classmethod
     def from_mapping(cls, given: Mapping[str, Any], project: Path, file: str = "dvt.yml") -> ProjectSettings:
@@ -54,11 +58,12 @@ class ProjectSettings:
         engine = given.get("engine", "duckdb")
         if engine not in ENGINES:
             raise _refusal(file, f"engine is {engine!r}", f"It takes one of: {', '.join(ENGINES)}")
-        folder = given.get("staging_folder", "target/dvt")
-        if not isinstance(folder, str) or not folder.strip():
+        folder = given.get("staging_folder")
+        if folder is not None and (not isinstance(folder, str) or not folder.strip()):
             raise _refusal(file, f"staging_folder is {folder!r}", "It takes a path")
+        staging = project / Path(folder).expanduser() if folder else None
         memory = _memory_bytes(given.get("memory_limit", "50%"), file)
-        return cls(engine, memory, _threads(given.get("threads"), file), project / Path(folder).expanduser())
+        return cls(engine, memory, _threads(given.get("threads"), file), staging)
 
 
 def load_settings(path: Path) -> ProjectSettings:
@@ -97,4 +102,4 @@ def _threads(value: Any, file: str) -> int:
 
 
 def _refusal(file: str, what: str, remedy: str) -> ConfigurationError:
-    return ConfigurationError(f"{file}: {what}", code="DVT107", remedy=remedy)
+    return ConfigurationError(f"{file}: {what}", code="DVT111", remedy=remedy)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import sqlglot
 from sqlglot import exp
 
 from dvt.identifiers import quote
@@ -160,8 +161,15 @@ def projected_query(sql: str, columns: list[tuple[str, str]]) -> str:
         return sql
     names = ", ".join(quote(position, "duckdb") for position in positions)
     select = ", ".join(expression.sql("duckdb") for expression in expressions)
-    # The query's text may end in a line comment: the parenthesis stands on a line of its own.
-    return "".join(["select ", select, " from (", sql.strip().rstrip(";"), "\n) as dvt_result(", names, ")"])
+    return "".join(["select ", select, " from (", _bare(sql), "\n) as dvt_result(", names, ")"])
+
+
+def _bare(sql: str) -> str:
+    """The query's text without semicolons and comments behind it, so that it can stand in parentheses."""
+    tokens = sqlglot.tokenize(sql, read="duckdb")
+    while tokens and tokens[-1].token_type is sqlglot.TokenType.SEMICOLON:
+        tokens.pop()
+    return sql[: tokens[-1].end + 1] if tokens else sql
 
 
 def exact_cast(column: str, name: str, native_type: str, target_type: str) -> str:

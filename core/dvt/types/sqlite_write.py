@@ -12,15 +12,13 @@ import pyarrow.compute as pc
 from dvt.errors import DataError
 from dvt.types.json_text import iso_interval, json_writer
 from dvt.types.sqlite import affinity
+from dvt.types.text_values import decimal_texts, iso_texts, uuid_texts
 from dvt.types.vocabulary import is_json, is_uuid
 
 Writer = Callable[[pa.Array], list[Any]]
 
 _LARGEST = 2**63 - 1
 _EXACT_IN_DOUBLE = 2**53
-# 0001-01-01 to 9999-12-31, the dates that SQLite's functions and four-digit ISO texts have.
-_DAYS = (-719_162, 2_932_896)
-_MICROS_A_DAY = 86_400_000_000
 
 
 def value_writer(type_: pa.DataType, declared: str, column: str) -> Writer:
@@ -38,8 +36,8 @@ def value_writer(type_: pa.DataType, declared: str, column: str) -> Writer:
     def write(array: pa.Array) -> list[Any]:
         try:
             return writer(array)
-        except (ValueError, OverflowError) as error:  # from a nested value
-            raise refuse(f"a value has no text: {error}") from error
+        except (ValueError, OverflowError) as error:  # a text that does not exist
+            raise refuse(f"a value has no text in SQLite: {error}") from error
 
     writer = _writer(type_, affinity(declared), refuse)
     return write
@@ -50,7 +48,7 @@ Refuse = Callable[[str], DataError]
 
 def _writer(type_: pa.DataType, to: str, refuse: Refuse) -> Writer:
     if is_uuid(type_):
-        return lambda array: [_uuid_text(value) for value in array.storage.to_pylist()]
+        return uuid_texts
     if is_json(type_):
         return lambda array: array.storage.to_pylist()
     if pa.types.is_nested(type_):
@@ -67,7 +65,7 @@ def _writer(type_: pa.DataType, to: str, refuse: Refuse) -> Writer:
     if pa.types.is_boolean(type_):
         return lambda array: array.cast(pa.int8()).to_pylist()
     if pa.types.is_temporal(type_):
-        return lambda array: _temporals(array, refuse)
+        return lambda array: iso_texts(array).to_pylist()
     return lambda array: array.to_pylist()
 
 
@@ -90,9 +88,9 @@ def _floats(array: pa.Array, to: str, refuse: Refuse) -> list[Any]:
 
 
 def _decimals(array: pa.Array, to: str, refuse: Refuse) -> list[Any]:
-    texts = array.cast(pa.string()).to_pylist()
+    texts = decimal_texts(array)
     if to in ("TEXT", "BLOB"):
-        return [t if t is None or "E" not in t else format(Decimal(t), "f") for t in texts]
+        return texts
     if array.type.precision <= 15 and array.type.scale > 0:
         return [None if text is None else float(text) for text in texts]  # 15 digits always survive a double
     return [None if text is None else _number(text, to, refuse) for text in texts]
@@ -105,44 +103,3 @@ def _number(text: str, to: str, refuse: Refuse) -> int | float:
     if Decimal(repr(float(text))) != exact:
         raise refuse(f"SQLite holds no decimal with all digits of {text}")
     return float(text)
-
-
-def _temporals(array: pa.Array, refuse: Refuse) -> list[Any]:
-    type_ = array.type
-    if pa.types.is_timestamp(type_) and type_.unit == "ns":
-        try:
-            array = array.cast(pa.timestamp("us", tz=type_.tz))
-        except pa.ArrowInvalid as error:
-            raise refuse("a timestamp has nanoseconds; SQLite's texts carry microseconds") from error
-    if pa.types.is_timestamp(type_) and type_.tz:
-        array = array.cast(pa.timestamp("us"))  # the same microseconds, as UTC's wall time
-    _check_range(array, refuse)
-    texts = array.cast(pa.string())
-    if not pa.types.is_date(type_):
-        texts = pc.replace_substring_regex(texts, r"\.0+$", "")
-        texts = pc.replace_substring_regex(texts, r"(\.\d*[1-9])0+$", r"\1")
-    if pa.types.is_timestamp(type_) and type_.tz:
-        texts = pc.binary_join_element_wise(texts, "+00:00", "")
-    values: list[Any] = texts.to_pylist()
-    return values
-
-
-def _check_range(array: pa.Array, refuse: Refuse) -> None:
-    if pa.types.is_date(array.type):
-        low, high, storage = *_DAYS, array.cast(pa.int32())
-    elif pa.types.is_time(array.type):
-        low, high, storage = 0, _MICROS_A_DAY - 1, array.cast(pa.int64())
-    else:
-        low, high = _DAYS[0] * _MICROS_A_DAY, (_DAYS[1] + 1) * _MICROS_A_DAY - 1
-        storage = array.cast(pa.int64())
-    bounds = pc.min_max(storage).as_py()
-    if bounds["min"] is not None and (bounds["min"] < low or bounds["max"] > high):
-        what = "24:00:00" if pa.types.is_time(array.type) else "infinity, BC and years above 9999"
-        raise refuse(f"SQLite's dates and times have no {what}")
-
-
-def _uuid_text(value: bytes | None) -> str | None:
-    if value is None:
-        return None
-    digits = value.hex()
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

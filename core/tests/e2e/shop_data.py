@@ -60,7 +60,7 @@ ORDERS_DDL = (
 )
 PRODUCTS_DDL = "create table products (sku varchar(20), category varchar(20), price decimal(10,2));"
 SHIPMENTS_DDL = "create table shipments (shipment_id int, order_id int, carrier varchar(10));"
-EVENTS_DDL = "create table events (event_id int, customer_id int, at timestamp);"
+EVENTS_DDL = "create table events (event_id int, customer_id int, happened_at timestamp);"
 
 
 def fill_oracle(psql, database: str) -> None:
@@ -92,6 +92,6 @@ def fill_files(folder: Path) -> None:
     columns = {
         "event_id": pa.array([row[0] for row in EVENTS], pa.int64()),
         "customer_id": pa.array([row[1] for row in EVENTS], pa.int32()),
-        "at": pa.array([dt.datetime.fromisoformat(row[2]) for row in EVENTS], pa.timestamp("us")),
+        "happened_at": pa.array([dt.datetime.fromisoformat(row[2]) for row in EVENTS], pa.timestamp("us")),
     }
     pq.write_table(pa.table(columns), folder / "web" / "events.parquet")

@@ -233,3 +233,36 @@ def test_connections_that_cannot_be(
 def test_values_longer_than_a_packet(shop: MariaDBServer, driver: str) -> None:
     table = read(connect(shop, "reading", driver=driver), query="select 1 as a, repeat('ab', 10000000) as t, 2 as b")
     assert [len(table["t"][0].as_py()), table["a"][0].as_py(), table["b"][0].as_py()] == [20_000_000, 1, 2]
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize(
+    ("settings", "is_encrypted"),
+    [
+        ({"ssl_disabled": True}, False),
+        ({"ssl_ca": "ca.pem"}, True),
+        ({"ssl_ca": "ca.pem", "ssl_verify_identity": True}, True),
+        ({"ssl_ca": "ca.pem", "ssl_verify_cert": False}, True),
+    ],
+)
+def test_tls_is_as_asked(shop: MariaDBServer, driver: str, settings: dict[str, object], is_encrypted: bool) -> None:
+    if not (shop.folder / "ca.pem").exists():
+        pytest.skip("openssl is not installed, the server has no certificate")
+    output = {**shop.output("reading", dvt={"driver": driver}), **settings}
+    connection = Connection.from_output("shop", output, SPEC, shop.folder)
+    query = "select variable_value as v from information_schema.session_status where variable_name = 'ssl_cipher'"
+    assert (read(connection, query=query)["v"][0].as_py() != "") is is_encrypted
+    assert read(connection, "wide").num_rows == 200_000
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_tls_with_a_wrong_authority_or_name_is_refused(shop: MariaDBServer, driver: str) -> None:
+    if not (shop.folder / "ca.pem").exists():
+        pytest.skip("openssl is not installed, the server has no certificate")
+    for settings in (
+        {"ssl_verify_cert": True},
+        {"server": "localhost", "ssl_ca": "ca.pem", "ssl_verify_identity": True},
+    ):
+        output = {**shop.output("reading", dvt={"driver": driver}), **settings}
+        with pytest.raises(errors.ConnectionFailedError):
+            MySQLExtractor(Connection.from_output("shop", output, SPEC, shop.folder)).ping()

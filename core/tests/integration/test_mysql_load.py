@@ -54,7 +54,7 @@ def test_nasty_identifiers(mariadb_server: MariaDBServer, database: str, name: s
     for word in ("old", "new"):
         table = pa.table({column: [word], "id" + column: ["k"]})
         load(connection, table, name, mode=mode, unique_key=("id" + column,) if mode == "merge" else ())
-    assert tables(mariadb_server) == [name]
+    assert "\n".join(tables(mariadb_server)) == name
     found = mariadb_server.query(f"select {quote(column, 'mysql')} from {quote(name, 'mysql')}", "landing")
     assert found == "new"
 
@@ -178,19 +178,20 @@ def test_comments_and_grants_survive_a_swap(mariadb_server: MariaDBServer, datab
     load(connection, table, "t")
     mariadb_server.execute(
         "alter table t comment = 'it''s \\\\ mine', modify column word longtext comment 'a `word`', "
-        "modify column j longtext check (json_valid(j)) comment 'jj';"
+        "modify column j json comment 'jj';"
         "create or replace user reader@localhost; grant select on landing.t to reader@localhost",
         "landing",
     )
     before = mariadb_server.query("show grants for reader@localhost")
     load(connection, table, "t")
-    assert mariadb_server.query("select table_comment from information_schema.tables where table_name = 't'") == (
-        "it's \\ mine"
-    )
+    assert mariadb_server.query(
+        "select table_comment from information_schema.tables where table_schema = database()", "landing"
+    ) == ("it's \\ mine")
     columns = (
-        "select column_name, column_comment, collation_name from information_schema.columns where table_name = 't'"
+        "select column_name, column_comment, collation_name from information_schema.columns"
+        " where table_schema = database()"
     )
-    assert mariadb_server.query(columns + " and column_comment <> '' order by 1") == (
+    assert mariadb_server.query(columns + " and column_comment <> '' order by 1", "landing") == (
         "j\tjj\tutf8mb4_bin\nword\ta `word`\tutf8mb4_nopad_bin"
     )
     assert mariadb_server.query("show grants for reader@localhost") == before
@@ -280,7 +281,7 @@ def test_merge_with_several_keys_and_nothing_else(mariadb_server: MariaDBServer,
 def test_duplicate_keys_are_named_and_nothing_lands(mariadb_server: MariaDBServer, database: str) -> None:
     connection = connect(mariadb_server, "landing")
     load(connection, pa.table({"k": ["x"], "n": [1]}), "t")
-    with pytest.raises(errors.DuplicateKeyError, match="2 rows with the key k = 'dou\\\\'ble'|dou'ble"):
+    with pytest.raises(errors.DuplicateKeyError, match='2 rows with the key k = "dou\'ble"'):
         load(
             connection,
             pa.table({"k": ["x", "dou'ble", "dou'ble"], "n": [2, 3, 4]}),
@@ -298,8 +299,8 @@ def test_a_failing_merge_changes_nothing(mariadb_server: MariaDBServer, database
     )
     for mode in ("merge", "delete+insert"):
         for wrong in (5, 300):
+            delta = pa.table({"k": [1, 3], "n": [100, wrong]})
             with pytest.raises(errors.DataError):
-                delta = pa.table({"k": [1, 3], "n": [100, wrong]})
                 load(connect(mariadb_server, "landing"), delta, "t", mode=mode, unique_key=("k",))
             assert content(mariadb_server) == ["1\t1", "2\t2"]
     assert tables(mariadb_server) == ["t"]

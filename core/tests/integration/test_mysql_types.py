@@ -67,6 +67,8 @@ CASES: dict[str, tuple[str, tuple[str, ...], str, str]] = {
     "inet": ("inet6", ("'::1'",), _TEXT, _TEXT),
 }
 
+CASES = {f"c_{name}": case for name, case in CASES.items()}  # some of the names are reserved words
+
 
 def answers(server: MariaDBServer, table: str, expressions: list[str]) -> list[str]:
     query = f"set time_zone = '+00:00'; select {', '.join(expressions)} from {table} order by id"
@@ -102,8 +104,8 @@ def test_a_query_gives_what_the_table_gives(everything: MariaDBServer) -> None:
     table, query = read(connection, "source"), read(connection, query="select * from source")
     for name in table.column_names:
         left, right = table[name], query[name]
-        if name in ("json1", "uuid16"):  # without the catalogue MariaDB gives these as text
-            left = left.combine_chunks().storage if name == "json1" else left
+        if name in ("c_json1", "c_uuid16"):  # without the catalogue MariaDB gives these as text
+            left = left.combine_chunks().storage if name == "c_json1" else left
             assert [str(v) if v is not None else None for v in left.to_pylist()] == right.to_pylist()
         else:
             assert left.equals(right), name
@@ -111,7 +113,7 @@ def test_a_query_gives_what_the_table_gives(everything: MariaDBServer) -> None:
 
 def test_native_types_stand_in_the_schema(everything: MariaDBServer) -> None:
     connection = connect(everything, "types")
-    assert str(read(connection, "source", columns=("ubig", "json1")).schema.types) == (
+    assert str(read(connection, "source", columns=("c_ubig", "c_json1")).schema.types) == (
         "[DataType(uint64), JsonType(extension<arrow.json>)]"
     )
 

@@ -163,7 +163,12 @@ def databases(postgres_server):
 def make(server, database, type_, values):
     rows = ", ".join(f"({number}, ({value})::{type_})" for number, value in enumerate([*values, "NULL"]))
     server.psql(database, f"drop table if exists source; create table source (k int, v {type_})")
-    server.psql(database, f"insert into source values {rows}")
+    try:
+        server.psql(database, f"insert into source values {rows}")
+    except RuntimeError as error:
+        if "built with libxml" in str(error):
+            pytest.skip("this server was built without XML")
+        raise
 
 
 @pytest.mark.parametrize("method", ["copy", "cursor"])

@@ -28,7 +28,7 @@ class MariaDBServer:
         port: Its port.
         user: Name of a user with all privileges.
         password: That user's password.
-        folder: Where data directory, socket and log lie.
+        folder: Where data directory, socket and log lie, and `ca.pem` where the server has TLS.
         pid: Process id of the server.
     """
 
@@ -98,6 +98,7 @@ def mariadb_server() -> Iterator[MariaDBServer]:
         check=True,
         capture_output=True,
     )
+    tls = _tls_options(folder)
     port = free_port()
     log = folder / "log"
     # A name that other machines resolve would only cost time; a small redo log and no sync make the suite quick.
@@ -106,7 +107,7 @@ def mariadb_server() -> Iterator[MariaDBServer]:
             *(str(programs["mariadbd"]), "--no-defaults", *account, f"--datadir={data}", f"--port={port}"),
             *("--bind-address=127.0.0.1", f"--socket={folder / 'sock'}", f"--pid-file={folder / 'pid'}"),
             *("--local-infile=1", "--skip-name-resolve", "--innodb-flush-log-at-trx-commit=0"),
-            *(f"--log-error={log}", "--max-allowed-packet=64M"),
+            *(f"--log-error={log}", "--max-allowed-packet=64M", *tls),
         ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -124,6 +125,24 @@ def mariadb_server() -> Iterator[MariaDBServer]:
             process.kill()
             process.wait()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _tls_options(folder: Path) -> list[str]:
+    """A certificate for the loopback address, its own authority; none where openssl is missing."""
+    if shutil.which("openssl") is None:
+        return []
+    key, certificate = folder / "key.pem", folder / "ca.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=127.0.0.1"),
+            *("-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    if is_root():
+        shutil.chown(key, "mysql")
+    return [f"--ssl-ca={certificate}", f"--ssl-cert={certificate}", f"--ssl-key={key}"]
 
 
 def _found(name: str) -> str | None:

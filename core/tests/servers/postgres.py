@@ -94,7 +94,13 @@ class PostgresServer:
 
 
 def find_binaries() -> Path | None:
-    """The folder with `initdb` and `postgres`, the newest Debian version first; None when there is none."""
+    """The folder with `initdb` and `postgres`, the newest Debian version first; None when there is none.
+
+    `DVT_TEST_POSTGRES_BIN` names another one, to run the tests on another version.
+    """
+    chosen = os.environ.get("DVT_TEST_POSTGRES_BIN")
+    if chosen:
+        return Path(chosen)
     debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: int(p.parent.name), reverse=True)
     wheels = []
     for name in _WHEELS:

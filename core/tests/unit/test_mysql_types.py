@@ -131,7 +131,7 @@ def test_lines_tell_null_from_everything_else() -> None:
         b"\t",
         b"\\N\t\\N",
         b"\\\\N\t0a",
-        b"NULL\t4E",
+        b"NULL\t4e",
         b"a\\tb\\nc\r\\\\\t5c",
         b"",
     ]

@@ -140,3 +140,9 @@ def test_long_statements_are_cut_into_packets() -> None:
     ours.close()
     reader.join(30)
     assert bytes(got) == packets([b"\x03" + sql.encode()])
+
+
+def test_statements_carry_no_attributes_where_the_session_has_them() -> None:
+    ours, theirs = socket.socketpair()
+    Wire(ours, True).ask("do 0")
+    assert theirs.recv(100) == packets([b"\x03\x00\x01do 0"])

@@ -96,7 +96,8 @@ class ShimAdapter(SQLAdapter):
     def list_relations_without_caching(self, schema_relation: Any) -> list[Any]:
         """Tables and views of a schema."""
         with self.connections.exception_handler("list relations"):
-            found = self._dialect.list_relations(self._cursor(), schema_relation.schema)
+            connection = self.config.credentials.connection()
+            found = self._dialect.list_relations(self._cursor(), schema_relation.schema, connection)
         return [
             self.Relation.create(
                 database=schema_relation.database, schema=schema_relation.schema, identifier=name, type=kind

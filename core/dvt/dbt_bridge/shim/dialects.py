@@ -30,7 +30,7 @@ class ShimDialect(Protocol):
     def list_schemas(self, cursor: Any) -> list[str]:
         """Names of schemas."""
 
-    def list_relations(self, cursor: Any, schema: str) -> list[Named]:
+    def list_relations(self, cursor: Any, schema: str, connection: Connection) -> list[Named]:
         """Names and types ("table" or "view") of a schema's relations."""
 
     def bindings(self, values: Sequence[Any]) -> Sequence[Any]:
@@ -84,7 +84,7 @@ class MySQLDialect:
         cursor.execute("select schema_name from information_schema.schemata")
         return [_text(row[0]) for row in cursor.fetchall()]
 
-    def list_relations(self, cursor: Any, schema: str) -> list[Named]:
+    def list_relations(self, cursor: Any, schema: str, connection: Connection) -> list[Named]:
         cursor.execute(
             "select table_name, table_type from information_schema.tables where table_schema = %s", (schema,)
         )
@@ -143,7 +143,7 @@ class SQLiteDialect:
         cursor.execute("pragma database_list")
         return [row[1] for row in cursor.fetchall()]
 
-    def list_relations(self, cursor: Any, schema: str) -> list[Named]:
+    def list_relations(self, cursor: Any, schema: str, connection: Connection) -> list[Named]:
         if schema != "main":
             return []
         cursor.execute(
@@ -189,8 +189,10 @@ class FilesDialect:
     def list_schemas(self, cursor: Any) -> list[str]:
         return []
 
-    def list_relations(self, cursor: Any, schema: str) -> list[Named]:
-        return []
+    def list_relations(self, cursor: Any, schema: str, connection: Connection) -> list[Named]:
+        folder = connection.path("path") / schema
+        found = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")] if folder.is_dir() else []
+        return [(path.stem, "table") for path in found if path.is_dir() or path.suffix in (".parquet", ".csv")]
 
     def bindings(self, values: Sequence[Any]) -> Sequence[Any]:
         return tuple(values)

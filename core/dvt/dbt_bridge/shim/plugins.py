@@ -27,9 +27,10 @@ def provide_plugins() -> None:
         if name in sys.modules or importlib.util.find_spec(name) is not None:
             continue
         sys.modules[name] = _module(name, type_)
-        about = ModuleType(f"{name}.__about__")
-        about.__dict__["version"] = __version__
-        sys.modules[f"{name}.__about__"] = about
+        for part in ("__about__", "__version__"):  # dbt reads the adapter's version from either
+            about = ModuleType(f"{name}.{part}")
+            about.__dict__["version"] = __version__
+            sys.modules[about.__name__] = about
 
 
 def _module(name: str, type_: str) -> ModuleType:

@@ -14,12 +14,12 @@ from typing import Any
 import pyarrow as pa
 
 from dvt.errors import DvtError, InterruptedRunError, PlanError
+from dvt.federation.duckdb_result import DuckDBResult, open_result
 from dvt.federation.engines.base import BaseEngine, EngineLimits, Handle
 from dvt.federation.engines.duckdb_errors import translate
-from dvt.federation.engines.plain_arrow import plain_batch, plain_schema
-from dvt.federation.stream import ColumnSchema, RowStream
+from dvt.federation.stream import RowStream
 from dvt.identifiers import Relation, quote
-from dvt.types.duckdb import SESSION_SETTINGS, projected_query
+from dvt.types.duckdb import SESSION_SETTINGS
 
 _SOURCE = "dvt_source"
 
@@ -52,9 +52,6 @@ class DuckDBEngine(BaseEngine):
                 "autoload_known_extensions": "false",
             },
         )
-        # A query never reads the Python variables of the code that runs it.
-        for statement in (*SESSION_SETTINGS, "set python_enable_replacements = false"):
-            self._connection.execute(statement)
 
     def register(self, handle: Handle, stream: RowStream) -> int:
         """Read a stream to its end into a table; returns the rows.
@@ -87,7 +84,7 @@ class DuckDBEngine(BaseEngine):
         _check_names(schema.names, f"relation {handle.catalog}.{handle.schema}.{handle.name}")
         with self._cursor() as cursor, _translated():
             target = self._place(cursor, handle)
-            cursor.register(_SOURCE, schema.empty_table().to_reader())
+            cursor.register(_SOURCE, pa.RecordBatchReader.from_batches(schema, []))
             wanted = _described(cursor.sql(" ".join(["from", _SOURCE])))
             cursor.unregister(_SOURCE)
             scan = cursor.read_parquet([os.fspath(path) for path in paths])
@@ -111,48 +108,38 @@ class DuckDBEngine(BaseEngine):
         """
         cursor = self._open_cursor()
         try:
-            reader, native_types = self._start(cursor, sql, batch_rows)
+            result = self._start(cursor, sql, batch_rows)
         except BaseException:
             self._drop_cursor(cursor)
             raise
-        schema = plain_schema(reader.schema)
-        columns = [
-            ColumnSchema(field.name, field.type, True, native)
-            for field, native in zip(schema, native_types, strict=True)
-        ]
 
         def close() -> None:
-            reader.close()
+            result.close()
             self._drop_cursor(cursor)
 
-        return RowStream(columns, self._batches(reader, schema), close=close, method="engine")
+        return RowStream(result.columns, self._batches(result), close=close, method="engine")
 
-    def _start(self, cursor: Any, sql: str, batch_rows: int) -> tuple[pa.RecordBatchReader, list[str]]:
+    def _start(self, cursor: Any, sql: str, batch_rows: int) -> DuckDBResult:
         with _translated(is_binding=True):
             statements = cursor.extract_statements(sql)
         if len(statements) != 1:
             raise PlanError(f"the model holds {len(statements)} statements", remedy="Leave one query in the model")
         if statements[0].type.name not in ("SELECT", "MULTI"):  # MULTI: a PIVOT, which DuckDB runs in two steps
             raise PlanError("the model is not a query", remedy="Leave one SELECT in the model")
-        columns = _described(_bind(cursor, sql, statements[0]))
-        _check_names([name for name, _ in columns], "the query's output")
+        _check_names(_bind(cursor, sql, statements[0]), "the query's output")
         with _translated():
-            carried = cursor.sql(projected_query(sql, columns))
-            # DuckDB before 1.5 has the streaming reader under another name.
-            start = getattr(carried, "to_arrow_reader", None) or carried.fetch_arrow_reader
-            reader = start(batch_rows)
+            result = open_result(cursor, sql, batch_rows)
         self._check_interrupted()
-        return reader, [type_ for _, type_ in columns]
+        return result
 
-    def _batches(self, reader: pa.RecordBatchReader, schema: pa.Schema) -> Generator[pa.RecordBatch, None, None]:
+    def _batches(self, result: DuckDBResult) -> Generator[pa.RecordBatch, None, None]:
         while True:
             self._check_interrupted()
             with _translated():
-                try:
-                    batch = reader.read_next_batch()
-                except StopIteration:
-                    return
-            yield plain_batch(batch, schema)
+                batch = result.next_batch()
+            if batch is None:
+                return
+            yield batch
 
     def interrupt(self) -> None:
         """End whatever runs, from another thread; nothing runs in this session afterwards."""
@@ -240,13 +227,13 @@ def _translated(is_binding: bool = False) -> Iterator[None]:
         raise translate(error, is_binding=is_binding) from error
 
 
-def _bind(cursor: Any, sql: str, statement: Any) -> Any:
-    """The relation of a query, not yet run."""
+def _bind(cursor: Any, sql: str, statement: Any) -> list[str]:
+    """The names of a query's columns; nothing is run."""
     import duckdb
 
     with _translated(is_binding=True):
         try:
-            return cursor.sql(sql)
+            return list(cursor.sql(sql).columns)
         except (duckdb.BinderException, duckdb.CatalogException):
             # The relation API leaves out where it stands in the text; this fails in the same way, and says it.
             cursor.execute(statement)

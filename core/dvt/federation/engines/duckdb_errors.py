@@ -37,6 +37,12 @@ def translate(error: BaseException, *, is_binding: bool = False) -> DvtError:
         return InterruptedRunError("the query was interrupted", phase="compute")
     if kind == "Out of Memory" or _DISK.search(text):
         return _exhausted(text)
+    if "requires the extension" in text:
+        return PlanError(
+            text.splitlines()[0],
+            phase="compute",
+            remedy="dvt loads no extensions; read the data through a connection of its own",
+        )
     cast = _CAST_COLUMN.search(text)
     if cast:
         return DataError(

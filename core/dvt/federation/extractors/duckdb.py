@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from dvt.connections.duckdb import SPEC, connect, translate
 from dvt.errors import DvtError, TimeoutExceededError, UnsupportedError
-from dvt.federation.duckdb_result import describe_result, native_columns, open_result
+from dvt.federation.duckdb_result import DuckDBResult, describe_result, native_columns, open_result
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig
 from dvt.federation.extractors.scan_sql import scan_sql
 from dvt.federation.stream import ColumnSchema, RowStream
@@ -43,9 +43,8 @@ class DuckDBExtractor(BaseExtractor):
     def scan(self, request: ExtractionConfig) -> RowStream:
         """Stream the statement's result as Arrow."""
         with self._errors("extract", request):
-            columns, reader = open_result(self._begun(), self._sql(request), self.batch_rows(request))
-        batches = self._batches(reader, request)
-        return RowStream(columns, batches, close=reader.close, method="arrow_streaming")
+            result = open_result(self._begun(), self._sql(request), self.batch_rows(request))
+        return RowStream(result.columns, self._batches(result, request), close=result.close, method="arrow_streaming")
 
     def cancel(self) -> None:
         """Interrupt the running statement; the session stays usable for `close`."""
@@ -89,13 +88,12 @@ class DuckDBExtractor(BaseExtractor):
                 remedy="Give one query that returns rows",
             )
 
-    def _batches(self, reader: pa.RecordBatchReader, request: ExtractionConfig) -> Iterator[pa.RecordBatch]:
+    def _batches(self, result: DuckDBResult, request: ExtractionConfig) -> Iterator[pa.RecordBatch]:
         while True:
             with self._errors("extract", request):
-                try:
-                    batch = reader.read_next_batch()
-                except StopIteration:
-                    return
+                batch = result.next_batch()
+            if batch is None:
+                return
             yield batch
 
     @contextlib.contextmanager

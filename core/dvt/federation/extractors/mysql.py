@@ -73,8 +73,8 @@ class MySQLExtractor(BaseExtractor):
         if session is None or session.is_closed:
             return
         try:
-            if session.is_streaming and not self._is_cancelled.is_set():
-                session.kill("query")
+            if not self._is_cancelled.is_set():
+                session.stop_reading()
         finally:
             session.close()
 

@@ -68,15 +68,15 @@ def _may_be_json(type_: str | None, collation: str | None) -> bool:
 
 
 def _json_columns(session: Session, relation: Relation) -> frozenset[str]:
-    """MariaDB's JSON columns: LONGTEXT with the check json_valid(column)."""
+    """MariaDB's JSON columns: LONGTEXT with the check json_valid(column), under the column's name."""
     if not session.server.is_mariadb:
         return frozenset()
     rows = session.rows(
         " ".join(
             [
                 "select constraint_schema, table_name, constraint_name, check_clause",
-                "from information_schema.check_constraints where level = 'Column'",
-                *("and constraint_schema =", text_literal(relation.schema or "")),
+                "from information_schema.check_constraints",
+                *("where constraint_schema =", text_literal(relation.schema or "")),
                 *("and table_name =", text_literal(relation.name)),
             ]
         )

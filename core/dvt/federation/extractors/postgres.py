@@ -12,7 +12,7 @@ from dvt.connections.postgres import SPEC, cancel, connect, read_unconverted, tr
 from dvt.connections.spec import ConnectionSpec
 from dvt.errors import ConnectionLostError, DvtError, InterruptedRunError
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig
-from dvt.federation.extractors.postgres_catalog import RelationFacts, columns_of, relation_facts
+from dvt.federation.extractors.postgres_catalog import RelationFacts, columns_of, missing_relation, relation_facts
 from dvt.federation.extractors.postgres_csv import CsvDecoder
 from dvt.federation.extractors.postgres_cursor import cursor_batches
 from dvt.federation.extractors.postgres_parallel import ParallelCopy, ctid_ranges
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 # A block of wide rows ends at this size, before it has `batch_rows` rows.
 _BLOCK_BYTES = 16 * 1024 * 1024
 _SAVEPOINT = "dvt_scan"
+_UNDEFINED_TABLE = "42P01"
 
 
 class PostgresExtractor(BaseExtractor):
@@ -66,12 +67,14 @@ class PostgresExtractor(BaseExtractor):
         try:
             if in_snapshot:
                 session.execute(f"savepoint {_SAVEPOINT}")
-            return list(self._described(session, request)[1].columns)
+            columns = list(self._described(session, request)[1].columns)
         except (psycopg.Error, DvtError) as error:
-            raise self._translated(error, "describe", request) from error
-        finally:
-            if in_snapshot and not session.closed and not session.broken:
+            if in_snapshot:
                 self._rewind(session)
+            raise self._translated(error, "describe", request) from error
+        if in_snapshot:
+            self._rewind(session)
+        return columns
 
     def scan(self, request: ExtractionConfig) -> RowStream:
         """Start reading, by COPY or by a server-side cursor as `dvt.method` says."""
@@ -215,6 +218,13 @@ class PostgresExtractor(BaseExtractor):
         found = translate(error, self.connection, phase=phase, relation=label, is_cancelled=self._is_cancelled)
         if isinstance(found, ConnectionLostError):
             self.close()
+        if (
+            getattr(error, "sqlstate", None) == _UNDEFINED_TABLE
+            and request is not None
+            and request.relation is not None
+        ):
+            assert self._session is not None, "the server answered a moment ago"
+            return missing_relation(self._session, request.relation, self.connection, phase)
         return found
 
 

@@ -126,7 +126,7 @@ def _not_null(
 
 
 def missing_relation(
-    session: psycopg.Connection[Any], relation: Relation, connection: Connection
+    session: psycopg.Connection[Any], relation: Relation, connection: Connection, phase: str
 ) -> RelationNotFoundError:
     """The error for a relation that is not there, with the nearest name that is."""
     rows = session.execute(_SIMILAR).fetchall()
@@ -136,6 +136,6 @@ def missing_relation(
         f"relation {relation} does not exist: {hint}",
         connection=connection.name,
         relation=str(relation),
-        phase="describe",
+        phase=phase,
         remedy="Check schema and name; the login must have USAGE on the schema",
     )

@@ -13,7 +13,7 @@ import pyarrow as pa
 from dvt.connections.connection import Connection
 from dvt.connections.spec import ConnectionSpec
 from dvt.federation.stream import ColumnSchema, RowStream
-from dvt.identifiers import Relation
+from dvt.identifiers import Relation, private_name
 
 Mode = Literal["table", "append", "merge", "delete+insert"]
 
@@ -146,8 +146,6 @@ class BaseLoader(ABC):
 
     def check_create_privilege(self, schema: str | None) -> None:
         """Raise `PrivilegeError` when the login may not create tables in the schema; for `dvt debug`."""
-        from dvt.identifiers import private_name
-
         probe = Relation(private_name("dvt_debug", "0debug00"), schema)
         columns = [ColumnSchema("x", pa.int32())]
         try:
@@ -155,16 +153,22 @@ class BaseLoader(ABC):
         finally:
             self.drop(probe)
 
+    def private_relation(self, config: LoadConfig) -> Relation:
+        """The run-scoped relation in which a target's rows are staged."""
+        name = private_name(config.relation.name, config.run_id, self.spec.max_identifier_bytes)
+        return config.relation.sibling(name)
+
+    def publish(self, private: Relation, config: LoadConfig) -> None:
+        """Put a staged private relation in place, on the loader's own session."""
+        self.execute(self.landing_sql(private, config))
+
     def load(self, stream: RowStream, config: LoadConfig) -> LoadResult:
         """Stage, land and clean up in one go. A failed load leaves the old table, whole."""
-        from dvt.identifiers import private_name
-
         self.ensure_schema(config.relation)
-        name = private_name(config.relation.name, config.run_id, self.spec.max_identifier_bytes)
-        private = config.relation.sibling(name)
+        private = self.private_relation(config)
         result = self.stage(stream, private, declared=config.declared, batch_rows=config.streaming_batch_size)
         try:
-            self.execute(self.landing_sql(private, config))
+            self.publish(private, config)
         finally:
             self.drop(private)
         return result

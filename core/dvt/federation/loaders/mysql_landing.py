@@ -134,7 +134,9 @@ class Landing:
         insert = self._insert(list(new))
         if self.config.mode == "append" or not keys:
             return [insert]
-        matched = " and ".join(_equal(new[key], old[key]) for key in keys)
+        target, private = self.config.relation.sql("mysql"), self.private.sql("mysql")
+        # Full names, because an alias in a DELETE of several tables needs a current database.
+        matched = " and ".join(_equal(private, new[key], target, old[key]) for key in keys)
         if self.config.mode == "delete+insert":
             return [self._alter([_index([new[key] for key in keys])]), self._delete(matched), insert]
         self._require_unique(keys)
@@ -147,11 +149,12 @@ class Landing:
         """
         mark = quote(private_name("matched", self.config.run_id), "mysql")
         target, private = self.config.relation.sql("mysql"), self.private.sql("mysql")
-        joined = (target, "as t join", private, "as p on", matched)
-        values = [f"t.{quote(name, 'mysql')} = p.{quote(name, 'mysql')}" for name in new if name not in keys]
+        joined = (target, "join", private, "on", matched)
+        quoted = [quote(name, "mysql") for name in new if name not in keys]
+        values = [f"{target}.{name} = {private}.{name}" for name in quoted]
         statements = [
             self._alter([f"add column {mark} tinyint null", _index([new[key] for key in keys])]),
-            " ".join(["update", *joined, f"set p.{mark} = 1"]),
+            " ".join(["update", *joined, f"set {private}.{mark} = 1"]),
         ]
         if values:
             statements.append(" ".join(["update", *joined, "set", ", ".join(values)]))
@@ -162,7 +165,7 @@ class Landing:
 
     def _delete(self, matched: str) -> str:
         target, private = self.config.relation.sql("mysql"), self.private.sql("mysql")
-        return " ".join(["delete t from", target, "as t join", private, "as p on", matched])
+        return " ".join(["delete", target, "from", target, "join", private, "on", matched])
 
     def _insert(self, names: Sequence[str]) -> str:
         columns = quote_all(names, "mysql")
@@ -222,18 +225,18 @@ def find_target(session: Session, relation: Relation) -> Target | None:
     return Target(is_view, transactions == "YES", "" if is_view else comment or "")
 
 
-def _equal(new: CatalogueColumn, old: CatalogueColumn) -> str:
+def _equal(private: str, new: CatalogueColumn, target: str, old: CatalogueColumn) -> str:
     """The NULL-safe comparison of a key's column, under the private table's collation.
 
     Where the target has another collation, its value is brought to the private table's: two collations cannot be
     compared, and the private one tells all texts apart.
     """
     name = quote(new.name, "mysql")
-    theirs = f"t.{name}"
+    theirs = f"{target}.{name}"
     if new.collation and old.collation and new.collation != old.collation:
         charset = new.collation.split("_", maxsplit=1)[0]
         theirs = f"convert({theirs} using {charset}) collate {new.collation}"
-    return f"p.{name} <=> {theirs}"
+    return f"{private}.{name} <=> {theirs}"
 
 
 def _index(columns: Sequence[CatalogueColumn]) -> str:

@@ -161,8 +161,6 @@ class StarReach:
         elif isinstance(node, (exp.Subquery, exp.Lateral)) and isinstance(node.this, exp.Query):
             self._nested(node, names, skip=("this", "joins", "alias", "with_"))
             relations = self._query(node.this, self._with(node, names))
-            if not _orders_by_name(node):
-                self._block(relations, "the order is by position")
         elif isinstance(node, exp.Subquery):  # a join in parentheses
             self._nested(node, names, skip=("this", "joins", "alias"))
             inner = self._source(node.this, names)

@@ -106,7 +106,7 @@ WHOLE = [
     "with src as (select * from c.s.h) select to_json(src) from src",
     "select count(t.*) from c.s.h t",
     "select t.to_json() from c.s.h t",
-    "select struct_pack(t) from c.s.h t",
+    "select struct_pack(x := t) from c.s.h t",
     "select t::varchar from c.s.h t",
     "select t is null from c.s.h t",
     "select count(distinct t) from c.s.h t",
@@ -118,7 +118,6 @@ WHOLE = [
     "select count(*) from (describe c.s.h)",
     "select h.a from c.s.h positional join c.s.k",
     "with recursive t as (select * from c.s.h where a = 0 union select t.* from t) select a from t",
-    "select (select h.* from c.s.k limit 1) from c.s.h",
     "select (select unnest([h]) limit 1) from c.s.h",
     "select unnest(t) from c.s.h t",
     "select hash(t) from c.s.h t",
@@ -127,8 +126,13 @@ WHOLE = [
     "select s.* from c.s.h join (select h as s from c.s.h) on true",
     "select x.* from (c.s.h x join c.s.k y using (id))",
     "select * from (c.s.h x join c.s.k y using (id)) as xy",
-    "select coalesce(*columns(a, id)) from c.s.h",
+    "select coalesce(*columns(['extra', 'id'])) from c.s.h",
     "select c.s.h from c.s.h",
+    "select k.id from c.s.k where k.id in (select * from c.s.h)",
+    "select k.id, (select * from c.s.h where false) from c.s.k",
+    "select s.* from c.s.k join lateral (select * from c.s.h where h.id = k.id) s on true",
+    "select unpacked.* from (select unnest(h) from c.s.h) unpacked",
+    "select * from histogram_values(c.s.h, a)",
 ]
 
 

@@ -1,0 +1,131 @@
+"""Reads Parquet and CSV files below one folder."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from dvt.connections.files import SPEC, csv_options, locate, root_folder, translate
+from dvt.errors import DataError, DvtError, InterruptedRunError, RelationNotFoundError, UnsupportedError, nearest
+from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig
+from dvt.federation.extractors.files_csv import csv_batches, csv_columns
+from dvt.federation.extractors.files_parquet import parquet_batches, parquet_columns, parquet_row_count
+from dvt.federation.stream import ColumnSchema, RowStream
+from dvt.identifiers import Relation
+
+
+class FilesExtractor(BaseExtractor):
+    """No session and no snapshot: each scan opens the files that are there."""
+
+    spec = SPEC
+    _is_cancelled = False
+
+    def ping(self) -> str:
+        """Look for the root folder."""
+        return f"pyarrow {pa.__version__}, {root_folder(self.connection)}"
+
+    def describe(self, request: ExtractionConfig) -> list[ColumnSchema]:
+        """The columns by the Parquet footers, or the CSV header and the declared types."""
+        with self._errors("describe", request):
+            _, _, columns = self._files(request)
+            return self._wanted(columns, request)
+
+    def scan(self, request: ExtractionConfig) -> RowStream:
+        """Read file after file; only the columns asked for are decoded."""
+        if request.predicates:
+            raise UnsupportedError("files take no filters", connection=self.connection.name, relation=request.label)
+        with self._errors("extract", request):
+            format_, files, columns = self._files(request)
+            wanted = self._wanted(columns, request)
+        batches = self._limited(self._batches(format_, files, columns, wanted, request), request.limit)
+        return RowStream(wanted, batches, method="arrow_streaming")
+
+    def source_sql(self, request: ExtractionConfig) -> str:
+        """What is read, in words: there is no SQL."""
+        columns = ", ".join(request.columns) if request.columns else "all columns"
+        return f"read {request.file_options.get('path') or request.relation}: {columns}"
+
+    def get_row_count(self, relation: Relation) -> int:
+        """The exact number of rows."""
+        request = ExtractionConfig(relation=relation)
+        with self._errors("extract", request):
+            format_, files = locate(self.connection, relation, {})
+            if format_ == "parquet":
+                return parquet_row_count(files)
+        with self.scan(request) as stream:
+            return sum(batch.num_rows for batch in stream.batches())
+
+    def cancel(self) -> None:
+        """End a running scan at its next batch."""
+        self._is_cancelled = True
+
+    def close(self) -> None:
+        """Nothing is held open between scans."""
+
+    def _files(self, request: ExtractionConfig) -> tuple[str, list[Path], list[ColumnSchema]]:
+        if request.relation is None:
+            raise UnsupportedError(
+                "files run no queries", connection=self.connection.name, remedy="Name a relation instead"
+            )
+        format_, files = locate(self.connection, request.relation, request.file_options)
+        if format_ == "parquet":
+            return format_, files, parquet_columns(files)
+        options = csv_options(self.connection, request.file_options)
+        return format_, files, csv_columns(files, request.declared, options)
+
+    def _wanted(self, columns: list[ColumnSchema], request: ExtractionConfig) -> list[ColumnSchema]:
+        if request.columns is None:
+            return columns
+        known = {column.name: column for column in columns}
+        for name in request.columns:
+            if name not in known:
+                raise RelationNotFoundError(f"there is no such column: {nearest(name, known)}", column=name)
+        return [known[name] for name in request.columns]
+
+    def _batches(
+        self,
+        format_: str,
+        files: list[Path],
+        columns: list[ColumnSchema],
+        wanted: list[ColumnSchema],
+        request: ExtractionConfig,
+    ) -> Iterator[pa.RecordBatch]:
+        names = [column.name for column in columns]
+        options = csv_options(self.connection, request.file_options)
+        size = self.batch_rows(request)
+        for path in files:
+            with self._errors("extract", request):
+                if format_ == "parquet":
+                    batches = parquet_batches(path, wanted, size)
+                else:
+                    batches = csv_batches(path, wanted, names, options, size)
+                for batch in batches:
+                    if self._is_cancelled:
+                        raise InterruptedRunError("the scan was cancelled")
+                    yield batch
+
+    @staticmethod
+    def _limited(batches: Iterator[pa.RecordBatch], limit: int | None) -> Iterator[pa.RecordBatch]:
+        left = limit
+        for batch in batches:
+            if left is None:
+                yield batch
+                continue
+            if left <= 0:
+                return
+            yield batch.slice(0, left)
+            left -= batch.num_rows
+
+    @contextlib.contextmanager
+    def _errors(self, phase: str, request: ExtractionConfig) -> Iterator[None]:
+        try:
+            yield
+        except DvtError as error:
+            raise error.at(connection=self.connection.name, relation=request.label, phase=phase) from error.__cause__
+        except OSError as error:
+            raise translate(error, self.connection, request.label, phase) from error
+        except pa.ArrowInvalid as error:  # not a Parquet file, or a broken one
+            raise DataError(str(error), connection=self.connection.name, relation=request.label, phase=phase) from error

@@ -21,7 +21,7 @@ from dvt.types.duckdb import SESSION_SETTINGS
 # A row of every type that DuckDB and Parquet both keep, and a row of NULLs.
 ALL_TYPES = """select * from (values
     (true, 1::tinyint, 2::smallint, 3::int, -9223372036854775807::bigint, 1::utinyint, 2::usmallint, 3::uinteger,
-     18446744073709551615::ubigint, 1.1::float, 'nan'::double, -0.01::decimal(38,20), '', 'a\0b é'||chr(10),
+     18446744073709551615::ubigint, 1.1::float, 'nan'::double, -0.01::decimal(38,20), '', 'a'||chr(0)||'b é'||chr(10),
      '\\x00\\xFF'::blob, date '-infinity', time '24:00:00', timestamp '290000-01-01 (BC) 00:00:00',
      'infinity'::timestamp, timestamptz '2024-03-31 02:30:00+02', '2020-01-01 00:00:00.000000001'::timestamp_ns,
      interval '14 months -3 days 1.5 seconds', uuid '6f2c1f9e-1111-4222-8333-444455556666', '{"a": 1.0}'::json,

@@ -38,3 +38,6 @@ def rebind(manifest: Any, connections: Connections, dbt_connections: DbtConnecti
             for part, update in updates[name].items():
                 update(node, getattr(node.config, part, None))
         node.relation_name = str(target.adapter.Relation.create_from(target.config, node))
+    for node in (*manifest.nodes.values(), *manifest.sources.values()):
+        if node.database == "":  # an engine without a database above the schema; the catalogue's key is then None
+            node.database = None

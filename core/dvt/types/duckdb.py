@@ -37,13 +37,12 @@ _CAST = {
     "UHUGEINT": "DECIMAL(38,0)",
     "TIMESTAMP_S": "TIMESTAMP",
     "TIMESTAMP_MS": "TIMESTAMP",
-    "TIME_NS": "TIME",
     "TIMESTAMPTZ_NS": "TIMESTAMPTZ",
     '"NULL"': "INTEGER",
 }
 
 # Casts that cut digits without an error; the value is cast back and compared. Inside of a nested type: text.
-_CUTTING = frozenset({"TIME_NS", "TIMESTAMPTZ_NS"})
+_CUTTING = frozenset({"TIMESTAMPTZ_NS"})
 # Casts that can fail for a value.
 _FAILING = frozenset({"HUGEINT", "UHUGEINT", "TIMESTAMP_S", "TIMESTAMP_MS"})
 

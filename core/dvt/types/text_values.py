@@ -138,7 +138,7 @@ def _time(texts: pa.Array) -> pa.Array:
 def _json(texts: pa.Array) -> pa.Array:
     for text in texts.to_pylist():
         if text is not None:
-            json.loads(text, parse_constant=_refuse)
+            _DECODER.decode(text)
     return pa.ExtensionArray.from_storage(JSON, texts.cast(JSON.storage_type))
 
 
@@ -153,3 +153,7 @@ def _uuid(texts: pa.Array) -> pa.Array:
 
 def _refuse(constant: str) -> Any:
     raise ValueError(f"JSON has no {constant}")
+
+
+# One decoder for all values: json.loads makes one for each.
+_DECODER = json.JSONDecoder(parse_constant=_refuse)

@@ -51,8 +51,11 @@ class Catalogue:
 
     def columns(self, relation: Relation) -> list[CatalogueColumn]:
         """The columns, in order."""
-        select = "select column_name, data_type, comment, is_generated from duckdb_columns()"
-        rows = self._rows(select, "table_name", relation, "order by column_index")
+        # DuckDB before 2.0 does not tell generated columns; it refuses to insert into one by itself.
+        shape = {column[0] for column in self._session.execute("describe from duckdb_columns()").fetchall()}
+        generated = "is_generated" if "is_generated" in shape else "false"
+        select = ["select column_name, data_type, comment,", generated, "from duckdb_columns()"]
+        rows = self._rows(" ".join(select), "table_name", relation, "order by column_index")
         return [CatalogueColumn(str(n), str(t), None if c is None else str(c), bool(g)) for n, t, c, g in rows]
 
     def indexes(self, relation: Relation) -> list[str]:

@@ -119,22 +119,19 @@ class Target:
             return {}
         return {column.name: column.data_type for column in self.node.columns.values() if column.data_type}
 
-    def _makes_own_indexes(self) -> bool:
-        """Whether dbt makes the indexes: of the model's config, or of the constraints in its contract."""
-        contract = getattr(self.node.config, "contract", None)
-        return bool(self.node.config.get("indexes")) or bool(contract and contract.enforced)
-
     def load_config(self, mode: Mode, *, full_refresh: bool) -> LoadConfig:
         """What the loader has to know to put the private relation in place."""
         key = self.node.config.get("unique_key")
         keys = tuple(key) if isinstance(key, list) else (str(key),) if key else ()
+        contract = getattr(self.node.config, "contract", None)
         return LoadConfig(
             relation=self.relation,
             mode=mode,
             unique_key=keys,
             run_id=self.bridge.run_id,
             drop_dependents=full_refresh,
-            keep_indexes=not self._makes_own_indexes(),
+            keep_indexes=not self.node.config.get("indexes"),
+            keep_constraints=not (contract and contract.enforced),
         )
 
 

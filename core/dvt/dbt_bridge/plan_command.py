@@ -15,9 +15,8 @@ from dbt.node_types import NodeType
 from dbt_common.exceptions import DbtBaseException
 
 from dvt.dbt_bridge.bridge import Bridge
-from dvt.dbt_bridge.compilation import FederatedCompiler
+from dvt.dbt_bridge.planning import plan_node
 from dvt.errors import DvtError, RelationNotFoundError
-from dvt.federation.plan.planner import plan_query
 
 _PLANNED = (NodeType.Model, NodeType.Snapshot, NodeType.Seed, NodeType.Test)
 
@@ -86,7 +85,6 @@ def plan_command(ctx: click.Context, as_json: bool, **kwargs: Any) -> tuple[Any,
     task = CompileTask(ctx.obj["flags"], ctx.obj["runtime_config"], ctx.obj["manifest"])
     task._runtime_initialize()
     bridge = task.bridge
-    bridge.plan_only = True
     try:
         nodes = {node.unique_id: node for node in task._flattened_nodes if node.resource_type in _PLANNED}
         order = networkx.lexicographical_topological_sort(task.graph.graph)
@@ -109,7 +107,7 @@ def _plan(bridge: Bridge, node: Any) -> PlannedNode:
     if not route.is_federated:
         return plain
     try:
-        scans = _scans(bridge, node, route.connection)
+        scans = _scans(bridge, node)
         return replace(plain, scans=scans, notes=_notes(bridge, node, route.connection))
     except RelationNotFoundError as error:
         if missing := _built_by_the_run(bridge, node, error):
@@ -136,12 +134,7 @@ def _built_by_the_run(bridge: Bridge, node: Any, error: RelationNotFoundError) -
     return None
 
 
-def _scans(bridge: Bridge, node: Any, landing: str) -> list[PlannedScan]:
-    target = bridge.dbt_connections.get(landing)
-    compiler = FederatedCompiler(bridge, target)
-    with target.adapter.connection_named(f"plan_{node.unique_id}"):
-        compiled = compiler.compile_node(node, target.manifest(bridge.manifest), {}, False)
-    plan = plan_query(compiled.compiled_code, bridge.handles.inputs(), bridge.session.describe)
+def _scans(bridge: Bridge, node: Any) -> list[PlannedScan]:
     return [
         PlannedScan(
             relation=str(scan.input.relation),
@@ -151,7 +144,7 @@ def _scans(bridge: Bridge, node: Any, landing: str) -> list[PlannedScan]:
             columns=list(scan.columns) if scan.columns is not None else None,
             reason=scan.reason,
         )
-        for scan in plan.scans
+        for scan in plan_node(bridge, node).scans
     ]
 
 

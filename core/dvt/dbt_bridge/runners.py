@@ -15,8 +15,8 @@ from dbt_common.events.types import Note
 from dvt.dbt_bridge.compilation import FederatedCompiler
 from dvt.dbt_bridge.failures import shown_by_dbt
 from dvt.dbt_bridge.landing import Landing, Target, incremental_mode, is_plain, uses_own_macro
-from dvt.dbt_bridge.shim.adapter import is_shim
 from dvt.dbt_bridge.publishing import publish_files
+from dvt.dbt_bridge.shim.adapter import is_shim
 from dvt.dbt_bridge.shim.batches import delete_batch_sql
 from dvt.dbt_bridge.wrapping import select_from
 from dvt.errors import DataError, UnsupportedError

@@ -21,6 +21,7 @@ from dvt.dbt_bridge.bridge import Bridge
 from dvt.dbt_bridge.checks import FederatedShow, FederatedTest, FilesFreshness
 from dvt.dbt_bridge.failures import shown_by_dbt
 from dvt.dbt_bridge.overlays import shallow
+from dvt.dbt_bridge.planning import announce_shared
 from dvt.dbt_bridge.shim.adapter import is_shim
 
 _FEDERATED: dict[type[Any], type[Any]] = {
@@ -89,7 +90,9 @@ class FederatedTaskMixin:
             with target.adapter.connection_named("master"):
                 self.create_schemas(target.adapter, relations)  # type: ignore[attr-defined]
                 target.adapter.set_relations_cache(list(nodes.values()), required_schemas=relations)
-        return super().before_run(adapter, selected_uids)  # type: ignore[misc]
+        status = super().before_run(adapter, selected_uids)  # type: ignore[misc]
+        announce_shared(self.bridge, selected_uids)
+        return status
 
     def populate_adapter_cache(self, adapter: Any, required_schemas: Any = None) -> None:
         """Fill the default adapter's cache from the nodes that live there."""

@@ -122,8 +122,16 @@ def _rebinding_loader(original: Any) -> Any:
 
 
 def _without_options(original: Any) -> Any:
+    from dvt.dbt_bridge.failures import shown_by_dbt
+    from dvt.dbt_bridge.shim.credentials import wrapped_output
+    from dvt.dbt_bridge.shim.plugins import is_shim_type
+
     def _credentials_from_profile(profile: dict[str, Any], profile_name: str, target_name: str) -> Any:
-        profile.pop("dvt", None)
+        if is_shim_type(str(profile.get("type"))):
+            with shown_by_dbt():
+                profile = wrapped_output(profile)
+        else:
+            profile.pop("dvt", None)
         return original(profile, profile_name, target_name)
 
     return staticmethod(_credentials_from_profile)

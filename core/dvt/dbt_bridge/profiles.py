@@ -112,7 +112,7 @@ def connections_of(config: Any) -> Connections:
     root = Path(config.project_root)
     where = folder / "profiles.yml"
     if config.profile_name not in raw:  # a profile made in memory has its target and nothing else
-        return Connections({}, dict, config.target_name, root, where)
+        return Connections({}, lambda _: {}, config.target_name, root, where)
     return _connections(raw, config.profile_name, config.target_name, config.cli_vars, root, where)
 
 

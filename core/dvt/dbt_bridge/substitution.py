@@ -96,7 +96,7 @@ def _batch_runner(stock: type[Any], invocation: Any) -> type[Any]:
         def __new__(cls, config: Any, adapter: Any, node: Any, *args: Any, **kwargs: Any) -> Any:
             bridge = invocation.bridge
             chosen = stock if bridge is None else choose_runner(bridge, stock, node)
-            made = chosen.__new__(chosen)
+            made = object.__new__(chosen)
             if not isinstance(made, Routed):  # Python calls __init__ only for instances of the class
                 made.__init__(config, adapter, node, *args, **kwargs)
             return made
@@ -105,12 +105,12 @@ def _batch_runner(stock: type[Any], invocation: Any) -> type[Any]:
     return Routed
 
 
-def _rebinding_loader(original: classmethod[Any, Any, Any]) -> classmethod[Any, Any, Any]:
+def _rebinding_loader(original: Any) -> Any:
     from dvt.dbt_bridge.bridge import Bridge
     from dvt.dbt_bridge.failures import shown_by_dbt
     from dvt.dbt_bridge.rebind import rebind
 
-    def get_full_manifest(cls: Any, config: Any, **kwargs: Any) -> Any:
+    def get_full_manifest(cls: Any, /, config: Any, **kwargs: Any) -> Any:
         manifest = original.__func__(cls, config, **kwargs)
         with shown_by_dbt():
             bridge = Bridge(config, manifest)
@@ -122,8 +122,16 @@ def _rebinding_loader(original: classmethod[Any, Any, Any]) -> classmethod[Any, 
 
 
 def _without_options(original: Any) -> Any:
+    from dvt.dbt_bridge.failures import shown_by_dbt
+    from dvt.dbt_bridge.shim.credentials import wrapped_output
+    from dvt.dbt_bridge.shim.plugins import is_shim_type
+
     def _credentials_from_profile(profile: dict[str, Any], profile_name: str, target_name: str) -> Any:
-        profile.pop("dvt", None)
+        if is_shim_type(str(profile.get("type"))):
+            with shown_by_dbt():
+                profile = wrapped_output(profile)
+        else:
+            profile.pop("dvt", None)
         return original(profile, profile_name, target_name)
 
     return staticmethod(_credentials_from_profile)

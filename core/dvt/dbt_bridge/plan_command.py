@@ -16,7 +16,7 @@ from dbt_common.exceptions import DbtBaseException
 
 from dvt.dbt_bridge.bridge import Bridge
 from dvt.dbt_bridge.planning import plan_node
-from dvt.errors import DvtError, RelationNotFoundError
+from dvt.errors import ConnectionFailedError, DvtError, RelationNotFoundError
 
 _PLANNED = (NodeType.Model, NodeType.Snapshot, NodeType.Seed, NodeType.Test)
 
@@ -109,7 +109,7 @@ def _plan(bridge: Bridge, node: Any) -> PlannedNode:
     try:
         scans = _scans(bridge, node)
         return replace(plain, scans=scans, notes=_notes(bridge, node, route.connection))
-    except RelationNotFoundError as error:
+    except (RelationNotFoundError, ConnectionFailedError) as error:
         if missing := _built_by_the_run(bridge, node, error):
             return replace(plain, notes=[f"reads {missing}, which is not there yet: its scans are planned when it is"])
         return replace(plain, error=str(error).strip())
@@ -117,8 +117,10 @@ def _plan(bridge: Bridge, node: Any) -> PlannedNode:
         return replace(plain, error=str(error).strip())
 
 
-def _built_by_the_run(bridge: Bridge, node: Any, error: RelationNotFoundError) -> str | None:
+def _built_by_the_run(bridge: Bridge, node: Any, error: DvtError) -> str | None:
     """The missing relation's name, when a node of the project makes it; a missing source is an error."""
+    if isinstance(error, ConnectionFailedError) and not _is_file_to_come(bridge, error.connection):
+        return None
     name = (error.relation or "").split(".")[-1]
     todo, seen = list(node.depends_on.nodes), set()
     while todo:
@@ -132,6 +134,12 @@ def _built_by_the_run(bridge: Bridge, node: Any, error: RelationNotFoundError) -
         elif parent.identifier == name:
             return name
     return None
+
+
+def _is_file_to_come(bridge: Bridge, name: str | None) -> bool:
+    """Whether a connection is a file that the first landing makes."""
+    connection = bridge.connections.get(name) if name else None
+    return connection is not None and "path" in connection.settings and not connection.path("path").exists()
 
 
 def _scans(bridge: Bridge, node: Any) -> list[PlannedScan]:

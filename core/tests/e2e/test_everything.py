@@ -174,6 +174,14 @@ def test_hooks_contract_indexes_and_docs_are_dbts_own(world: World) -> None:
     assert world.warehouse(comment) == ["Orders with customer and product"]
 
 
+def test_grants_custom_materializations_and_places(world: World) -> None:
+    granted = "select has_table_privilege('pg_read_all_data', 'analytics.fed_warehouse', 'select'), relacl is not null"
+    assert world.warehouse(granted + " from pg_class where relname = 'fed_warehouse'") == ["t|t"]
+    per_customer = [f"stamped|{row[0]}|{len(shop_data.PRODUCTS)}" for row in shop_data.CUSTOMERS]
+    assert world.warehouse("select stamp, customer_id, n from analytics.fed_stamped") == sorted(per_customer)
+    assert world.warehouse("select is_there from analytics.on_same_place") == ["t"]
+
+
 def test_nothing_private_is_left_behind(world: World) -> None:
     names = "select table_name from information_schema.tables where table_name like '%dvt%'"
     assert world.warehouse(names) == []
@@ -291,10 +299,11 @@ def test_show_and_compile_and_freshness_and_docs(world: World) -> None:
 
 
 def test_plan_reads_no_data(world: World) -> None:
-    output = world.project.dvt("plan", "--select", "fed_five", "on_crm", "--json")
+    output = world.project.dvt("plan", "--select", "fed_five", "on_crm", "on_same_place", "--json")
     plan = {n["unique_id"].split(".")[-1]: n for n in json.loads(output[output.index("{") :])["nodes"]}
     assert plan["on_crm"]["lane"] == "native"
     assert plan["on_crm"]["landing"] == "crm"
+    assert plan["on_same_place"]["lane"] == "native"
     five = plan["fed_five"]
     assert five["lane"] == "federated"
     assert sorted(five["inputs"]) == ["crm", "erp", "lake", "shop", "web"]

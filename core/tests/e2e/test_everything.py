@@ -122,6 +122,12 @@ def test_five_engines_in_one_query(world: World) -> None:
     assert world.warehouse("select count(*) from analytics.fed_view") == with_orders
 
 
+def test_macros_see_the_sources_through_handles(world: World) -> None:
+    """Introspection, run_query, dispatch and `target`, as packages' macros use them in a federated model."""
+    expected = [f"{row[0]}|{row[2] or ''}|2|2|duckdb|warehouse/postgres|60" for row in shop_data.CUSTOMERS]
+    assert world.warehouse("select * from analytics.fed_macros") == sorted(expected)
+
+
 def test_native_models_on_every_landing(world: World) -> None:
     project = world.project
     assert world.warehouse("select country, n from analytics.on_warehouse") == world.oracle(

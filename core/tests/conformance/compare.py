@@ -77,7 +77,9 @@ def _compare(title: str, stock: dict[str, Outcome], dvt: dict[str, Outcome]) -> 
     """
     both = failures(stock) & failures(dvt)
     only_stock, only_dvt = failures(stock) - both, failures(dvt) - both
-    print(f"\n{title}: {len(stock)} tests, {len(failures(stock))} fail with stock dbt, {len(failures(dvt))} through dvt")
+    print(
+        f"\n{title}: {len(stock)} tests, {len(failures(stock))} fail with stock dbt, {len(failures(dvt))} through dvt"
+    )
     for name in sorted(both):
         print(f"  baseline  {name}  {stock[name].message}")
     for name in sorted(only_dvt):

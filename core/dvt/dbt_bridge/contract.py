@@ -32,6 +32,7 @@ _SIGNATURES = (
     ("dbt.task.test", "TestRunner.execute_data_test", ("self", "data_test", "manifest")),
     ("dbt.task.show", "ShowRunner.execute", ("self", "compiled_node", "manifest")),
     ("dbt.task.freshness", "FreshnessRunner.execute", ("self", "compiled_node", "manifest")),
+    ("dbt.cli.requires", "fire_event", ("e", "level")),
     ("dbt.compilation", "Compiler.__init__", ("self", "config")),
     ("dbt.compilation", "Compiler._create_node_context", ("self", "node", "manifest", "extra_context")),
     ("dbt.context.providers", "ModelContext.__init__", ("self", "model", "config", "manifest", "provider")),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from typing import NoReturn
 
-from dvt import __version__
+from dvt import __version__, exit_codes
+from dvt.cli import signals
 
 # Commands of ours, by module; everything else is dbt's.
 _OWN = {"init": "dvt.cli.init", "debug": "dvt.cli.debug", "plan": "dvt.cli.plan"}
@@ -31,19 +32,16 @@ Options:
 All global options of dbt are accepted before and after the command.
 """
 
-EXIT_INTERRUPTED = 130
-EXIT_FAILED = 1
-EXIT_USAGE = 2
-
 
 def main(args: list[str] | None = None) -> NoReturn:
-    """Run one command and exit: 0 done, 1 something failed, 2 wrong usage or configuration, 130 interrupted."""
+    """Run one command and exit: 0 done, 1 something failed, 2 wrong usage or configuration, 130 interrupted, 143 terminated."""
     words = sys.argv[1:] if args is None else args
+    signals.install()
     try:
         sys.exit(_run(words))
     except KeyboardInterrupt:
         print("dvt: interrupted", file=sys.stderr)
-        sys.exit(EXIT_INTERRUPTED)
+        sys.exit(exit_codes.INTERRUPTED)
 
 
 def _run(words: list[str]) -> int:
@@ -64,10 +62,10 @@ def _run(words: list[str]) -> int:
         return _dbt(words)
     except ConfigurationError as error:
         print(f"dvt: {error}", file=sys.stderr)
-        return EXIT_USAGE
+        return exit_codes.USAGE
     except DvtError as error:
         print(f"dvt: {error}", file=sys.stderr)
-        return EXIT_FAILED
+        return exit_codes.FAILED
 
 
 def _click(command: object, words: list[str], name: str) -> int:
@@ -78,7 +76,7 @@ def _click(command: object, words: list[str], name: str) -> int:
     try:
         result = command.main(args=words, prog_name=name, standalone_mode=False)
     except click.exceptions.Abort:
-        return EXIT_INTERRUPTED
+        return exit_codes.INTERRUPTED
     except click.exceptions.Exit as ended:
         return int(ended.exit_code)
     except click.ClickException as error:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-_FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
+from dvt import exit_codes
 
 
 def dbt_group() -> click.Group:
@@ -32,7 +32,7 @@ def run_dbt_command(words: list[str]) -> int:
         words: The arguments after `dvt`.
 
     Returns:
-        0 done, 1 a node failed, 2 the command could not run, 130 interrupted.
+        0 done, 1 a node failed, 2 the command could not run, 130 interrupted, 143 terminated.
     """
     from dvt.dbt_bridge.substitution import substituted
 
@@ -47,11 +47,11 @@ def exit_code_of(command: click.Command, words: list[str], name: str) -> int:
     try:
         result = command.main(args=words, prog_name=name, standalone_mode=False)
     except ResultExit:
-        return _FAILED
+        return exit_codes.FAILED
     except ExceptionExit as ended:
-        return _interrupted() if _is_interrupt(ended.exception) else _USAGE
-    except (KeyboardInterrupt, click.exceptions.Abort):
-        return _interrupted()
+        return _ended(ended.exception) if _is_interrupt(ended.exception) else exit_codes.USAGE
+    except (KeyboardInterrupt, click.exceptions.Abort, SystemExit) as ended:
+        return _ended(ended)
     except click.exceptions.Exit as ended:
         return int(ended.exit_code)
     except click.ClickException as error:
@@ -64,6 +64,9 @@ def _is_interrupt(error: Any) -> bool:
     return isinstance(error, (KeyboardInterrupt, SystemExit))
 
 
-def _interrupted() -> int:
-    print("dvt: interrupted; running queries were cancelled, old tables are whole", file=sys.stderr)
-    return _INTERRUPTED
+def _ended(signal: Any) -> int:
+    """Say that a signal ended the command; gives the exit code."""
+    code = exit_codes.TERMINATED if isinstance(signal, SystemExit) else exit_codes.INTERRUPTED
+    word = "terminated" if code == exit_codes.TERMINATED else "interrupted"
+    print(f"dvt: {word}; running queries were cancelled, old tables are whole", file=sys.stderr)
+    return code

@@ -55,6 +55,7 @@ def _substitute(undo: list[tuple[Any, str, Any]]) -> None:
     from dbt.config.profile import Profile
     from dbt.parser.manifest import ManifestLoader
 
+    from dvt.dbt_bridge.endings import quieter
     from dvt.dbt_bridge.shim.plugins import provide_plugins
     from dvt.dbt_bridge.tasks import CatalogTaskMixin, FederatedTaskMixin, Invocation
 
@@ -77,6 +78,8 @@ def _substitute(undo: list[tuple[Any, str, Any]]) -> None:
     run = modules["dbt.task.run"]
     replace(run, "MicrobatchBatchRunner", _batch_runner(run.MicrobatchBatchRunner, invocation))
     replace(ManifestLoader, "get_full_manifest", _rebinding_loader(vars(ManifestLoader)["get_full_manifest"]))
+    requires = importlib.import_module("dbt.cli.requires")
+    replace(requires, "fire_event", quieter(requires.fire_event))
     replace(Profile, "_credentials_from_profile", _without_options(Profile._credentials_from_profile))
 
 

@@ -42,6 +42,7 @@ SURFACE: dict[str, dict[str, str]] = {
         "TestResultData": "* failures should_warn should_error adapter_response",
     },
     "dbt.task.show": {"ShowRunner.execute": "self compiled_node manifest"},
+    "dbt.cli.requires": {"fire_event": "e level"},
     "dbt.task.freshness": {"FreshnessRunner.execute": "self compiled_node manifest"},
     "dbt.task.retry": {"TASK_DICT": ""},
     "dbt.artifacts.schemas.run": {

@@ -20,6 +20,7 @@ from dvt.dbt_bridge import runners
 from dvt.dbt_bridge.bridge import Bridge
 from dvt.dbt_bridge.checks import FederatedShow, FederatedTest, FilesFreshness
 from dvt.dbt_bridge.failures import shown_by_dbt
+from dvt.dbt_bridge.materializing import OnConnection
 from dvt.dbt_bridge.overlays import shallow
 from dvt.dbt_bridge.planning import announce_shared
 from dvt.dbt_bridge.shim.adapter import is_shim
@@ -212,5 +213,5 @@ def _is_on_shim(bridge: Bridge, name: str) -> bool:
 
 def _placed(base: type[Any], bridge: Bridge, connection: Any) -> type[Any]:
     """A runner class bound to a connection."""
-    bases = (base,) if issubclass(base, runners.OnConnection) else (runners.OnConnection, base)
+    bases = (base,) if issubclass(base, OnConnection) else (OnConnection, base)
     return type(base.__name__, bases, {"bridge": bridge, "connection": connection})

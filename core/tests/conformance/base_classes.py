@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,14 +23,14 @@ _IMPLICIT = {
 }
 
 
-def classes_for(module: str, own: Iterable[type[Any]] = ()) -> dict[str, type[Any]]:
+def classes_for(module: str, adapted: Mapping[str, type[Any]] | None = None) -> dict[str, type[Any]]:
     """Test classes for a module's namespace, by name: `Test_<area>_<base class>`.
 
     Args:
         module: Name of the module that takes them.
-        own: Adapted subclasses, which stand in for the base classes of the same name.
+        adapted: Subclasses that stand in for the plain ones, by the same names.
     """
-    adapted = {cls.__name__: cls for cls in own}
+    adapted = dict(adapted or {})
     found: dict[str, type[Any]] = {}
     for area, base in _bases():
         name = f"Test_{area}_{base.__name__}"

@@ -111,7 +111,9 @@ def test_values_arrive_as_they_are(matrix: Matrix, source: str, target: str, num
     case = SOURCES[source][number - 1]
     there, here = _moved(matrix, source, target)
     wanted = [(row[0], spelled(case.kind, row[number])) for row in there]
-    assert [(row[0], spelled(case.kind, row[number])) for row in here] == wanted
+    found = [(row[0], spelled(case.kind, row[number])) for row in here]
+    assert len(found) == len(wanted)
+    assert [pair for pair in zip(wanted, found, strict=True) if pair[0] != pair[1]] == []
     held = sum(target not in value.refused_by for value in case.values)
     assert sum(text is not None for _, text in wanted) == held, "the oracle sees each value, and NULL for the others"
 
@@ -143,6 +145,6 @@ def test_what_cannot_be_held_is_refused_by_name(
     with pytest.raises(DataError) as caught:
         matrix.move(source, target, "refused", "landed")
     assert caught.value.column == case.name, str(caught.value)
-    assert caught.value.code == DataError.code
+    assert caught.value.code == "DVT400"
     assert caught.value.remedy, "the error says what to do"
     assert here.tables() == before

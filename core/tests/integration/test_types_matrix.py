@@ -24,7 +24,6 @@ from dvt.federation.registry import loader_class
 from dvt.federation.session import RunSession
 
 pytestmark = [pytest.mark.postgres, pytest.mark.mysql]
-_ENGINES = {PG: "duckdb"}
 
 
 @dataclass
@@ -148,3 +147,42 @@ def test_what_cannot_be_held_is_refused_by_name(
     assert caught.value.code == "DVT400"
     assert caught.value.remedy, "the error says what to do"
     assert here.tables() == before
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_what_was_staged_as_parquet_is_the_same(matrix: Matrix, source: str) -> None:
+    """A scan that two models share goes through Parquet files; intervals are never staged."""
+    _moved(matrix, source, DK)
+    there, here = matrix.sources[source], matrix.targets[DK]
+    cases = [case for case in SOURCES[source] if case.kind != "interval" or case.declared != "interval"]
+    sql = f"select id, {', '.join(case.name for case in cases)} from src.s.t"
+    inp = Input(Handle("src", "s", "t"), there.connection, there.relation(f"for_{DK}"))
+    for _ in range(2):
+        matrix.run.announce(matrix.run.plan(sql, [inp]))
+    with matrix.run.query(sql, [inp]) as query, loader_class("duckdb")(here.connection) as loader:
+        loader.load(query.stream, LoadConfig(here.relation(f"staged_{source}"), run_id="deadbeef"))
+        assert [scan.shared for scan in query.scans] == [True]
+    matrix.run.withdraw(query.plan)
+    asked = ["id", *(oracle(DK, case.kind, case.name) for case in cases)]
+    assert here.ask(f"staged_{source}", asked) == here.ask(f"from_{source}", asked)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_sums_beyond_64_bits(matrix: Matrix, target: str) -> None:
+    """DuckDB adds integers in 128 bits; the sum lands as a number of 38 digits, or is refused by name."""
+    there, here = matrix.sources[PG], matrix.targets[target]
+    there.execute(
+        [
+            "drop table if exists addends",
+            "create table addends (n bigint)",
+            "insert into addends select 9223372036854775807 from generate_series(1, 3)",
+        ]
+    )
+    sql = "select 1 as id, sum(n) as total from src.s.t"
+    if target == SL:
+        with pytest.raises(DataError, match="total"):
+            matrix.move(PG, target, "addends", "sums", sql)
+        assert "sums" not in here.tables()
+    else:
+        matrix.move(PG, target, "addends", "sums", sql)
+        assert here.ask("sums", ["id", "total"]) == [["1", "27670116110564327421"]]

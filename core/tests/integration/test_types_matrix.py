@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from integration.types_cases import DK, MY, PG, SETUP, SL, SOURCES, TARGETS, Case
+from integration.types_cases import DK, MY, PG, SETUP, SL, SOURCES, TARGETS, Case, held_by
 from integration.types_kinds import oracle, spelled
 from integration.types_sides import DuckDB, MariaDB, Postgres, Rows, Side, SQLite
 
@@ -85,7 +85,7 @@ def _moved(matrix: Matrix, source: str, target: str) -> tuple[Rows, Rows]:
 
 
 def _outcome(matrix: Matrix, source: str, target: str) -> tuple[Rows, Rows] | BaseException:
-    cases, there, here = SOURCES[source], matrix.sources[source], matrix.targets[target]
+    cases, there, here = held_by(target, SOURCES[source]), matrix.sources[source], matrix.targets[target]
     _wide_table(there, cases, f"for_{target}", target)
     try:
         rows = matrix.move(source, target, f"for_{target}", f"from_{source}")
@@ -101,13 +101,13 @@ ACCEPTED = [
     pytest.param(source, target, number, id=f"{source}-{target}-{case.name}")
     for source in SOURCES
     for target in TARGETS
-    for number, case in enumerate(SOURCES[source], 1)
+    for number, case in enumerate(held_by(target, SOURCES[source]), 1)
 ]
 
 
 @pytest.mark.parametrize(("source", "target", "number"), ACCEPTED)
 def test_values_arrive_as_they_are(matrix: Matrix, source: str, target: str, number: int) -> None:
-    case = SOURCES[source][number - 1]
+    case = held_by(target, SOURCES[source])[number - 1]
     there, here = _moved(matrix, source, target)
     wanted = [(row[0], spelled(case.kind, row[number])) for row in there]
     found = [(row[0], spelled(case.kind, row[number])) for row in here]

@@ -325,6 +325,7 @@ DUCKDB = (
     case("c_json", "json", "text", "'null'", "'{\"a\":  1.0}'", "'5'"),
     case("c_enum", "enum('a', 'b c')", "text", "'b c'"),
     case("c_list", "integer[]", "list", "[1, null]", "[]"),
+    case("c_lists", "integer[][]", "list", ("[[1, null], [], null]", "postgres")),
     case("c_array", "integer[2]", "list", "[1, 2]"),
     case("c_texts", "varchar[]", "list", "['a\"b', null, '😀', 'NULL', '']"),
     case("c_doubles", "double[]", "list", "[0.1]", ("['nan'::double]", _OUT)),
@@ -347,6 +348,12 @@ DUCKDB = (
     ),
     case("c_deep", "struct(a integer[], m map(varchar, struct(x decimal(5,2), y varchar)[]), d date)", "nested", _DEEP),
 )
+
+
+def held_by(target: str, cases: tuple[Case, ...]) -> tuple[Case, ...]:
+    """The cases of which the target takes a value; it refuses the whole column of the others."""
+    return tuple(case for case in cases if any(target not in value.refused_by for value in case.values))
+
 
 SOURCES: dict[str, tuple[Case, ...]] = {PG: POSTGRES, MY: MARIADB, SL: SQLITE, DK: DUCKDB}
 SETUP: dict[str, tuple[str, ...]] = {PG: POSTGRES_SETUP, MY: (), SL: (), DK: ()}

@@ -23,9 +23,10 @@ ORACLES: dict[str, dict[str, str]] = {
             " + extract(microseconds from {c})::numeric)::bigint"
         ),
         "list": "to_json({c})",
+        "blobs": "(select string_agg(encode(b, 'hex'), ',' order by n) from unnest({c}) with ordinality as u(b, n))",
     },
     "mariadb": {"bytes": "hex({c})", "double": "{c} * 1e0", "float": "{c} * 1e0", "year": "{c} + 0"},
-    "sqlite": {"bytes": "hex({c})"},
+    "sqlite": {"bytes": "case typeof({c}) when 'null' then null when 'blob' then hex({c}) else 'no bytes' end"},
     "duckdb": {
         "bytes": "hex({c})",
         "interval": (
@@ -35,6 +36,7 @@ ORACLES: dict[str, dict[str, str]] = {
         ),
         "list": "to_json({c})",
         "nested": "to_json({c})",
+        "blobs": "array_to_string([lower(hex(b)) for b in {c}], ',')",
     },
 }
 
@@ -62,7 +64,7 @@ def _float(text: str) -> str:
 
 
 def _moment(text: str) -> str:
-    text = text.replace("(BC)", "BC")
+    text = re.sub(r"^(\S+) \(BC\)(.*)$", r"\1\2 BC", text)  # DuckDB puts the era behind the day
     text = re.sub(r"\+00(:00)?(?=$| BC)", "", text)
     return re.sub(r"(\.\d*?)0+(?=$| )", r"\1", text).replace(". ", " ").removesuffix(".")
 
@@ -71,7 +73,9 @@ def _interval(text: str) -> str:
     """Months, days and microseconds; the targets without intervals hold ISO 8601 text."""
     if not text.startswith("P"):
         return text
-    found = re.fullmatch(r"P(?:(-?\d+)Y)?(?:(-?\d+)M)?(?:(-?\d+)D)?(?:T(?:(-?\d+)H)?(?:(-?\d+)M)?(?:(-?[\d.]+)S)?)?", text)
+    found = re.fullmatch(
+        r"P(?:(-?\d+)Y)?(?:(-?\d+)M)?(?:(-?\d+)D)?(?:T(?:(-?\d+)H)?(?:(-?\d+)M)?(?:(-?[\d.]+)S)?)?", text
+    )
     assert found, text
     years, months, days, hours, minutes = (int(part or 0) for part in found.groups()[:5])
     micros = Decimal(found[6] or 0) * 1_000_000 + (hours * 60 + minutes) * 60_000_000
@@ -87,7 +91,9 @@ def _nested(text: str) -> str:
             return [plain(inner) for inner in value]
         return f"number {_decimal(str(value))}" if isinstance(value, Decimal) else value
 
-    return json.dumps(plain(json.loads(text, parse_float=Decimal, parse_int=Decimal)), ensure_ascii=False)
+    # NaN is bare in DuckDB's JSON and a text in PostgreSQL's.
+    found = json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=str)
+    return json.dumps(plain(found), ensure_ascii=False)
 
 
 def _day_times(text: str) -> str:
@@ -96,13 +102,19 @@ def _day_times(text: str) -> str:
 
 SPELLINGS: dict[str, tuple[Callable[[str], str], str]] = {
     "boolean": (_boolean, "MySQL and SQLite have no boolean: they keep 1 and 0"),
-    "decimal": (_decimal, "zeros behind the last digit belong to the type's scale; SQLite keeps a number without scale"),
+    "decimal": (
+        _decimal,
+        "zeros behind the last digit belong to the type's scale; SQLite keeps a number without scale",
+    ),
     "double": (_double, "the same 64 bits are spelled 1e15, 1E+15 or 1000000000000000; compared as bits"),
     "float": (_float, "MySQL and SQLite show the double of the same value; compared as the 32 bits"),
     "bytes": (str.lower, "hexadecimal digits of either case"),
     "date": (_moment, "BC is spelled BC or (BC)"),
     "time": (_moment, "zeros behind the last digit of a fraction are shown or not"),
-    "timestamp": (_moment, "zeros behind the last digit of a fraction, BC, and the zone of an instant in UTC: +00 or +00:00"),
+    "timestamp": (
+        _moment,
+        "zeros behind the last digit of a fraction, BC, and the zone of an instant in UTC: +00 or +00:00",
+    ),
     "interval": (_interval, "months, days and microseconds; ISO 8601 text where the engine has no intervals"),
     "list": (_nested, "an array, or its JSON text: white space, and zeros behind the last digit of a decimal"),
     "nested": (_day_times, "JSON text; ISO 8601 has T or a space between day and time"),
@@ -113,5 +125,3 @@ SPELLINGS: dict[str, tuple[Callable[[str], str], str]] = {
 def spelled(kind: str, text: str | None) -> str | None:
     """One spelling for a text of either side; a kind that is not in the table is compared as it is."""
     return text if text is None or kind not in SPELLINGS else SPELLINGS[kind][0](text)
-
-

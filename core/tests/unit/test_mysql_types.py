@@ -163,6 +163,9 @@ def test_inserted_literals_are_quoted() -> None:
         (pa.array([1_001], pa.timestamp("ns")), "microsecond"),
         (pa.array([1], pa.time64("ns")), "microsecond"),
         (pa.array([[float("nan")]]), "JSON"),
+        (pa.array([[b"\xff"]]), "bytes"),
+        (pa.array([0.0, -0.0]), "-0.0"),
+        (pa.array([-0.0], pa.float32()), "-0.0"),
     ],
 )
 def test_what_mysql_cannot_hold_is_refused_by_column(values: pa.Array, told: str) -> None:
@@ -173,9 +176,7 @@ def test_what_mysql_cannot_hold_is_refused_by_column(values: pa.Array, told: str
 
 
 def test_nested_values_as_json_are_exact() -> None:
-    type_ = pa.struct(
-        [("d", pa.decimal128(38, 20)), ("m", pa.map_(pa.string(), pa.list_(pa.float64()))), ("b", pa.binary())]
-    )
-    value = {"d": Decimal("123456789012345678.12345678901234567890"), "m": [('k"', [0.1, None])], "b": b"\xff"}
+    type_ = pa.struct([("d", pa.decimal128(38, 20)), ("m", pa.map_(pa.string(), pa.list_(pa.float64())))])
+    value = {"d": Decimal("123456789012345678.12345678901234567890"), "m": [('k"', [0.1, None])]}
     found = json_texts(pa.array([value, None], type_), "c").to_pylist()
-    assert found == ['{"d": 123456789012345678.12345678901234567890, "m": {"k\\"": [0.1, null]}, "b": "/w=="}', None]
+    assert found == ['{"d":123456789012345678.12345678901234567890,"m":{"k\\"":[0.1,null]}}', None]

@@ -61,7 +61,7 @@ class ColumnWriter:
         if pa.types.is_interval(type_):
             return interval_texts(values)
         if pa.types.is_floating(type_):
-            checks.require_finite(values, self.name)
+            checks.require_storable(values, self.name)
             return values.cast(pa.float64()).cast(pa.string())  # the shortest text that gives the same double
         if pa.types.is_boolean(type_):
             return values.cast(pa.int8()).cast(pa.string())

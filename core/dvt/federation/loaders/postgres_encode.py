@@ -91,6 +91,8 @@ def as_json(array: pa.Array) -> pa.Array:
         text = pc.cast(array, pa.string())
     elif pa.types.is_boolean(type_) or pa.types.is_integer(type_) or pa.types.is_decimal(type_):
         text = pc.cast(array, pa.string())
+    elif pa.types.is_binary(type_) and array.null_count < len(array):
+        raise ValueUnfitError("bytes inside a struct or map, which JSON does not have")
     else:
         text = _json_strings(as_text(array))
     return pc.if_else(pc.is_null(array), "null", pc.fill_null(text, "null"))

@@ -13,7 +13,7 @@ from dbt_common.events.functions import fire_event
 from dbt_common.events.types import Note
 
 from dvt.dbt_bridge.compilation import FederatedCompiler
-from dvt.dbt_bridge.failures import shown_by_dbt
+from dvt.dbt_bridge.failures import placed, shown_by_dbt
 from dvt.dbt_bridge.landing import Landing, Target, incremental_mode, is_plain, uses_own_macro
 from dvt.dbt_bridge.shim.adapter import is_shim
 from dvt.dbt_bridge.publishing import publish_files
@@ -141,7 +141,8 @@ class Lands(OnConnection):
         compiled = model.compiled_code
         model.compiled_code = code
         try:
-            return super().execute(model, manifest)  # type: ignore[misc]
+            with placed(self.connection.name, relation=str(model.relation_name), phase="land"):
+                return super().execute(model, manifest)  # type: ignore[misc]
         finally:
             model.compiled_code = compiled
 

@@ -80,7 +80,8 @@ class DvtError(Exception):
     def __str__(self) -> str:
         text = f"{self.code} {self.place}: {self.message}" if self.place else f"{self.code} {self.message}"
         if self.remedy:
-            text = f"{text.rstrip('. ')}. {self.remedy}"
+            ended = text.rstrip(". ")
+            text = f"{ended} {self.remedy}" if ended.endswith(("?", "!")) else f"{ended}. {self.remedy}"
         return redact(text)
 
 

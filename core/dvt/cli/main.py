@@ -34,7 +34,7 @@ All global options of dbt are accepted before and after the command.
 
 
 def main(args: list[str] | None = None) -> NoReturn:
-    """Run one command and exit: 0 done, 1 something failed, 2 wrong usage or configuration, 130 interrupted, 143 terminated."""
+    """Run one command and exit: 0 done, 1 something failed, 2 wrong usage or configuration, 130 or 143 ended by a signal."""
     words = sys.argv[1:] if args is None else args
     signals.install()
     try:

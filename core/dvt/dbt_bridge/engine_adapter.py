@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import agate
 from dbt.adapters.contracts.connection import AdapterResponse
 from dbt_common.clients.agate_helper import table_from_data_flat
+from dbt_common.events.contextvars import get_node_info
 
 from dvt.dbt_bridge.failures import shown_by_dbt
 from dvt.dbt_bridge.handles import PREFIX
@@ -69,7 +70,8 @@ def _engine_adapter(base: type[Any], bridge: Bridge) -> type[Any]:
                         "a macro reads data while the model is compiled",
                         remedy="It is planned when it runs; `dvt compile` shows its SQL",
                     )
-                with bridge.session.query(sql, bridge.handles.inputs(), node="run_query") as run:
+                node = get_node_info().get("node_name") or "run_query"
+                with bridge.session.query(sql, bridge.handles.inputs(), node=node) as run:
                     table = agate_table(run.stream, limit)
             return AdapterResponse(_message="OK", rows_affected=len(table.rows)), table
 

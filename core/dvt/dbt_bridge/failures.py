@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from dbt_common.exceptions import DbtBaseException, DbtRuntimeError
+from dbt.adapters.exceptions.connection import FailedToConnectError
+from dbt_common.exceptions import DbtBaseException, DbtDatabaseError, DbtRuntimeError
 
-from dvt.errors import DvtError, InternalError
+from dvt.errors import ConnectionFailedError, DvtError, InternalError, QueryError
 
 
 class DbtSideError(DbtRuntimeError):
@@ -22,14 +23,38 @@ class DbtSideError(DbtRuntimeError):
 @contextmanager
 def shown_by_dbt(node: Any = None) -> Iterator[None]:
     """Turn a `DvtError` into the kind that dbt prints as a message; what nobody foresaw is a fault in dvt."""
+    name = getattr(node, "name", None)
     try:
         yield
     except DbtBaseException:
         raise
     except DvtError as error:
-        raise DbtSideError(error, node) from error
+        raise DbtSideError(error.at(node=name), node) from error
     except Exception as error:
-        raise DbtSideError(as_internal(error), node) from error
+        raise DbtSideError(as_internal(error).at(node=name), node) from error
+
+
+@contextmanager
+def placed(connection: str, *, relation: str | None = None, phase: str | None = None) -> Iterator[None]:
+    """Name the connection in what dbt's adapter says: with several of them, the server's words alone do not tell.
+
+    Args:
+        connection: Name of the output on which dbt works in the body.
+        relation: What it works on.
+        phase: What it does there.
+    """
+    try:
+        yield
+    except FailedToConnectError as error:
+        remedy = "Check the output in profiles.yml, and that the server runs; `dvt debug` checks every connection"
+        raise ConnectionFailedError(_words(error), connection=connection, phase="connect", remedy=remedy) from error
+    except DbtDatabaseError as error:
+        remedy = "Correct the model, its hooks or what they work on; the table is as it was before"
+        raise QueryError(_words(error), connection=connection, relation=relation, phase=phase, remedy=remedy) from error
+
+
+def _words(error: DbtDatabaseError) -> str:
+    return " ".join(str(error.msg).split())
 
 
 def as_internal(error: Exception) -> InternalError:

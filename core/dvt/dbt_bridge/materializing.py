@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbt.context.providers import generate_runtime_model_context
 
+from dvt.dbt_bridge.failures import placed
 from dvt.dbt_bridge.landing import Landing, Target, incremental_mode, is_plain, uses_own_macro
 from dvt.dbt_bridge.publishing import publish_files
 from dvt.dbt_bridge.shim.adapter import is_shim
@@ -130,7 +131,8 @@ class Lands(OnConnection):
         compiled = model.compiled_code
         model.compiled_code = code
         try:
-            return super().execute(model, manifest)  # type: ignore[misc]
+            with placed(self.connection.name, relation=str(model.relation_name), phase="land"):
+                return super().execute(model, manifest)  # type: ignore[misc]
         finally:
             model.compiled_code = compiled
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.parse
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
+from servers import postgres
 from servers.postgres import PostgresServer
 
 _CODED = re.compile(r"DVT\d{3} .*")
@@ -243,6 +247,18 @@ def make_shop(server: PostgresServer, folder: Path) -> Shop:
     project.write(dbt_project__yml=PROJECT, models__sources__yml=SOURCES, models__m__sql=MODEL)
     project.write_profile()
     return Shop(project, server, dw, crm)
+
+
+@contextmanager
+def dying_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL server that a test may kill."""
+    folder = Path(tempfile.mkdtemp(prefix="dvt-pg-", dir="/tmp"))
+    server = postgres.start(folder)
+    try:
+        yield server
+    finally:
+        postgres.stop(server)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _prepare(before: Callable[[], None] | None) -> None:

@@ -87,6 +87,11 @@ def test_a_first_build_of_everything_is_green(world: World) -> None:
     assert {r["status"] for r in results.values()} <= {"success", "pass", "warn", "no-op"}, output
     assert results["no_free_orders"]["status"] == "warn"
     assert "could not" not in output.lower()
+    scans = results["inc_append"]["adapter_response"]["dvt"]["inputs"]
+    assert {scan["relation"]: (scan["rows"], scan["shared"]) for scan in scans} == {
+        "crm.customers": (len(shop_data.CUSTOMERS), True),
+        "shop.orders": (len(shop_data.ORDERS), True),
+    }
     secret = world.project.env["E2E_PG_PASSWORD"]
     assert secret not in output
     logs = (world.project.folder / "logs" / "dbt.log").read_text()

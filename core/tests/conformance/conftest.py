@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from dbt.tests.fixtures.project import *  # noqa: F403 - dbt publishes its fixtures as a module to take whole
@@ -23,6 +26,17 @@ def logs_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DBT_LOG_PATH", folder)
         yield folder
+
+
+@pytest.fixture(scope="class")
+def test_data_dir(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the data files beside the base class: dbt's own fixture looks beside the test module."""
+    base = next(cls for cls in request.cls.__mro__ if cls.__module__.startswith("dbt.tests.adapter"))
+    data = Path(inspect.getfile(base)).parent / "data"
+    folder = tmp_path_factory.mktemp("data")
+    if data.is_dir():
+        shutil.copytree(data, folder, dirs_exist_ok=True)
+    return folder
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

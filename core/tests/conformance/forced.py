@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from results import FAILED, Outcome, failures
+from results import Outcome, failures
 
 ENVIRONMENT = {"DVT_FORCE_FEDERATED": "1"}
 _EXPECTED = Path(__file__).parent / "forced.txt"
 
 
 def expected_failures() -> dict[str, str]:
-    """Reasons by test; `forced.txt` has a reason as a `# heading` over the tests to which it belongs."""
+    """Reasons by test; in `forced.txt` a reason is a `#` line over the tests to which it belongs."""
     reason, found = "", {}
     for line in _EXPECTED.read_text(encoding="utf-8").splitlines():
         text = line.strip()
@@ -22,21 +22,26 @@ def expected_failures() -> dict[str, str]:
     return found
 
 
-def report(outcomes: dict[str, Outcome]) -> int:
-    """Print the expected failures by reason, and whatever is not as expected.
+def report(stock: dict[str, Outcome], forced: dict[str, Outcome]) -> bool:
+    """Print the expected failures with their reasons, and whatever is not as expected.
+
+    Args:
+        stock: Outcomes with stock dbt; what fails there says nothing about dvt.
+        forced: Outcomes of the federated run.
 
     Returns:
-        0 when exactly the expected tests of those that ran failed, else 1.
+        Whether exactly the expected tests, of those that ran, failed besides the baseline.
     """
     expected = expected_failures()
-    failed = failures(outcomes)
+    failed = failures(forced) - failures(stock)
+    unexpected = sorted(failed - set(expected))
+    mended = sorted(name for name in expected if name in forced and name not in failed)
     for name in sorted(failed & set(expected)):
         print(f"  expected  {name}  {expected[name]}")
-    unexpected = sorted(failed - set(expected))
-    mended = sorted(name for name in expected if name in outcomes and outcomes[name].state != FAILED)
     for name in unexpected:
-        print(f"  FAILED  {name}  {outcomes[name].message}")
+        print(f"  FAILED  {name}  {forced[name].message}")
     for name in mended:
         print(f"  NO LONGER FAILS (take it out of {_EXPECTED.name})  {name}")
-    print(f"forced: {len(outcomes)} tests, {len(failed)} failed, {len(unexpected)} of them unexpectedly")
-    return 1 if unexpected or mended else 0
+    counts = f"{len(failures(stock))} fail with stock dbt, {len(failed)} more when everything is federated"
+    print(f"forced: {len(forced)} tests, {counts}, {len(unexpected)} of them unexpectedly")
+    return not (unexpected or mended or set(stock) ^ set(forced))

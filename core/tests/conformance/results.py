@@ -31,7 +31,7 @@ def read_outcomes(path: Path) -> dict[str, Outcome]:
         name = f"{case.get('classname', '')}::{case.get('name', '')}"
         outcome = _outcome(case)
         # A test that passes and whose fixture then fails to clean up is written twice: the failure counts.
-        if found.get(name, outcome).state != FAILED:
+        if name not in found or outcome.state == FAILED:
             found[name] = outcome
     return found
 

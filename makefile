@@ -30,4 +30,4 @@ bench:
 
 clean:
 	rm -rf .venv .hatch dist build .mypy_cache .ruff_cache .pytest_cache
-	rm -rf examples/shop/data examples/shop/target examples/shop/logs examples/shop/*.duckdb examples/shop/*.duckdb.wal
+	rm -rf examples/shop/data examples/shop/target examples/shop/logs examples/shop/.user.yml examples/shop/*.duckdb examples/shop/*.duckdb.wal

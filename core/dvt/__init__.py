@@ -23,6 +23,9 @@ def __getattr__(name: str) -> Any:
 
         return read
     if name == "dvtRunner":
+        from dvt.dbt_bridge.contract import check_dbt
+
+        check_dbt()  # an unsupported dbt-core is named, rather than the import that it breaks
         from dvt.dbt_bridge.runner import dvtRunner
 
         return dvtRunner

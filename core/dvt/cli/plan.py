@@ -11,6 +11,10 @@ import click
 @click.pass_context
 def command(context: click.Context) -> int:
     """Show each selected node's lane, the SQL for each source and the landing, without touching data."""
+    from dvt.dbt_bridge.contract import check_dbt
+
+    check_dbt()  # before anything of dbt's is imported
+
     from dvt.dbt_bridge.commands import dbt_group, exit_code_of
     from dvt.dbt_bridge.plan_command import plan_command
     from dvt.dbt_bridge.substitution import substituted

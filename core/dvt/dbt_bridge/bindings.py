@@ -9,6 +9,7 @@ from dbt.node_types import NodeType
 
 from dvt.dbt_bridge.profiles import Connections
 from dvt.errors import ConfigurationError, DvtError, nearest
+from dvt.federation.registry import known_types
 
 # Options of a node, flat scalars in `meta`; `target` is another word for `connection` on what lands.
 NODE_OPTIONS = ("dvt_path", "dvt_format")
@@ -44,6 +45,7 @@ def check_bindings(manifest: Any, connections: Connections) -> None:
     Raises:
         ConfigurationError: The first fault found, in the order of the manifest.
     """
+    _check_default(connections)
     needed: dict[str, Any] = {}
     for node in bound_nodes(manifest):
         _check_options(node)
@@ -55,6 +57,18 @@ def check_bindings(manifest: Any, connections: Connections) -> None:
             connections.get(name).require_driver()
         except DvtError as error:
             raise error.at(node=f"{node.name} ({node.original_file_path})") from None
+
+
+def _check_default(connections: Connections) -> None:
+    name = connections.default_name
+    if name not in connections.names or connections.rendered(name).get("type") not in known_types():
+        return  # dbt's alone
+    if not connections.get(name).spec.runs_sql:
+        raise ConfigurationError(
+            "a folder of files cannot be the target: it runs no hooks and no tests",
+            connection=name,
+            remedy="Choose a database as the target, and give models `meta: {connection: " + name + "}`",
+        )
 
 
 def _check_options(node: Any) -> None:

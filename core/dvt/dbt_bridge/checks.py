@@ -17,7 +17,8 @@ from dbt.task.test import TestResultData, TestRunner
 from dvt.dbt_bridge.engine_adapter import agate_table
 from dvt.dbt_bridge.failures import shown_by_dbt
 from dvt.dbt_bridge.landing import Target
-from dvt.dbt_bridge.runners import Federated, OnConnection
+from dvt.dbt_bridge.materializing import OnConnection
+from dvt.dbt_bridge.runners import Federated
 from dvt.dbt_bridge.wrapping import select_all, select_from
 from dvt.errors import UnsupportedError
 from dvt.identifiers import Relation

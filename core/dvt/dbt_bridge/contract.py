@@ -13,35 +13,12 @@ from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 
 from dvt import __version__
+from dvt.dbt_bridge.contract_surface import SURFACE
 from dvt.errors import ConfigurationError
 
-SUPPORTED = ((1, 10), (1, 13))  # from, up to and including
-
-# module, dotted name, leading parameters that the bridge relies on
-_SIGNATURES = (
-    ("dbt.task.runnable", "GraphRunnableTask.get_runner_type", ("self", "node")),
-    ("dbt.task.runnable", "GraphRunnableTask.before_run", ("self", "adapter", "selected_uids")),
-    ("dbt.task.runnable", "GraphRunnableTask.get_model_schemas", ("self", "adapter", "selected_uids")),
-    ("dbt.task.runnable", "GraphRunnableTask.create_schemas", ("self", "adapter", "required_schemas")),
-    ("dbt.task.runnable", "GraphRunnableTask.populate_adapter_cache", ("self", "adapter", "required_schemas")),
-    ("dbt.task.runnable", "GraphRunnableTask._cancel_connections", ("self", "pool")),
-    ("dbt.task.base", "BaseRunner.__init__", ("self", "config", "adapter", "node", "node_index", "num_nodes")),
-    ("dbt.task.base", "BaseRunner.run_with_hooks", ("self", "manifest")),
-    ("dbt.task.run", "ModelRunner.execute", ("self", "model", "manifest")),
-    ("dbt.task.run", "MicrobatchBatchRunner.__init__", ("self", "config", "adapter", "node")),
-    ("dbt.task.test", "TestRunner.execute_data_test", ("self", "data_test", "manifest")),
-    ("dbt.task.show", "ShowRunner.execute", ("self", "compiled_node", "manifest")),
-    ("dbt.task.freshness", "FreshnessRunner.execute", ("self", "compiled_node", "manifest")),
-    ("dbt.cli.requires", "fire_event", ("e", "level")),
-    ("dbt.compilation", "Compiler.__init__", ("self", "config")),
-    ("dbt.compilation", "Compiler._create_node_context", ("self", "node", "manifest", "extra_context")),
-    ("dbt.context.providers", "ModelContext.__init__", ("self", "model", "config", "manifest", "provider")),
-    ("dbt.context.providers", "RuntimeRefResolver.create_relation", ("self", "target_model")),
-    ("dbt.context.providers", "RuntimeSourceResolver.resolve", ("self", "source_name", "table_name")),
-    ("dbt.config.profile", "Profile.render_profile", ("raw_profile", "profile_name", "target_override", "renderer")),
-    ("dbt.config.profile", "Profile._credentials_from_profile", ("profile", "profile_name", "target_name")),
-    ("dbt.parser.manifest", "ManifestLoader.get_full_manifest", ("config",)),
-)
+SUPPORTED = ((1, 10), (1, 12))  # from, up to and including
+# dbt 2 has no Python tasks to substitute. It comes under several names, and may lie over the files of a dbt-core.
+_OTHER_DISTRIBUTIONS = ("dbt", "dbt-oss")
 
 
 @lru_cache(maxsize=1)
@@ -51,29 +28,64 @@ def check_dbt() -> None:
     Raises:
         ConfigurationError: dbt-core is missing, of an unsupported version, or without a method that the bridge needs.
     """
-    try:
-        found = version("dbt-core")
-    except PackageNotFoundError:
-        raise _unsupported("no dbt-core is installed") from None
+    found = _installed("dbt-core")
+    if found is None:
+        others = [f"{name} {other} is" for name in _OTHER_DISTRIBUTIONS if (other := _installed(name))]
+        raise _unsupported(f"{(others or ['no dbt-core is'])[0]} installed")
     numbers = tuple(int("".join(c for c in part if c.isdigit()) or 0) for part in found.split(".")[:2])
     if not SUPPORTED[0] <= numbers <= SUPPORTED[1]:
         raise _unsupported(f"dbt-core {found} is installed")
-    if importlib.util.find_spec("dbt.task") is None:
-        raise _unsupported(f"dbt-core {found} has no Python tasks")
-    for module, name, wanted in _SIGNATURES:
-        _check_signature(found, module, name, wanted)
+    if not _has_tasks():
+        over = "".join(
+            f" (under dbt's files lie those of {n} {v})" for n in _OTHER_DISTRIBUTIONS if (v := _installed(n))
+        )
+        raise _unsupported(f"dbt-core {found} has no Python tasks{over}")
+    for module, names in SURFACE.items():
+        for name, parameters in names.items():
+            _check(found, module, name, parameters)
 
 
-def _check_signature(found: str, module: str, name: str, wanted: tuple[str, ...]) -> None:
+def _installed(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
+def _has_tasks() -> bool:
+    try:
+        return importlib.util.find_spec("dbt.task") is not None
+    except ModuleNotFoundError:  # there is no `dbt` at all, or it is no package
+        return False
+
+
+def _check(found: str, module: str, name: str, parameters: str) -> None:
     try:
         target = importlib.import_module(module)
         for part in name.split("."):
             target = getattr(target, part)
-        parameters = tuple(inspect.signature(target).parameters)  # type: ignore[arg-type]
     except (ImportError, AttributeError) as error:
         raise _unsupported(f"dbt-core {found} has no {module}.{name}") from error
-    if parameters[: len(wanted)] != wanted:
+    if parameters and not _takes(target, parameters):
         raise _unsupported(f"{module}.{name} of dbt-core {found} takes other arguments")
+
+
+def _takes(target: object, parameters: str) -> bool:
+    """Whether a callable has these parameters, and needs no more than them."""
+    by_position, _, by_keyword = parameters.partition("*")
+    names = by_position.split()
+    is_open = names[-1:] == ["..."]
+    if is_open:
+        names.pop()
+    signature = inspect.signature(target)  # type: ignore[arg-type]
+    if list(signature.parameters)[: len(names)] != names:
+        return False
+    try:
+        bind = signature.bind_partial if is_open else signature.bind
+        bind(*names, **dict.fromkeys(by_keyword.split()))
+    except TypeError:
+        return False
+    return True
 
 
 def _unsupported(what: str) -> ConfigurationError:

@@ -83,7 +83,7 @@ class Target:
             result = self.loader.stage(stream, private, declared=self._declared(), batch_rows=batch_rows)
             yield private, result
         finally:
-            self._drop(private)
+            self.drop(private)
 
     @contextmanager
     def created(self, sql: str) -> Iterator[Relation]:
@@ -94,9 +94,10 @@ class Target:
             self.loader.execute([head + sql])
             yield private
         finally:
-            self._drop(private)
+            self.drop(private)
 
-    def _drop(self, private: Relation) -> None:
+    def drop(self, private: Relation) -> None:
+        """Drop a private relation; when something else has failed, that remains the error."""
         import sys
 
         in_flight = sys.exc_info()[1] is not None
@@ -119,22 +120,19 @@ class Target:
             return {}
         return {column.name: column.data_type for column in self.node.columns.values() if column.data_type}
 
-    def _makes_own_indexes(self) -> bool:
-        """Whether dbt makes the indexes: of the model's config, or of the constraints in its contract."""
-        contract = getattr(self.node.config, "contract", None)
-        return bool(self.node.config.get("indexes")) or bool(contract and contract.enforced)
-
     def load_config(self, mode: Mode, *, full_refresh: bool) -> LoadConfig:
         """What the loader has to know to put the private relation in place."""
         key = self.node.config.get("unique_key")
         keys = tuple(key) if isinstance(key, list) else (str(key),) if key else ()
+        contract = getattr(self.node.config, "contract", None)
         return LoadConfig(
             relation=self.relation,
             mode=mode,
             unique_key=keys,
             run_id=self.bridge.run_id,
             drop_dependents=full_refresh,
-            keep_indexes=not self._makes_own_indexes(),
+            keep_indexes=not self.node.config.get("indexes"),
+            keep_constraints=not (contract and contract.enforced),
         )
 
 

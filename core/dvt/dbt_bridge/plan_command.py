@@ -15,9 +15,8 @@ from dbt.node_types import NodeType
 from dbt_common.exceptions import DbtBaseException
 
 from dvt.dbt_bridge.bridge import Bridge
-from dvt.dbt_bridge.compilation import FederatedCompiler
-from dvt.errors import DvtError, RelationNotFoundError
-from dvt.federation.plan.planner import plan_query
+from dvt.dbt_bridge.planning import plan_node
+from dvt.errors import ConnectionFailedError, DvtError, RelationNotFoundError
 
 _PLANNED = (NodeType.Model, NodeType.Snapshot, NodeType.Seed, NodeType.Test)
 
@@ -86,7 +85,6 @@ def plan_command(ctx: click.Context, as_json: bool, **kwargs: Any) -> tuple[Any,
     task = CompileTask(ctx.obj["flags"], ctx.obj["runtime_config"], ctx.obj["manifest"])
     task._runtime_initialize()
     bridge = task.bridge
-    bridge.plan_only = True
     try:
         nodes = {node.unique_id: node for node in task._flattened_nodes if node.resource_type in _PLANNED}
         order = networkx.lexicographical_topological_sort(task.graph.graph)
@@ -109,9 +107,9 @@ def _plan(bridge: Bridge, node: Any) -> PlannedNode:
     if not route.is_federated:
         return plain
     try:
-        scans = _scans(bridge, node, route.connection)
+        scans = _scans(bridge, node)
         return replace(plain, scans=scans, notes=_notes(bridge, node, route.connection))
-    except RelationNotFoundError as error:
+    except (RelationNotFoundError, ConnectionFailedError) as error:
         if missing := _built_by_the_run(bridge, node, error):
             return replace(plain, notes=[f"reads {missing}, which is not there yet: its scans are planned when it is"])
         return replace(plain, error=str(error).strip())
@@ -119,8 +117,10 @@ def _plan(bridge: Bridge, node: Any) -> PlannedNode:
         return replace(plain, error=str(error).strip())
 
 
-def _built_by_the_run(bridge: Bridge, node: Any, error: RelationNotFoundError) -> str | None:
+def _built_by_the_run(bridge: Bridge, node: Any, error: DvtError) -> str | None:
     """The missing relation's name, when a node of the project makes it; a missing source is an error."""
+    if isinstance(error, ConnectionFailedError) and not _is_file_to_come(bridge, error.connection):
+        return None
     name = (error.relation or "").split(".")[-1]
     todo, seen = list(node.depends_on.nodes), set()
     while todo:
@@ -136,12 +136,13 @@ def _built_by_the_run(bridge: Bridge, node: Any, error: RelationNotFoundError) -
     return None
 
 
-def _scans(bridge: Bridge, node: Any, landing: str) -> list[PlannedScan]:
-    target = bridge.dbt_connections.get(landing)
-    compiler = FederatedCompiler(bridge, target)
-    with target.adapter.connection_named(f"plan_{node.unique_id}"):
-        compiled = compiler.compile_node(node, target.manifest(bridge.manifest), {}, False)
-    plan = plan_query(compiled.compiled_code, bridge.handles.inputs(), bridge.session.describe)
+def _is_file_to_come(bridge: Bridge, name: str | None) -> bool:
+    """Whether a connection is a file that the first landing makes."""
+    connection = bridge.connections.get(name) if name else None
+    return connection is not None and "path" in connection.settings and not connection.path("path").exists()
+
+
+def _scans(bridge: Bridge, node: Any) -> list[PlannedScan]:
     return [
         PlannedScan(
             relation=str(scan.input.relation),
@@ -151,7 +152,7 @@ def _scans(bridge: Bridge, node: Any, landing: str) -> list[PlannedScan]:
             columns=list(scan.columns) if scan.columns is not None else None,
             reason=scan.reason,
         )
-        for scan in plan.scans
+        for scan in plan_node(bridge, node).scans
     ]
 
 

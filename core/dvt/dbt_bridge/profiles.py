@@ -84,7 +84,9 @@ def load_connections(
         cli_vars: Variables for `var()` in the profile.
     """
     from dbt.config.profile import read_profile
+    from dbt_common.context import set_invocation_context
 
+    set_invocation_context(dict(os.environ))  # where `env_var()` looks
     root = Path(project_dir or ".").resolve()
     folder = _profiles_folder(profiles_dir, root)
     where = folder / "profiles.yml"
@@ -110,7 +112,7 @@ def connections_of(config: Any) -> Connections:
     root = Path(config.project_root)
     where = folder / "profiles.yml"
     if config.profile_name not in raw:  # a profile made in memory has its target and nothing else
-        return Connections({}, dict, config.target_name, root, where)
+        return Connections({}, lambda _: {}, config.target_name, root, where)
     return _connections(raw, config.profile_name, config.target_name, config.cli_vars, root, where)
 
 
@@ -128,7 +130,8 @@ def _connections(
         try:
             return dict(Profile.render_profile(raw[profile], profile, name, renderer)[1])
         except DbtBaseException as error:
-            raise ConfigurationError(str(error), connection=name, remedy=f"Correct {where}") from error
+            said = " ".join(str(error).split()).removeprefix("Runtime Error ").removeprefix("Compilation Error ")
+            raise ConfigurationError(said, connection=name, remedy=f"Correct {where}") from error
 
     default = target or renderer.render_value(raw[profile].get("target", "default"))
     return Connections(outputs, render, str(default), root, where)

@@ -55,6 +55,11 @@ class Router:
 
     def inputs(self, node: Any) -> tuple[str, ...]:
         """The connections of all relations that a node reads, through ephemeral parents, sorted."""
+        parents = (self._manifest.nodes.get(uid) or self._manifest.sources[uid] for uid in self.input_ids(node))
+        return tuple(sorted({self.connection_name(parent) for parent in parents}))
+
+    def input_ids(self, node: Any) -> tuple[str, ...]:
+        """The ids of all relations that a node reads, through ephemeral parents, sorted."""
         found: set[str] = set()
         seen: set[str] = set()
         todo = list(getattr(getattr(node, "depends_on", None), "nodes", []))
@@ -67,7 +72,7 @@ class Router:
             if getattr(parent, "is_ephemeral_model", False):
                 todo += parent.depends_on.nodes
             else:
-                found.add(self.connection_name(parent))
+                found.add(uid)
         return tuple(sorted(found))
 
     def route(self, node: Any) -> Route:

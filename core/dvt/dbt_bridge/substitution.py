@@ -56,6 +56,7 @@ def _substitute(undo: list[tuple[Any, str, Any]]) -> None:
     from dbt.parser.manifest import ManifestLoader
 
     from dvt.dbt_bridge.endings import quieter
+    from dvt.dbt_bridge.finding import profile_finder
     from dvt.dbt_bridge.shim.plugins import provide_plugins
     from dvt.dbt_bridge.tasks import CatalogTaskMixin, FederatedTaskMixin, Invocation
 
@@ -80,6 +81,7 @@ def _substitute(undo: list[tuple[Any, str, Any]]) -> None:
     replace(ManifestLoader, "get_full_manifest", _rebinding_loader(vars(ManifestLoader)["get_full_manifest"]))
     requires = importlib.import_module("dbt.cli.requires")
     replace(requires, "fire_event", quieter(requires.fire_event))
+    replace(requires, "load_profile", profile_finder(requires.load_profile))
     replace(Profile, "_credentials_from_profile", _without_options(Profile._credentials_from_profile))
 
 
@@ -99,7 +101,7 @@ def _batch_runner(stock: type[Any], invocation: Any) -> type[Any]:
         def __new__(cls, config: Any, adapter: Any, node: Any, *args: Any, **kwargs: Any) -> Any:
             bridge = invocation.bridge
             chosen = stock if bridge is None else choose_runner(bridge, stock, node)
-            made = chosen.__new__(chosen)
+            made = object.__new__(chosen)
             if not isinstance(made, Routed):  # Python calls __init__ only for instances of the class
                 made.__init__(config, adapter, node, *args, **kwargs)
             return made
@@ -108,25 +110,38 @@ def _batch_runner(stock: type[Any], invocation: Any) -> type[Any]:
     return Routed
 
 
-def _rebinding_loader(original: classmethod[Any, Any, Any]) -> classmethod[Any, Any, Any]:
+def _rebinding_loader(original: Any) -> Any:
     from dvt.dbt_bridge.bridge import Bridge
     from dvt.dbt_bridge.failures import shown_by_dbt
     from dvt.dbt_bridge.rebind import rebind
 
-    def get_full_manifest(cls: Any, config: Any, **kwargs: Any) -> Any:
+    def get_full_manifest(cls: Any, /, config: Any, **kwargs: Any) -> Any:
         manifest = original.__func__(cls, config, **kwargs)
         with shown_by_dbt():
             bridge = Bridge(config, manifest)
             bridge.settings()  # a fault in dvt.yml is one of the project
             rebind(manifest, bridge.connections, bridge.dbt_connections)
+            bridge.require_drivers()
         return manifest
 
     return classmethod(get_full_manifest)
 
 
 def _without_options(original: Any) -> Any:
+    from dvt.dbt_bridge.failures import shown_by_dbt
+    from dvt.dbt_bridge.finding import require_adapter
+    from dvt.dbt_bridge.shim.credentials import wrapped_output
+    from dvt.dbt_bridge.shim.plugins import is_shim_type
+
     def _credentials_from_profile(profile: dict[str, Any], profile_name: str, target_name: str) -> Any:
-        profile.pop("dvt", None)
+        if is_shim_type(str(profile.get("type"))):
+            with shown_by_dbt():
+                profile = wrapped_output(profile)
+        else:
+            if profile.get("type"):
+                with shown_by_dbt():
+                    require_adapter(str(profile["type"]), target_name)
+            profile.pop("dvt", None)
         return original(profile, profile_name, target_name)
 
     return staticmethod(_credentials_from_profile)

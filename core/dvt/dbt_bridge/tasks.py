@@ -19,8 +19,10 @@ from dbt_common.clients.agate_helper import merge_tables
 from dvt.dbt_bridge import runners
 from dvt.dbt_bridge.bridge import Bridge
 from dvt.dbt_bridge.checks import FederatedShow, FederatedTest, FilesFreshness
-from dvt.dbt_bridge.failures import placed, shown_by_dbt
+from dvt.dbt_bridge.failures import naming, reaching, shown_by_dbt
+from dvt.dbt_bridge.materializing import OnConnection
 from dvt.dbt_bridge.overlays import shallow
+from dvt.dbt_bridge.planning import announce_shared
 from dvt.dbt_bridge.shim.adapter import is_shim
 
 _FEDERATED: dict[type[Any], type[Any]] = {
@@ -86,11 +88,13 @@ class FederatedTaskMixin:
             relations = {
                 target.adapter.Relation.create_from(target.config, node).without_identifier() for node in nodes.values()
             }
-            with shown_by_dbt(), placed(name, phase="prepare"), target.adapter.connection_named("master"):
+            with shown_by_dbt(), naming(name, phase="prepare"), target.adapter.connection_named("master"):
                 self.create_schemas(target.adapter, relations)  # type: ignore[attr-defined]
                 target.adapter.set_relations_cache(list(nodes.values()), required_schemas=relations)
-        with shown_by_dbt(), placed(self.bridge.connections.default_name, phase="prepare"):
-            return super().before_run(adapter, selected_uids)  # type: ignore[misc]
+        with shown_by_dbt(), reaching(self.bridge.connections.default_name):
+            status = super().before_run(adapter, selected_uids)  # type: ignore[misc]
+        announce_shared(self.bridge, selected_uids)
+        return status
 
     def populate_adapter_cache(self, adapter: Any, required_schemas: Any = None) -> None:
         """Fill the default adapter's cache from the nodes that live there."""
@@ -210,5 +214,5 @@ def _is_on_shim(bridge: Bridge, name: str) -> bool:
 
 def _placed(base: type[Any], bridge: Bridge, connection: Any) -> type[Any]:
     """A runner class bound to a connection."""
-    bases = (base,) if issubclass(base, runners.OnConnection) else (runners.OnConnection, base)
+    bases = (base,) if issubclass(base, OnConnection) else (OnConnection, base)
     return type(base.__name__, bases, {"bridge": bridge, "connection": connection})

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dvt.types.decimal_text import decimals_from_text
 from dvt.types.vocabulary import JSON, TIME, UUID, is_json, is_uuid
 
 Parser = Callable[[pa.Array], pa.Array]
@@ -114,12 +115,7 @@ def _boolean(texts: pa.Array) -> pa.Array:
 
 
 def _decimal(texts: pa.Array, type_: pa.DataType) -> pa.Array:
-    _matching(texts, _NUMBER)
-    try:
-        return texts.cast(type_)
-    except pa.ArrowInvalid:
-        # Arrow's parser also refuses some exponents; Python's decimals decide.
-        return pa.array([None if text is None else Decimal(text) for text in texts.to_pylist()], type_)
+    return decimals_from_text(_matching(texts, _NUMBER), type_)
 
 
 def _temporal(texts: pa.Array, type_: pa.DataType) -> pa.Array:

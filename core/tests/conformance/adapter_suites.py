@@ -81,6 +81,7 @@ def _services(suite: Suite) -> Iterator[dict[str, str]]:
     if suite.name != "dbt-postgres":
         yield {}
         return
+    sys.path.append(str(Path(__file__).parents[1]))  # the servers of the other tests
     from postgres_database import DATABASE, USERS, prepared_server
 
     with prepared_server() as server:

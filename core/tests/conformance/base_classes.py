@@ -12,7 +12,15 @@ import dbt.tests.adapter
 
 # Areas that need something that neither adapter has: a Python or JavaScript runtime on the server, a cloud catalogue.
 _WITHOUT = ("python_model", "catalog_integrations", "functions", "materialized_view")
-_IMPLICIT = {"__module__", "__qualname__", "__doc__", "__dict__", "__weakref__", "__firstlineno__", "__static_attributes__"}
+_IMPLICIT = {
+    "__module__",
+    "__qualname__",
+    "__doc__",
+    "__dict__",
+    "__weakref__",
+    "__firstlineno__",
+    "__static_attributes__",
+}
 
 
 def classes_for(module: str, own: Iterable[type[Any]] = ()) -> dict[str, type[Any]]:

@@ -18,8 +18,6 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
-
 import adapter_suites
 import forced
 from results import Outcome, failures, read_outcomes
@@ -77,7 +75,8 @@ def _compare(title: str, stock: dict[str, Outcome], dvt: dict[str, Outcome]) -> 
     """
     both = failures(stock) & failures(dvt)
     only_stock, only_dvt = failures(stock) - both, failures(dvt) - both
-    print(f"\n{title}: {len(stock)} tests, {len(failures(stock))} fail with stock dbt, {len(failures(dvt))} through dvt")
+    counts = f"{len(failures(stock))} fail with stock dbt, {len(failures(dvt))} through dvt"
+    print(f"\n{title}: {len(stock)} tests, {counts}")
     for name in sorted(both):
         print(f"  baseline  {name}  {stock[name].message}")
     for name in sorted(only_dvt):

@@ -12,7 +12,7 @@ __all__ = ["postgres_server"]
 
 pytest_plugins = ["dvt_tasks"]
 
-# What a change of dvt can reach at all; left out on PostgreSQL: SQL functions one by one, and seeds, which it never touches.
+# What dvt hardly touches, on the slower of the two databases: SQL functions one by one, and seeds.
 _LEFT_OUT = {"test_postgres": ("utils", "simple_seed")}
 
 

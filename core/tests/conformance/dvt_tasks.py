@@ -21,6 +21,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not config.getoption("--dvt-tasks"):
         return
     from dbt.cli.main import dbtRunner
+
     from dvt.dbt_bridge.substitution import substituted
 
     stock = dbtRunner.invoke

@@ -122,6 +122,12 @@ def test_five_engines_in_one_query(world: World) -> None:
     assert world.warehouse("select count(*) from analytics.fed_view") == with_orders
 
 
+def test_macros_see_the_sources_through_handles(world: World) -> None:
+    """Introspection, run_query, dispatch and `target`, as packages' macros use them in a federated model."""
+    expected = [f"{row[0]}|{row[2] or ''}|2|2|duckdb|warehouse/postgres|60" for row in shop_data.CUSTOMERS]
+    assert world.warehouse("select * from analytics.fed_macros") == sorted(expected)
+
+
 def test_native_models_on_every_landing(world: World) -> None:
     project = world.project
     assert world.warehouse("select country, n from analytics.on_warehouse") == world.oracle(
@@ -166,6 +172,14 @@ def test_hooks_contract_indexes_and_docs_are_dbts_own(world: World) -> None:
     assert world.warehouse(indexes) == ["1"]
     comment = "select obj_description('analytics.fed_warehouse'::regclass)"
     assert world.warehouse(comment) == ["Orders with customer and product"]
+
+
+def test_grants_custom_materializations_and_places(world: World) -> None:
+    granted = "select has_table_privilege('pg_read_all_data', 'analytics.fed_warehouse', 'select'), relacl is not null"
+    assert world.warehouse(granted + " from pg_class where relname = 'fed_warehouse'") == ["t|t"]
+    per_customer = [f"stamped|{row[0]}|{len(shop_data.PRODUCTS)}" for row in shop_data.CUSTOMERS]
+    assert world.warehouse("select stamp, customer_id, n from analytics.fed_stamped") == sorted(per_customer)
+    assert world.warehouse("select is_there from analytics.on_same_place") == ["t"]
 
 
 def test_nothing_private_is_left_behind(world: World) -> None:
@@ -285,10 +299,11 @@ def test_show_and_compile_and_freshness_and_docs(world: World) -> None:
 
 
 def test_plan_reads_no_data(world: World) -> None:
-    output = world.project.dvt("plan", "--select", "fed_five", "on_crm", "--json")
+    output = world.project.dvt("plan", "--select", "fed_five", "on_crm", "on_same_place", "--json")
     plan = {n["unique_id"].split(".")[-1]: n for n in json.loads(output[output.index("{") :])["nodes"]}
     assert plan["on_crm"]["lane"] == "native"
     assert plan["on_crm"]["landing"] == "crm"
+    assert plan["on_same_place"]["lane"] == "native"
     five = plan["fed_five"]
     assert five["lane"] == "federated"
     assert sorted(five["inputs"]) == ["crm", "erp", "lake", "shop", "web"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from decimal import Decimal
@@ -12,12 +13,50 @@ from e2e.harness import Project
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Project:
     folder = tmp_path_factory.mktemp("init")
     subprocess.run([sys.executable, "-m", "dvt", "init", "corner_shop"], cwd=folder, check=True)
-    project = Project(folder / "corner_shop", {"HOME": str(folder)})
-    project.dvt("build")
-    return project
+    return Project(folder / "corner_shop", {"HOME": str(folder)})
+
+
+@pytest.fixture(scope="module")
+def plan_before(fresh: Project) -> str:
+    """What `dvt plan` prints before anything was built."""
+    return fresh.dvt("plan", "--json")
+
+
+@pytest.fixture(scope="module")
+def project(fresh: Project, plan_before: str) -> Project:
+    fresh.dvt("build")
+    return fresh
+
+
+def test_a_plan_before_the_first_run_is_one_json_document_in_the_order_of_the_run(plan_before: str) -> None:
+    nodes = {node["unique_id"]: node for node in json.loads(plan_before)["nodes"]}
+    order = [name for name in nodes if not name.startswith("test.")]
+    assert order.index("seed.corner_shop.countries") < order.index("model.corner_shop.revenue_by_country")
+    assert not any(node["error"] for node in nodes.values())
+    joined = nodes["model.corner_shop.revenue_by_country"]
+    assert joined["inputs"] == ["erp", "warehouse", "web"]
+    assert "reads countries, which is not there yet: its scans are planned when it is" in joined["notes"]
+    sold = nodes["model.corner_shop.best_sellers"]["scans"]
+    assert [scan["sql"] for scan in sold] == [
+        'SELECT "product_id", "quantity", "amount" FROM "main"."orders"',
+        'SELECT "product_id", "name", "category" FROM "main"."products"',
+    ]
+
+
+def test_a_plan_that_names_a_missing_source_fails(project: Project) -> None:
+    model = project.folder / "models" / "wrong.sql"
+    model.write_text("select * from {{ source('web', 'page_views') }}, {{ source('erp', 'products') }}")
+    sources = project.folder / "models" / "sources.yml"
+    before = sources.read_text()
+    sources.write_text(before.replace("- name: products", "- name: products\n        identifier: gone"))
+    try:
+        assert "DVT320" in project.dvt("plan", "--select", "wrong", code=1)
+    finally:
+        sources.write_text(before)
+        model.unlink()
 
 
 def _orders(project: Project) -> list[tuple[str, str, str]]:

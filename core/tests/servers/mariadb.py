@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import pytest
 from servers.process import free_port, is_root
 
 _START_S = 60
+_PROGRAMS = ("mariadbd", "mariadb-install-db", "mariadb")
 
 
 @dataclass(frozen=True)
@@ -81,10 +83,22 @@ class MariaDBServer:
 @pytest.fixture(scope="session")
 def mariadb_server() -> Iterator[MariaDBServer]:
     """A server of its own for this test process."""
-    programs = {name: _found(name) for name in ("mariadbd", "mariadb-install-db", "mariadb")}
-    missing = [name for name, path in programs.items() if path is None]
+    missing = missing_programs()
     if missing:
         pytest.skip(f"MariaDB is not installed: {', '.join(missing)} not found (Debian: mariadb-server)")
+    with running() as server:
+        yield server
+
+
+def missing_programs() -> list[str]:
+    """The server's programs that are not installed."""
+    return [name for name in _PROGRAMS if _found(name) is None]
+
+
+@contextmanager
+def running() -> Iterator[MariaDBServer]:
+    """Start a server in a temporary folder, and remove both at the end."""
+    programs = {name: _found(name) for name in _PROGRAMS}
     folder = Path(tempfile.mkdtemp(prefix="dvt-mariadb-"))
     account = ["--user=mysql"] if is_root() else []
     if is_root():

@@ -415,10 +415,12 @@ def test_readers_see_the_old_file_or_the_new(lake, con, loader):
 
     reader = threading.Thread(target=look)
     reader.start()
-    for version in range(50):
-        load(loader, f"select {version} as v from range(1000)")
-    is_over.set()
-    reader.join()
+    try:
+        for version in range(50):
+            load(loader, f"select {version} as v from range(1000)")
+    finally:
+        is_over.set()
+        reader.join()
     assert not problems
     assert seen == {(1000, 1)}
 

@@ -336,10 +336,12 @@ def test_readers_never_miss_the_table_while_it_is_swapped(con, tmp_path, loader)
 
     reader = threading.Thread(target=look)
     reader.start()
-    for version in range(20):
-        load(loader, f"select {version} as v from range(100)")
-    is_over.set()
-    reader.join()
+    try:
+        for version in range(20):
+            load(loader, f"select {version} as v from range(100)")
+    finally:
+        is_over.set()
+        reader.join()
     assert not problems
     assert seen == {(100, 1)}
 

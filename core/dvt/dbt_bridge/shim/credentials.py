@@ -10,7 +10,6 @@ from dbt.adapters.contracts.connection import Credentials
 
 from dvt.connections.connection import Connection
 from dvt.connections.landing import landing_schema
-from dvt.dbt_bridge.failures import shown_by_dbt
 from dvt.federation.registry import open_connection
 
 
@@ -38,18 +37,15 @@ class ShimCredentials(Credentials):
 
 def credentials_class(type_: str) -> type[ShimCredentials]:
     """The credentials class for an engine; dbt reads the engine from it."""
+    return type(f"{type_.title()}Credentials", (ShimCredentials,), {"type": property(lambda _: type_)})
 
-    def translate_aliases(cls: Any, kwargs: dict[str, Any], recurse: bool = False) -> dict[str, Any]:
-        # dbt sends a project's quoting settings (true or false) through here too.
-        if "output" in kwargs or all(isinstance(value, bool) for value in kwargs.values()):
-            return kwargs
-        output = {**kwargs, "type": type_}
-        with shown_by_dbt():
-            schema = landing_schema(open_connection(type_, output)) or "main"
-        return {"database": "", "schema": schema, "output": output}
 
-    return type(
-        f"{type_.title()}Credentials",
-        (ShimCredentials,),
-        {"type": property(lambda _: type_), "translate_aliases": classmethod(translate_aliases)},
-    )
+def wrapped_output(output: dict[str, Any]) -> dict[str, Any]:
+    """A profile output of a shim's engine in the form that `ShimCredentials` takes.
+
+    Raises:
+        ConfigurationError: A key is unknown or missing.
+    """
+    connection = open_connection(str(output["type"]), output)
+    schema = landing_schema(connection) or "main"
+    return {"type": output["type"], "database": "", "schema": schema, "output": dict(output)}

@@ -76,7 +76,7 @@ class MySQLDialect:
         return owner
 
     def translate(self, error: BaseException, connection: Connection) -> DvtError | None:
-        from dvt.connections.mysql import error_number, translate
+        from dvt.connections.mysql_errors import error_number, translate
 
         return translate(error, connection, phase="land") if error_number(error) else None
 

@@ -33,6 +33,12 @@ def provide_plugins() -> None:
             sys.modules[about.__name__] = about
 
 
+def is_shim_type(type_: str) -> bool:
+    """Whether dbt's adapter of that type is one of dvt's own."""
+    module = sys.modules.get(f"dbt.adapters.{type_}")
+    return type_ in SHIM_TYPES and getattr(module, "__spec__", None) is None and module is not None
+
+
 def _module(name: str, type_: str) -> ModuleType:
     module = ModuleType(name)
     module.__path__ = []

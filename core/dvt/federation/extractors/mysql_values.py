@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from dvt.errors import DataError
 from dvt.federation.stream import ColumnSchema
+from dvt.types.decimal_text import decimals_from_text
 from dvt.types.mysql import NativeType
 from dvt.types.vocabulary import MICROS, is_json, is_uuid
 
@@ -39,7 +40,7 @@ class ColumnReader:
         """
         try:
             return self._cast(raw)
-        except pa.ArrowInvalid:
+        except ValueError:
             return self._read_carefully(raw)
 
     def _read_carefully(self, raw: pa.Array) -> pa.Array:
@@ -48,12 +49,12 @@ class ColumnReader:
             raw = pc.if_else(is_zero, pa.scalar(None, raw.type), raw)
             try:
                 return self._cast(raw)
-            except pa.ArrowInvalid:
+            except ValueError:
                 pass
         for index in range(len(raw)):
             try:
                 self._cast(raw.slice(index, 1))
-            except pa.ArrowInvalid as error:
+            except ValueError as error:
                 raise self._refusal(raw[index].as_py()) from error
         raise DataError("values cannot be carried together", column=self.schema.name, phase="extract")
 
@@ -82,6 +83,8 @@ class ColumnReader:
         if pa.types.is_time(type_):
             # Arrow has no cast from text to time: read it on the first day, where midnight is zero.
             return pc.binary_join_element_wise("1970-01-01", text, " ").cast(MICROS).view(pa.int64()).view(type_)
+        if pa.types.is_decimal(type_):
+            return decimals_from_text(text, type_)
         return text.cast(type_)
 
     def _refusal(self, value: bytes) -> DataError:

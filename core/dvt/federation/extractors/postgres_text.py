@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dvt.types.decimal_text import DecimalUnfitError, decimals_from_text
 from dvt.types.hexadecimal import binary_from_hex, offsets_of, uuid_storage_from_text
 from dvt.types.postgres import Carrier
 from dvt.types.postgres_dates import date_days, time_micros, timestamp_micros
@@ -20,9 +20,6 @@ _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _INTERVAL = re.compile(
     r"P(?:(-?\d+)Y)?(?:(-?\d+)M)?(?:(-?\d+)W)?(?:(-?\d+)D)?(?:T(?:(-?\d+)H)?(?:(-?\d+)M)?(?:(-?)(\d+)(?:\.(\d+))?S)?)?"
 )
-# Sign, point and 38 digits; scaled by at most 38 more they still fit 256 bits.
-_SAFE_DECIMAL_CHARACTERS = 40
-_EXACT = Context(prec=200, traps=[Inexact, InvalidOperation])
 _INT64_MAX = 2**63 - 1
 
 
@@ -72,27 +69,10 @@ def decode(texts: pa.Array, carrier: Carrier) -> pa.Array:
 
 
 def _decimals(texts: pa.Array, type_: pa.DataType) -> pa.Array:
-    """Decimals by way of 256 bits: Arrow 26 wraps around, silently, where rescaling in 128 bits overflows."""
-    longest = pc.max(pc.binary_length(texts)).as_py() or 0
-    if longest <= _SAFE_DECIMAL_CHARACTERS:
-        try:
-            return pc.cast(pc.cast(texts, pa.decimal256(76, type_.scale)), type_)
-        except pa.ArrowInvalid:
-            pass  # the value that does not fit is named below
-    return _by_value(texts, type_, lambda text: _decimal(text, type_))
-
-
-def _decimal(text: str, type_: pa.DataType) -> Decimal:
-    number = Decimal(text)
-    if not number.is_finite():
-        raise ValueError("a decimal cannot carry it")
     try:
-        rounded = number.quantize(Decimal(1).scaleb(-type_.scale), context=_EXACT)
-    except ArithmeticError:
-        raise ValueError(f"it does not fit {type_}") from None
-    if rounded.adjusted() - -type_.scale + 1 > type_.precision and rounded:
-        raise ValueError(f"it does not fit {type_}")
-    return rounded
+        return decimals_from_text(texts, type_)
+    except DecimalUnfitError as error:
+        raise ValueRefusedError(error.value, error.why) from None
 
 
 def _slowly(texts: pa.Array, type_: pa.DataType, error: pa.ArrowException) -> pa.Array:

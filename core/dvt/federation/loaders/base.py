@@ -30,7 +30,8 @@ class LoadConfig:
         streaming_batch_size: Rows sent at a time.
         declared: Native types that a contract declares, by column name.
         drop_dependents: Whether views that stand in the way of a new shape may be dropped (only with --full-refresh).
-        keep_indexes: Whether a replaced table's indexes are made on the new one; False when dbt makes them.
+        keep_indexes: Whether a replaced table's indexes are made on the new one; False when the caller makes them.
+        keep_constraints: The same for keys, checks and NOT NULL; False when a contract's DDL has made them.
     """
 
     relation: Relation
@@ -41,6 +42,7 @@ class LoadConfig:
     declared: Mapping[str, str] = field(default_factory=dict)
     drop_dependents: bool = False
     keep_indexes: bool = True
+    keep_constraints: bool = True
 
 
 @dataclass(frozen=True)

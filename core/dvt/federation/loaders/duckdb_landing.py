@@ -83,7 +83,7 @@ def landing_statements(catalogue: Catalogue, private: Relation, config: LoadConf
     target = config.relation
     kind = catalogue.kind(target)
     if config.mode == "table" or kind is None:
-        return _replacement(catalogue, private, target, kind)
+        return _replacement(catalogue, private, config, kind)
     if kind == "view":
         raise DataError("the target is a view", remedy="Drop it, or run with --full-refresh")
     columns = _casts(catalogue, private, target)
@@ -96,8 +96,9 @@ def landing_statements(catalogue: Catalogue, private: Relation, config: LoadConf
     return [" ".join([*delete, _matches(config.unique_key)]), _insert(private, target, columns, "")]
 
 
-def _replacement(catalogue: Catalogue, private: Relation, target: Relation, kind: str | None) -> list[str]:
+def _replacement(catalogue: Catalogue, private: Relation, config: LoadConfig, kind: str | None) -> list[str]:
     """Views on the target survive: DuckDB binds them by name when they are read."""
+    target = config.relation
     name = target.sql(_DIALECT)
     statements = [" ".join(["drop", kind, name])] if kind else []
     statements.append(" ".join(["alter table", private.sql(_DIALECT), "rename to", quote(target.name, _DIALECT)]))
@@ -110,7 +111,7 @@ def _replacement(catalogue: Catalogue, private: Relation, target: Relation, kind
         if column.comment and column.name.lower() in new:
             place = f"{name}.{quote(column.name, _DIALECT)}"
             statements.append(" ".join(["comment on column", place, "is", literal(column.comment)]))
-    return statements + catalogue.indexes(target)
+    return statements + (catalogue.indexes(target) if config.keep_indexes else [])
 
 
 def _casts(catalogue: Catalogue, private: Relation, target: Relation) -> dict[str, str]:

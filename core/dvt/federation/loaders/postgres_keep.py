@@ -74,7 +74,9 @@ where a.attrelid = %(oid)s and a.attnum > 0 and a.attnotnull and not a.attisdrop
 """
 
 
-def kept_statements(session: psycopg.Connection[Any], old: Target, new: Target, target: Relation) -> list[str]:
+def kept_statements(
+    session: psycopg.Connection[Any], old: Target, new: Target, target: Relation, *, keep_constraints: bool = True
+) -> list[str]:
     """Statements for a new table under the target's name, to run when the old table is gone.
 
     What was on a column that the new table does not have is left out, as PostgreSQL itself drops it with a column.
@@ -97,10 +99,10 @@ def kept_statements(session: psycopg.Connection[Any], old: Target, new: Target, 
         }
         grants = session.execute(_GRANTS, {"oid": old.oid}).fetchall()
         given = session.execute(_GRANTS, {"oid": new.oid}).fetchall()
-    for (name,) in rows["not null"]:
+    for (name,) in rows["not null"] if keep_constraints else ():
         if name in names:
             statements.append([*alter, "alter column", quote(name, "postgres"), "set not null"])
-    for name, definition, columns in rows["constraints"]:
+    for name, definition, columns in rows["constraints"] if keep_constraints else ():
         if names.issuperset(columns):
             statements.append([*alter, "add constraint", quote(name, "postgres"), definition])
     statements += [[definition] for _, definition, columns in rows["indexes"] if names.issuperset(columns)]

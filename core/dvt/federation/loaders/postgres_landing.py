@@ -77,8 +77,10 @@ class Landing:
             raise self._refusal(new, old, [], views)
         drops = [_drop_view(view) for view in views]
         drops.append(" ".join([_DROP[old.kind], self._target.sql("postgres")]))
-        kept = kept_statements(self._session, old, new, self._target) if old.kind in "rp" else []
-        return [*drops, rename, *kept]
+        if old.kind not in "rp":
+            return [*drops, rename]
+        keep = self._config.keep_constraints
+        return [*drops, rename, *kept_statements(self._session, old, new, self._target, keep_constraints=keep)]
 
     def _exchange(self, new: Target, old: Target) -> list[str]:
         return [

@@ -1,0 +1,1 @@
+"""Benchmarks of dvt against named peers; see README.md."""

@@ -1,0 +1,51 @@
+"""What a benchmark case is: contenders that do the same work, and how their results are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+Answer = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One way to do a case's work, as a process of its own.
+
+    Args:
+        name: How the table calls it.
+        command: The process; a worker's last line of output is a JSON report, any other process is timed as a whole.
+        folder: Where it runs; None for the current folder.
+        prepare: Run before each run, not timed.
+        answer: What the run left behind, for the comparison, not timed; None when the worker reports it.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    folder: Path | None = None
+    prepare: Callable[[], object] | None = None
+    answer: Callable[[], Answer] | None = None
+
+
+@dataclass(frozen=True)
+class Case:
+    """Contenders that are run in turns.
+
+    Args:
+        name: Name on the command line.
+        title: One line on what is done.
+        contenders: The first one is dvt's, against which the others are set; the order is that of the runs.
+        missing: Contenders that could not be had, each with the reason.
+        differences: Pairs of contenders whose difference in seconds is printed.
+        remarks: What a reader of the table has to know.
+        warm_ups: Runs of each contender that are not counted.
+    """
+
+    name: str
+    title: str
+    contenders: tuple[Contender, ...]
+    missing: tuple[str, ...] = ()
+    differences: tuple[tuple[str, str], ...] = ()
+    remarks: tuple[str, ...] = field(default=())
+    warm_ups: int = 0

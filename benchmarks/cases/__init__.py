@@ -1,0 +1,20 @@
+"""The cases, by the names under which the command line knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from benchmarks.case import Case
+from benchmarks.cases import copying, extract, join, load, mariadb, overhead
+from benchmarks.world import World
+
+CASES: dict[str, Callable[[World], Case]] = {
+    "overhead": overhead.overhead,
+    "extract-parquet": extract.to_parquet,
+    "extract-arrow": extract.to_arrow,
+    "load": load.load,
+    "copy": copying.copying,
+    "join-q3": join.q3,
+    "join-q5": join.q5,
+    "mariadb": mariadb.extract,
+}

@@ -1,0 +1,52 @@
+"""DuckDB's own way: both databases attached by its PostgreSQL extension."""
+
+from __future__ import annotations
+
+import duckdb
+import duckdb_extension_postgres_scanner
+import pyarrow as pa
+import pyarrow.compute as pc  # noqa: F401
+import pyarrow.parquet as pq
+from stopwatch import count, main
+
+
+def extract_parquet(database: str, table: str, path: str):
+    """A table into a Parquet file, by COPY."""
+    _attached(database).execute(f"copy {database}.public.{table} to '{path}' (format parquet, compression zstd)")
+    return {}, ""
+
+
+def extract_arrow(database: str, table: str):
+    """A table as Arrow batches."""
+    reader = _attached(database).sql(f"select * from {database}.public.{table}").to_arrow_reader(50_000)
+    return count(reader), f"l_extendedprice as {reader.schema.field('l_extendedprice').type}"
+
+
+def load(parquet: str, database: str, table: str):
+    """Arrow batches of a Parquet file into a table."""
+    file = pq.ParquetFile(parquet)
+    reader = pa.RecordBatchReader.from_batches(file.schema_arrow, file.iter_batches(50_000))
+    connection = _attached(database)
+    connection.register("incoming", reader)
+    connection.execute(f"create table {database}.public.{table} as select * from incoming")
+    return {}, ""
+
+
+def query(sql: str, inputs: list[list[str]], database: str, table: str):
+    """A query over attached databases, which lands in a table."""
+    connection = _attached(*dict(inputs), database)
+    connection.execute(f"create table {database}.public.{table} as {sql}")
+    return {}, ""
+
+
+def _attached(*databases: str) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(config={"autoinstall_known_extensions": "false"})
+    found = list(duckdb_extension_postgres_scanner.__path__)[0]
+    connection.execute(f"load '{found}/extensions/v{duckdb.__version__}/postgres_scanner.duckdb_extension'")
+    for database in databases:
+        connection.execute(f"attach 'dbname={database}' as {database} (type postgres)")
+    return connection
+
+
+if __name__ == "__main__":
+    main({"extract_parquet": extract_parquet, "extract_arrow": extract_arrow, "load": load, "query": query})

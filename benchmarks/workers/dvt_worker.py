@@ -1,0 +1,101 @@
+"""dvt's own paths, called as its bridge calls them."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import pyarrow.parquet as pq
+from stopwatch import count, main
+
+import dvt.federation.engines.duckdb
+import dvt.federation.extractors.mysql
+import dvt.federation.extractors.postgres
+import dvt.federation.loaders.postgres  # noqa: F401 imports are not timed, for anyone
+from dvt.connections.connection import Connection
+from dvt.federation.engines.base import Handle
+from dvt.federation.extractors.base import ExtractionConfig
+from dvt.federation.loaders.base import LoadConfig
+from dvt.federation.machine import memory_bytes
+from dvt.federation.plan.model import Input
+from dvt.federation.registry import extractor_class, loader_class, open_connection
+from dvt.federation.session import RunSession
+from dvt.federation.stream import ColumnSchema, RowStream
+from dvt.identifiers import Relation
+
+
+def extract_parquet(database: str, table: str, path: str, parallel: int):
+    """A table into a Parquet file, by the extractor's own `extract`."""
+    connection = _postgres(database, parallel=parallel)
+    with extractor_class("postgres")(connection) as extractor:
+        result = extractor.extract(ExtractionConfig(relation=Relation(table, "public")), Path(path))
+    return {}, f"method {result.method}"
+
+
+def extract_arrow(database: str, table: str, parallel: int):
+    """A table as Arrow batches."""
+    connection = _postgres(database, parallel=parallel)
+    with extractor_class("postgres")(connection) as extractor:
+        with extractor.scan(ExtractionConfig(relation=Relation(table, "public"))) as stream:
+            return count(stream.batches()), f"l_extendedprice as {stream.schema.field('l_extendedprice').type}"
+
+
+def load(parquet: str, database: str, table: str):
+    """A Parquet file into a table."""
+    file = pq.ParquetFile(parquet)
+    columns = [ColumnSchema(field.name, field.type, field.nullable) for field in file.schema_arrow]
+    stream = RowStream(columns, file.iter_batches(50_000))
+    connection = _postgres(database)
+    with loader_class("postgres")(connection) as loader:
+        loader.load(stream, _landing(connection, table))
+    return {}, ""
+
+
+def query(sql: str, inputs: list[list[str]], database: str, table: str, parallel: int = 1):
+    """A federated query over (database, table) pairs, which lands in a table: what `dvt run` does for one model."""
+    connections = {name: _postgres(name, parallel=parallel) for name in dict(inputs)}
+    bound = [
+        Input(Handle(name, "public", table), connections[name], Relation(table, "public")) for name, table in inputs
+    ]
+    target = _postgres(database)
+    with tempfile.TemporaryDirectory() as folder:
+        threads = os.cpu_count() or 1
+        session = RunSession(
+            Path(folder), memory_bytes=memory_bytes() // 2, threads=threads, parallel_queries=1, run_id="0be2c41a"
+        )
+        with session, session.query(sql, bound) as run, loader_class("postgres")(target) as loader:
+            loader.load(run.stream, _landing(target, table))
+            read = sum(scan.bytes for scan in run.scans)
+    return {}, f"{read / 1e6:.0f} MB of Arrow read from the sources"
+
+
+def mysql_arrow(output: dict, table: str):
+    """A table of MariaDB as Arrow batches."""
+    connection = open_connection("maria", {**output, "password": os.environ["BENCH_MYSQL_PASSWORD"]})
+    with extractor_class("mysql")(connection) as extractor:
+        with extractor.scan(ExtractionConfig(relation=Relation(table, str(output["schema"])))) as stream:
+            return count(stream.batches(), "o_orderkey"), f"method {stream.method}"
+
+
+def _postgres(database: str, **options: int) -> Connection:
+    place = {"host": os.environ["PGHOST"], "port": int(os.environ["PGPORT"]), "user": os.environ["PGUSER"]}
+    login = {"password": os.environ["PGPASSWORD"], "dbname": database, "schema": "public"}
+    return open_connection(database, {"type": "postgres", **place, **login, "dvt": options})
+
+
+def _landing(connection: Connection, table: str) -> LoadConfig:
+    rows = int(connection.options["batch_rows"])  # the bridge's own choice
+    return LoadConfig(Relation(table, "public"), run_id="0be2c41a", streaming_batch_size=rows)
+
+
+if __name__ == "__main__":
+    main(
+        {
+            "extract_parquet": extract_parquet,
+            "extract_arrow": extract_arrow,
+            "load": load,
+            "query": query,
+            "mysql_arrow": mysql_arrow,
+        }
+    )

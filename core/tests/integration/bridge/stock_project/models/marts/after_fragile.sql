@@ -1,0 +1,1 @@
+select max(revenue) as top from {{ ref('fragile') }}

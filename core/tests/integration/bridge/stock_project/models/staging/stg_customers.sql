@@ -1,0 +1,1 @@
+select customer_id, name, country, updated_at from {{ source('raw', 'customers') }}

@@ -1,0 +1,1 @@
+select * from {{ ref('after_fragile') }} where top > 50

@@ -1,0 +1,187 @@
+"""Two copies of one project, one for stock dbt and one for dvt, and what of their outputs has to be equal."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from difflib import unified_diff
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+# What differs between two runs of the same command, in any artifact.
+_VOLATILE = {
+    "created_at",
+    "elapsed_time",
+    "execution_time",
+    "generated_at",
+    "invocation_id",
+    "invocation_started_at",
+    "run_started_at",
+    "max_loaded_at_time_ago_in_s",
+    "snapshotted_at",
+    "thread_id",
+    "timing",
+    "user_id",
+}
+_NOISE = (
+    (re.compile(r"^\d\d:\d\d:\d\d(\.\d+)? +"), ""),
+    (re.compile(r"\b\d+\.\d+s\b"), "<seconds>"),
+    (re.compile(r"\b\d+\.\d+ seconds\b"), "<seconds>"),
+    (re.compile(r"\b\d+ hours \d+ minutes and <seconds>"), "<duration>"),
+    (re.compile(r"Try 'd[bv]t "), "Try '"),
+    (re.compile(r"Usage: d[bv]t "), "Usage: "),
+)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How one command ended on one side.
+
+    Args:
+        code: Exit code.
+        lines: Its output without times and paths.
+    """
+
+    code: int
+    lines: list[str]
+
+
+@dataclass(frozen=True)
+class Programs:
+    """The two command servers."""
+
+    dbt: subprocess.Popen[str]
+    dvt: subprocess.Popen[str]
+
+    @classmethod
+    def start(cls) -> Programs:
+        """Start both."""
+        return cls(*(_server(name) for name in ("dbt", "dvt")))
+
+    def stop(self) -> None:
+        """End both."""
+        for server in (self.dbt, self.dvt):
+            assert server.stdin is not None
+            server.stdin.close()
+            server.wait(timeout=60)
+
+
+class Twins:
+    """A project twice.
+
+    Args:
+        template: The project.
+        folder: Where the copies go.
+        programs: What runs the commands.
+    """
+
+    def __init__(self, template: Path, folder: Path, programs: Programs) -> None:
+        self.stock = folder / "stock"
+        self.dvt = folder / "dvt"
+        self._programs = programs
+        for copy in (self.stock, self.dvt):
+            shutil.copytree(template, copy)
+
+    def run(self, *words: str) -> Ended:
+        """Run a command on both sides; exit code and output must be equal.
+
+        Returns:
+            The command's end, the same on both sides.
+        """
+        sides = ((self.stock, self._programs.dbt), (self.dvt, self._programs.dvt))
+        with ThreadPoolExecutor(2) as pool:
+            stock, dvt = pool.map(lambda side: _run(*side, words), sides)
+        difference = "\n".join(unified_diff(stock.lines, dvt.lines, "dbt", "dvt", lineterm=""))
+        assert not difference, f"{' '.join(words)}:\n{difference}"
+        assert dvt.code == stock.code, f"{' '.join(words)}: {dvt.code}, and {stock.code} of dbt"
+        return stock
+
+    def artifact(self, name: str) -> Any:
+        """An artifact that is equal on both sides, without ids, times and paths."""
+        stock, dvt = (_artifact(folder, name) for folder in (self.stock, self.dvt))
+        for key in {*stock, *dvt}:  # a smaller difference to read when it fails
+            assert dvt.get(key) == stock.get(key), f"{name}: {key}"
+        return stock
+
+    def statuses(self) -> dict[str, str]:
+        """Status by node of the last run, after run_results.json was found equal."""
+        return {r["unique_id"].split(".")[2]: r["status"] for r in self.artifact("run_results.json")["results"]}
+
+    def tables(self) -> dict[str, list[str]]:
+        """Every relation's type, columns and rows as text, equal on both sides."""
+        stock, dvt = (_tables(folder / "shop.duckdb") for folder in (self.stock, self.dvt))
+        assert dvt == stock
+        return stock
+
+    def edit(self, path: str, text: str | None) -> None:
+        """Write a file on both sides; None deletes it."""
+        for folder in (self.stock, self.dvt):
+            if text is None:
+                (folder / path).unlink()
+            else:
+                (folder / path).write_text(text)
+
+    def keep_state(self) -> None:
+        """Copy the artifacts for `--state`."""
+        for folder in (self.stock, self.dvt):
+            shutil.copytree(folder / "target", folder / "state", dirs_exist_ok=True)
+
+
+def _server(name: str) -> subprocess.Popen[str]:
+    command = [sys.executable, str(Path(__file__).with_name("command_server.py")), name]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def _run(folder: Path, server: subprocess.Popen[str], words: tuple[str, ...]) -> Ended:
+    assert server.stdin is not None
+    assert server.stdout is not None
+    output = folder.parent / f"{folder.name}.out"
+    env = {"DBT_PROFILES_DIR": str(folder), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "NO_COLOR": "1"}
+    request = {"words": words, "cwd": str(folder), "env": env, "output": str(output)}
+    server.stdin.write(json.dumps(request) + "\n")
+    server.stdin.flush()
+    code = int(server.stdout.readline())
+    return Ended(code, [_plain(line, folder) for line in output.read_text().splitlines()])
+
+
+def _plain(text: str, folder: Path) -> str:
+    text = text.replace(str(folder), "<project>")
+    for pattern, substitute in _NOISE:
+        text = pattern.sub(substitute, text)
+    return text.rstrip()
+
+
+def _artifact(folder: Path, name: str) -> dict[str, Any]:
+    loaded = json.loads((folder / "target" / name).read_text().replace(str(folder), "<project>"))
+    plain = _without_volatile(loaded)
+    assert isinstance(plain, dict)
+    plain.get("args", {}).pop("invocation_command", None)
+    if isinstance(plain.get("results"), list):
+        plain["results"].sort(key=lambda result: result["unique_id"])
+    return plain
+
+
+def _without_volatile(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_volatile(inner) for key, inner in value.items() if key not in _VOLATILE}
+    return [_without_volatile(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _tables(path: Path) -> dict[str, list[str]]:
+    with duckdb.connect(str(path), read_only=True) as connection:
+        listed = connection.execute(
+            "select table_schema, table_name, table_type from information_schema.tables order by all"
+        ).fetchall()
+        found: dict[str, list[str]] = {}
+        for schema, name, kind in listed:
+            rows = connection.execute(f'select t::varchar from "{schema}"."{name}" t order by 1').fetchall()
+            columns = connection.execute(f'describe "{schema}"."{name}"').fetchall()
+            found[f"{schema}.{name}"] = [kind, *(f"{c[0]} {c[1]}" for c in columns), *(row[0] for row in rows)]
+    return found

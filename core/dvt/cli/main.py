@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from dvt import __version__, exit_codes
 from dvt.cli import signals
+from dvt.cli.last_words import last_words
 
 # Commands of ours, by module; everything else is dbt's.
 _OWN = {"init": "dvt.cli.init", "debug": "dvt.cli.debug", "plan": "dvt.cli.plan"}
@@ -34,9 +35,10 @@ All global options of dbt are accepted before and after the command.
 
 
 def main(args: list[str] | None = None) -> NoReturn:
-    """Run one command and exit: 0 done, 1 something failed, 2 wrong usage or configuration, 130 or 143 ended by a signal."""
+    """Run one command and exit: 0 done, 1 something failed, 2 wrong usage or configuration, 130 or 143 a signal."""
     words = sys.argv[1:] if args is None else args
     signals.install()
+    sys.excepthook = last_words
     try:
         sys.exit(_run(words))
     except KeyboardInterrupt:

@@ -56,6 +56,7 @@ def _substitute(undo: list[tuple[Any, str, Any]]) -> None:
     from dbt.parser.manifest import ManifestLoader
 
     from dvt.dbt_bridge.endings import quieter
+    from dvt.dbt_bridge.finding import profile_finder
     from dvt.dbt_bridge.shim.plugins import provide_plugins
     from dvt.dbt_bridge.tasks import CatalogTaskMixin, FederatedTaskMixin, Invocation
 
@@ -80,6 +81,7 @@ def _substitute(undo: list[tuple[Any, str, Any]]) -> None:
     replace(ManifestLoader, "get_full_manifest", _rebinding_loader(vars(ManifestLoader)["get_full_manifest"]))
     requires = importlib.import_module("dbt.cli.requires")
     replace(requires, "fire_event", quieter(requires.fire_event))
+    replace(requires, "load_profile", profile_finder(requires.load_profile))
     replace(Profile, "_credentials_from_profile", _without_options(Profile._credentials_from_profile))
 
 
@@ -119,6 +121,7 @@ def _rebinding_loader(original: Any) -> Any:
             bridge = Bridge(config, manifest)
             bridge.settings()  # a fault in dvt.yml is one of the project
             rebind(manifest, bridge.connections, bridge.dbt_connections)
+            bridge.require_drivers()
         return manifest
 
     return classmethod(get_full_manifest)
@@ -126,6 +129,7 @@ def _rebinding_loader(original: Any) -> Any:
 
 def _without_options(original: Any) -> Any:
     from dvt.dbt_bridge.failures import shown_by_dbt
+    from dvt.dbt_bridge.finding import require_adapter
     from dvt.dbt_bridge.shim.credentials import wrapped_output
     from dvt.dbt_bridge.shim.plugins import is_shim_type
 
@@ -134,6 +138,9 @@ def _without_options(original: Any) -> Any:
             with shown_by_dbt():
                 profile = wrapped_output(profile)
         else:
+            if profile.get("type"):
+                with shown_by_dbt():
+                    require_adapter(str(profile["type"]), target_name)
             profile.pop("dvt", None)
         return original(profile, profile_name, target_name)
 

@@ -89,10 +89,6 @@ def _click(command: object, words: list[str], name: str) -> int:
 
 def _dbt(words: list[str]) -> int:
     """Run one of dbt's commands, federated, with dbt's exit codes."""
-    import os
-
-    # dvt sends no usage statistics; dbt's own are off unless asked for by name.
-    os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
     from dvt.dbt_bridge.commands import run_dbt_command
 
     return run_dbt_command(words)

@@ -8,6 +8,7 @@ dbt does not support two invocations at once in one process, and neither does th
 from __future__ import annotations
 
 import importlib
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ _TASKS = {
     "dbt.task.freshness": "FreshnessTask",
     "dbt.task.clone": "CloneTask",
 }
+_USAGE_STATISTICS = "DBT_SEND_ANONYMOUS_USAGE_STATS"
 _lock = threading.RLock()
 _depth = 0
 
@@ -44,11 +46,25 @@ def substituted() -> Iterator[None]:
         undo: list[tuple[Any, str, Any]] = []
         try:
             _substitute(undo)
-            yield
+            with _without_usage_statistics():
+                yield
         finally:
             for owner, name, original in reversed(undo):
                 setattr(owner, name, original)
             _depth -= 1
+
+
+@contextmanager
+def _without_usage_statistics() -> Iterator[None]:
+    """dvt sends none; dbt's own stay off unless the user asks for them by name."""
+    if _USAGE_STATISTICS in os.environ:
+        yield
+        return
+    os.environ[_USAGE_STATISTICS] = "false"
+    try:
+        yield
+    finally:
+        os.environ.pop(_USAGE_STATISTICS, None)
 
 
 def _substitute(undo: list[tuple[Any, str, Any]]) -> None:

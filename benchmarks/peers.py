@@ -1,4 +1,4 @@
-"""Peers that live in an environment of their own: dvt is developed on DuckDB 2.0, whose scanner has no offline build."""
+"""Peers that live in an environment of their own: DuckDB 2.0, which dvt is made on, has no scanner offline."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from pathlib import Path
 _ROOT = Path(__file__).parent.parent
 _PROBES = {
     "DuckDB ATTACH": "import duckdb, duckdb_extension_postgres_scanner; print(duckdb.__version__)",
-    "ADBC": "import adbc_driver_postgresql.dbapi as a; print(a.__name__ and __import__('importlib.metadata').metadata.version"
-    "('adbc-driver-postgresql'))",
+    "ADBC": "import adbc_driver_postgresql.dbapi, importlib.metadata as m; print(m.version('adbc-driver-postgresql'))",
     "connectorx": "import connectorx; print(connectorx.__version__)",
 }
 

@@ -6,7 +6,11 @@ from benchmarks import tpch
 from benchmarks.case import Case, Contender
 from benchmarks.world import World
 
-_PIPE = 'set -e; "$0" -Xqd b -c "copy public.lineitem to stdout $1" | "$0" -Xqd dw -v ON_ERROR_STOP=1 -c "copy public.copied from stdin $1"'
+# $0 is psql and $1 the format.
+_PIPE = (
+    '"$0" -Xqd b -c "copy public.lineitem to stdout $1" | '
+    '"$0" -Xqd dw -v ON_ERROR_STOP=1 -c "copy public.copied from stdin $1"'
+)
 _QUERY = {"sql": "select * from b.public.lineitem", "inputs": [["b", "lineitem"]], "database": "dw", "table": "copied"}
 
 

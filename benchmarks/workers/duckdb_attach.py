@@ -41,7 +41,7 @@ def query(sql: str, inputs: list[list[str]], database: str, table: str):
 
 def _attached(*databases: str) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(config={"autoinstall_known_extensions": "false"})
-    found = list(duckdb_extension_postgres_scanner.__path__)[0]
+    found = next(iter(duckdb_extension_postgres_scanner.__path__))
     connection.execute(f"load '{found}/extensions/v{duckdb.__version__}/postgres_scanner.duckdb_extension'")
     for database in databases:
         connection.execute(f"attach 'dbname={database}' as {database} (type postgres)")

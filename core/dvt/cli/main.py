@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from dvt import __version__, exit_codes
 from dvt.cli import signals
+from dvt.cli.last_words import last_words
 
 # Commands of ours, by module; everything else is dbt's.
 _OWN = {"init": "dvt.cli.init", "debug": "dvt.cli.debug", "plan": "dvt.cli.plan"}
@@ -34,9 +35,10 @@ All global options of dbt are accepted before and after the command.
 
 
 def main(args: list[str] | None = None) -> NoReturn:
-    """Run one command and exit: 0 done, 1 something failed, 2 wrong usage or configuration, 130 or 143 ended by a signal."""
+    """Run one command and exit: 0 done, 1 something failed, 2 wrong usage or configuration, 130 or 143 a signal."""
     words = sys.argv[1:] if args is None else args
     signals.install()
+    sys.excepthook = last_words
     try:
         sys.exit(_run(words))
     except KeyboardInterrupt:
@@ -87,10 +89,6 @@ def _click(command: object, words: list[str], name: str) -> int:
 
 def _dbt(words: list[str]) -> int:
     """Run one of dbt's commands, federated, with dbt's exit codes."""
-    import os
-
-    # dvt sends no usage statistics; dbt's own are off unless asked for by name.
-    os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
     from dvt.dbt_bridge.commands import run_dbt_command
 
     return run_dbt_command(words)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from dvt.errors import ConfigurationError, nearest
 
 Kind = Literal["int", "float", "str", "bool"]
+_KINDS: dict[Kind, str] = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false"}
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Option:
         }
         is_right = isinstance(value, wanted[self.kind]) and (self.kind == "bool" or not isinstance(value, bool))
         if not is_right:
-            raise self._refusal(value, connection, f"it takes a {self.kind}")
+            raise self._refusal(value, connection, f"it takes {_KINDS[self.kind]}")
         if self.choices and value not in self.choices:
             raise self._refusal(value, connection, f"it takes one of {', '.join(self.choices)}")
         if self.minimum is not None and value < self.minimum:
@@ -53,7 +54,7 @@ class Option:
             f"option dvt.{self.name} is {value!r}",
             code="DVT103",
             connection=connection,
-            remedy=f"{why[0].upper()}{why[1:]}; see the README's table of options",
+            remedy=f"{why[0].upper()}{why[1:]}: correct it in profiles.yml (the README has a table of options)",
         )
 
 
@@ -113,7 +114,7 @@ class ConnectionSpec:
                 f"`dvt:` is {given!r}",
                 code="DVT103",
                 connection=connection,
-                remedy="Write it as a mapping of options, for example `dvt: {batch_rows: 20000}`",
+                remedy="Write it as a mapping of options, for example `dvt: {batch_rows: 20000}`, in profiles.yml",
             )
         known = {option.name: option for option in self.all_options}
         for name in given:

@@ -72,6 +72,21 @@ class Bridge:
         """The project-wide settings of dvt.yml."""
         return load_settings(Path(self.config.project_root) / "dvt.yml")
 
+    def require_drivers(self) -> None:
+        """Refuse, before anything runs, a target whose driver federated nodes need and that is not installed.
+
+        dbt's own adapter of the target may be there without it, and is enough for native nodes.
+
+        Raises:
+            MissingDriverError: The message names the extra.
+        """
+        default = self.connections.default_name
+        for node in self.manifest.nodes.values():
+            route = self.router.route(node)
+            if route.is_federated and default in (route.connection, *route.inputs):
+                self.connections.get(default).require_driver()
+                return
+
     def loader(self, name: str) -> BaseLoader:
         """A loader session for a connection; the caller closes it with `release`."""
         connection = self.connections.get(name)

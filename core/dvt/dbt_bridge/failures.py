@@ -35,7 +35,17 @@ def shown_by_dbt(node: Any = None) -> Iterator[None]:
 
 
 @contextmanager
-def placed(connection: str, *, relation: str | None = None, phase: str | None = None) -> Iterator[None]:
+def reaching(connection: str) -> Iterator[None]:
+    """Name the connection that dbt's adapter cannot reach."""
+    try:
+        yield
+    except FailedToConnectError as error:
+        remedy = "Check the output in profiles.yml, and that the server runs; `dvt debug` checks every connection"
+        raise ConnectionFailedError(_words(error), connection=connection, phase="connect", remedy=remedy) from error
+
+
+@contextmanager
+def naming(connection: str, *, relation: str | None = None, phase: str | None = None) -> Iterator[None]:
     """Name the connection in what dbt's adapter says: with several of them, the server's words alone do not tell.
 
     Args:
@@ -44,10 +54,8 @@ def placed(connection: str, *, relation: str | None = None, phase: str | None = 
         phase: What it does there.
     """
     try:
-        yield
-    except FailedToConnectError as error:
-        remedy = "Check the output in profiles.yml, and that the server runs; `dvt debug` checks every connection"
-        raise ConnectionFailedError(_words(error), connection=connection, phase="connect", remedy=remedy) from error
+        with reaching(connection):
+            yield
     except DbtDatabaseError as error:
         remedy = "Correct the model, its hooks or what they work on; the table is as it was before"
         raise QueryError(_words(error), connection=connection, relation=relation, phase=phase, remedy=remedy) from error

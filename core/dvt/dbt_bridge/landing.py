@@ -83,7 +83,7 @@ class Target:
             result = self.loader.stage(stream, private, declared=self._declared(), batch_rows=batch_rows)
             yield private, result
         finally:
-            self._drop(private)
+            self.drop(private)
 
     @contextmanager
     def created(self, sql: str) -> Iterator[Relation]:
@@ -94,9 +94,10 @@ class Target:
             self.loader.execute([head + sql])
             yield private
         finally:
-            self._drop(private)
+            self.drop(private)
 
-    def _drop(self, private: Relation) -> None:
+    def drop(self, private: Relation) -> None:
+        """Drop a private relation; when something else has failed, that remains the error."""
         import sys
 
         in_flight = sys.exc_info()[1] is not None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbt.context.providers import generate_runtime_model_context
 
-from dvt.dbt_bridge.failures import placed
+from dvt.dbt_bridge.failures import naming
 from dvt.dbt_bridge.landing import Landing, Target, incremental_mode, is_plain, uses_own_macro
 from dvt.dbt_bridge.publishing import publish_files
 from dvt.dbt_bridge.shim.adapter import is_shim
@@ -82,10 +82,11 @@ class Lands(OnConnection):
             return self._land(model, manifest, target.loader.landing_sql(private, config), is_new_table=True)
         shaped = private.sibling(private_name(config.relation.name, f"c{config.run_id}"))
         try:
-            self._shape(model, manifest, private, shaped)
+            with naming(self.connection.name, relation=str(shaped), phase="land"):
+                self._shape(model, manifest, private, shaped)
             return self._land(model, manifest, target.loader.landing_sql(shaped, config), is_new_table=True)
         finally:
-            target.loader.drop(shaped)
+            target.drop(shaped)
 
     def _apply(self, model: Any, manifest: Any, target: Target, private: Relation, is_microbatch: bool) -> Any:
         if model.config.get("on_schema_change") not in (None, "ignore", "fail"):
@@ -131,7 +132,7 @@ class Lands(OnConnection):
         compiled = model.compiled_code
         model.compiled_code = code
         try:
-            with placed(self.connection.name, relation=str(model.relation_name), phase="land"):
+            with naming(self.connection.name, relation=str(model.relation_name), phase="land"):
                 return super().execute(model, manifest)  # type: ignore[misc]
         finally:
             model.compiled_code = compiled

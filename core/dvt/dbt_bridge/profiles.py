@@ -85,20 +85,23 @@ def load_connections(
     """
     from dbt.config.profile import read_profile
     from dbt_common.context import set_invocation_context
+    from dbt_common.exceptions import DbtBaseException
+
+    from dvt.dbt_bridge.finding import not_found
 
     set_invocation_context(dict(os.environ))  # where `env_var()` looks
     root = Path(project_dir or ".").resolve()
     folder = _profiles_folder(profiles_dir, root)
     where = folder / "profiles.yml"
     if not where.is_file():
-        raise ConfigurationError(
-            f"there is no {where}", code="DVT108", remedy="Give --profiles-dir, or run `dvt init` to make a project"
-        )
-    raw = {key: value for key, value in read_profile(str(folder)).items() if key != "config"}
+        raise not_found("", folder)
+    try:
+        raw = {key: value for key, value in read_profile(str(folder)).items() if key != "config"}
+    except DbtBaseException as error:
+        raise ConfigurationError(_said(error), code="DVT108", remedy=f"Correct {where}") from error
     name = profile or _project_profile(root) or (next(iter(raw)) if len(raw) == 1 else None)
     if name is None or name not in raw:
-        problem = "no profile is named" if name is None else f"unknown profile '{name}'"
-        raise ConfigurationError(f"{problem}: {nearest(name or '', raw)}", code="DVT109", remedy=f"See {where}")
+        raise not_found(name or "", folder)
     return _connections(raw, name, target, dict(cli_vars or {}), root, where)
 
 
@@ -130,11 +133,18 @@ def _connections(
         try:
             return dict(Profile.render_profile(raw[profile], profile, name, renderer)[1])
         except DbtBaseException as error:
-            said = " ".join(str(error).split()).removeprefix("Runtime Error ").removeprefix("Compilation Error ")
-            raise ConfigurationError(said, connection=name, remedy=f"Correct {where}") from error
+            raise ConfigurationError(_said(error), connection=name, remedy=f"Correct {where}") from error
 
     default = target or renderer.render_value(raw[profile].get("target", "default"))
     return Connections(outputs, render, str(default), root, where)
+
+
+def _said(error: BaseException) -> str:
+    """dbt's words in one line, without the kind of error in front."""
+    text = " ".join(str(error).split())
+    while text.split(" Error ")[0] in ("Runtime", "Parsing", "Compilation"):
+        text = text.split(" Error ", 1)[1]
+    return text
 
 
 def _profiles_folder(given: str | Path | None, root: Path) -> Path:

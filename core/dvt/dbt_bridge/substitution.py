@@ -8,6 +8,7 @@ dbt does not support two invocations at once in one process, and neither does th
 from __future__ import annotations
 
 import importlib
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ _TASKS = {
     "dbt.task.freshness": "FreshnessTask",
     "dbt.task.clone": "CloneTask",
 }
+_USAGE_STATISTICS = "DBT_SEND_ANONYMOUS_USAGE_STATS"
 _lock = threading.RLock()
 _depth = 0
 
@@ -44,11 +46,25 @@ def substituted() -> Iterator[None]:
         undo: list[tuple[Any, str, Any]] = []
         try:
             _substitute(undo)
-            yield
+            with _without_usage_statistics():
+                yield
         finally:
             for owner, name, original in reversed(undo):
                 setattr(owner, name, original)
             _depth -= 1
+
+
+@contextmanager
+def _without_usage_statistics() -> Iterator[None]:
+    """dvt sends none; dbt's own stay off unless the user asks for them by name."""
+    if _USAGE_STATISTICS in os.environ:
+        yield
+        return
+    os.environ[_USAGE_STATISTICS] = "false"
+    try:
+        yield
+    finally:
+        os.environ.pop(_USAGE_STATISTICS, None)
 
 
 def _substitute(undo: list[tuple[Any, str, Any]]) -> None:
@@ -56,6 +72,7 @@ def _substitute(undo: list[tuple[Any, str, Any]]) -> None:
     from dbt.parser.manifest import ManifestLoader
 
     from dvt.dbt_bridge.endings import quieter
+    from dvt.dbt_bridge.finding import profile_finder
     from dvt.dbt_bridge.shim.plugins import provide_plugins
     from dvt.dbt_bridge.tasks import CatalogTaskMixin, FederatedTaskMixin, Invocation
 
@@ -80,6 +97,7 @@ def _substitute(undo: list[tuple[Any, str, Any]]) -> None:
     replace(ManifestLoader, "get_full_manifest", _rebinding_loader(vars(ManifestLoader)["get_full_manifest"]))
     requires = importlib.import_module("dbt.cli.requires")
     replace(requires, "fire_event", quieter(requires.fire_event))
+    replace(requires, "load_profile", profile_finder(requires.load_profile))
     replace(Profile, "_credentials_from_profile", _without_options(Profile._credentials_from_profile))
 
 
@@ -119,6 +137,7 @@ def _rebinding_loader(original: Any) -> Any:
             bridge = Bridge(config, manifest)
             bridge.settings()  # a fault in dvt.yml is one of the project
             rebind(manifest, bridge.connections, bridge.dbt_connections)
+            bridge.require_drivers()
         return manifest
 
     return classmethod(get_full_manifest)
@@ -126,6 +145,7 @@ def _rebinding_loader(original: Any) -> Any:
 
 def _without_options(original: Any) -> Any:
     from dvt.dbt_bridge.failures import shown_by_dbt
+    from dvt.dbt_bridge.finding import require_adapter
     from dvt.dbt_bridge.shim.credentials import wrapped_output
     from dvt.dbt_bridge.shim.plugins import is_shim_type
 
@@ -134,6 +154,9 @@ def _without_options(original: Any) -> Any:
             with shown_by_dbt():
                 profile = wrapped_output(profile)
         else:
+            if profile.get("type"):
+                with shown_by_dbt():
+                    require_adapter(str(profile["type"]), target_name)
             profile.pop("dvt", None)
         return original(profile, profile_name, target_name)
 

@@ -19,7 +19,7 @@ from dbt_common.clients.agate_helper import merge_tables
 from dvt.dbt_bridge import runners
 from dvt.dbt_bridge.bridge import Bridge
 from dvt.dbt_bridge.checks import FederatedShow, FederatedTest, FilesFreshness
-from dvt.dbt_bridge.failures import placed, shown_by_dbt
+from dvt.dbt_bridge.failures import naming, reaching, shown_by_dbt
 from dvt.dbt_bridge.materializing import OnConnection
 from dvt.dbt_bridge.overlays import shallow
 from dvt.dbt_bridge.planning import announce_shared
@@ -88,10 +88,10 @@ class FederatedTaskMixin:
             relations = {
                 target.adapter.Relation.create_from(target.config, node).without_identifier() for node in nodes.values()
             }
-            with shown_by_dbt(), placed(name, phase="prepare"), target.adapter.connection_named("master"):
+            with shown_by_dbt(), naming(name, phase="prepare"), target.adapter.connection_named("master"):
                 self.create_schemas(target.adapter, relations)  # type: ignore[attr-defined]
                 target.adapter.set_relations_cache(list(nodes.values()), required_schemas=relations)
-        with shown_by_dbt(), placed(self.bridge.connections.default_name, phase="prepare"):
+        with shown_by_dbt(), reaching(self.bridge.connections.default_name):
             status = super().before_run(adapter, selected_uids)  # type: ignore[misc]
         announce_shared(self.bridge, selected_uids)
         return status

@@ -35,7 +35,7 @@ def _load(group: str, name: str, what: str) -> Any:
         raise ConfigurationError(
             f"no {what} for type '{name}': {nearest(name, plugins)}",
             code="DVT106",
-            remedy="Correct the type, or install the plugin that provides it",
+            remedy="Correct the type in profiles.yml, or install the plugin that provides it",
         )
     return plugins[name].load()
 

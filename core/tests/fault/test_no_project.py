@@ -68,9 +68,8 @@ def test_another_dbt(bare: Faulty, version: str | None, command: str) -> None:
         "old = m.version\n"
         "def version(name):\n"
         "    if name != 'dbt-core': return old(name)\n"
-        f"    if {version!r} is None: raise m.PackageNotFoundError(name)\n"
-        f"    return {version!r}\n"
-        "m.version = version\n"
+        + ("    raise m.PackageNotFoundError(name)\n" if version is None else f"    return {version!r}\n")
+        + "m.version = version\n"
     )
     bare.env["PYTHONPATH"] = str(folder)
     ended = bare.run(command, code=2)
@@ -113,8 +112,8 @@ def test_debug(shop: Shop) -> None:
     shop.project.env["WRONG_PASSWORD"] = "wr0ng s3cret/%"
     shop.project.secrets.append("wr0ng s3cret/%")
     shop.project.write_profile()
-    text = shop.project.run("debug", code=1)
-    check(text, "DVT210", "Check user and password", "ok    warehouse (postgres)", "FAIL  crm (postgres)")
+    ended = shop.project.run("debug", code=1)
+    check(ended, "DVT210", "Check user and password", "ok    warehouse (postgres)", "FAIL  crm (postgres)")
     checks = json.loads(shop.project.run("debug", "--json", code=1).output)["connections"]
     found = {check["connection"]: check["ok"] for check in checks}
     assert found["warehouse"]

@@ -7,6 +7,9 @@ the column's name, and leaves nothing behind.
 
 from __future__ import annotations
 
+import math
+import random
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +39,9 @@ class Matrix:
     moved: dict[tuple[str, str], tuple[Rows, Rows] | BaseException]
 
     def move(self, source: str, target: str, table: str, to: str, sql: str = "select * from src.s.t") -> int:
-        there, here = self.sources[source], self.targets[target]
+        return self.carry(self.sources[source], self.targets[target], table, to, sql)
+
+    def carry(self, there: Side, here: Side, table: str, to: str, sql: str = "select * from src.s.t") -> int:
         inp = Input(Handle("src", "s", "t"), there.connection, there.relation(table))
         with self.run.query(sql, [inp]) as query, loader_class(here.connection.type)(here.connection) as loader:
             return loader.load(query.stream, LoadConfig(here.relation(to), run_id="deadbeef")).rows
@@ -186,3 +191,79 @@ def test_sums_beyond_64_bits(matrix: Matrix, target: str) -> None:
     else:
         matrix.move(PG, target, "addends", "sums", sql)
         assert here.ask("sums", ["id", "total"]) == [["1", "27670116110564327421"]]
+
+
+@pytest.mark.parametrize("target", [PG, MY, SL])
+def test_a_value_refused_in_a_late_batch_leaves_the_old_table(matrix: Matrix, target: str) -> None:
+    there, here = matrix.sources[DK], matrix.targets[target]
+    bad = "case when n = 119999 then '2024-01-01 00:00:00.000000001' else '2024-01-01' end::timestamp_ns"
+    there.execute([f"create or replace table late as select n as id, {bad} as at from range(120000) t(n)"])
+    here.execute(["drop table if exists kept", "create table kept (id integer)", "insert into kept values (7)"])
+    matrix.run.forget(there.connection, there.relation("late"))
+    before = here.tables()
+    with pytest.raises(DataError) as caught:
+        matrix.move(DK, target, "late", "kept")
+    assert caught.value.column == "at"
+    assert here.tables() == before
+    assert here.ask("kept", ["id"]) == [["7"]]
+
+
+RANDOM_ROWS = 1000
+
+
+def _random_values() -> list[str]:
+    """Statements that fill DuckDB's table `random_values` with random bits of each type; the same in each run."""
+    generator = random.Random(20240229)
+
+    def real(code: str, width: int) -> str:
+        while True:
+            (value,) = struct.unpack(code, generator.randbytes(width))
+            if math.isfinite(value) and value:
+                return repr(value)
+
+    def text() -> str:
+        made = "".join(chr(generator.choice(characters)) for _ in range(9))
+        return "'" + made.replace("'", "''") + "'"
+
+    characters = (*range(1, 0x300), *range(0x1F600, 0x1F640))
+    rows = []
+    for number in range(RANDOM_ROWS):
+        digits = "".join(generator.choices("0123456789", k=38))
+        parts = [
+            *(str(number), f"'{real('<d', 8)}'", f"'{real('<f', 4)}'", f"'{digits[:29]}.{digits[29:]}'"),
+            *(
+                f"'-{digits[:8]}.{digits[8:38]}'",
+                str(generator.getrandbits(64) - 2**63),
+                str(generator.getrandbits(63)),
+            ),
+            f"make_timestamp({generator.randint(-62135596800000000, 253402300799999999)})",
+            text(),
+        ]
+        rows.append(f"({', '.join(parts)})")
+    declared = (
+        "id integer, d double, f float, n decimal(38,9), m decimal(38,30), i bigint, u ubigint, ts timestamp, s varchar"
+    )
+    return [
+        f"create or replace table random_values ({declared})",
+        f"insert into random_values values {', '.join(rows)}",
+    ]
+
+
+@pytest.mark.parametrize("engine", [PG, MY, SL, DK])
+def test_random_values_there_and_back(matrix: Matrix, engine: str) -> None:
+    kinds = {"d": "double", "f": "float", "n": "decimal", "m": "decimal", "i": "int", "u": "int", "ts": "timestamp"}
+    kinds["s"] = "text"
+    if engine == SL:  # it refuses decimals of which a double would lose digits
+        del kinds["n"], kinds["m"]
+    sql = f"select id, {', '.join(kinds)} from src.s.t"
+    first, middle, last = matrix.sources[DK], matrix.targets[engine], matrix.targets[DK]
+    first.execute(_random_values())
+    matrix.run.forget(first.connection, first.relation("random_values"))
+    assert matrix.carry(first, middle, "random_values", "random_there", sql) == RANDOM_ROWS
+    matrix.run.forget(middle.connection, middle.relation("random_there"))
+    assert matrix.carry(middle, last, "random_there", f"random_back_{engine}") == RANDOM_ROWS
+    for name, kind in kinds.items():
+        wanted = [spelled(kind, text) for (text,) in first.ask("random_values", [oracle(DK, kind, name)])]
+        for side, where, table in ((middle, engine, "random_there"), (last, DK, f"random_back_{engine}")):
+            found = [spelled(kind, text) for (text,) in side.ask(table, [oracle(where, kind, name)])]
+            assert [pair for pair in zip(wanted, found, strict=True) if pair[0] != pair[1]] == [], (name, table)

@@ -32,7 +32,7 @@ class CsvDecoder:
     carriers: tuple[Carrier, ...]
     relation: str
 
-    def decode(self, rows: list[memoryview]) -> pa.RecordBatch:
+    def decode(self, rows: list[bytes]) -> pa.RecordBatch:
         """One block of whole CSV rows as a batch.
 
         Raises:

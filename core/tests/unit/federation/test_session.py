@@ -321,16 +321,17 @@ def test_cancel_while_the_result_streams(start: Start) -> None:
 
 
 def test_the_budget_is_divided_and_spills(start: Start, tmp_path: Path) -> None:
-    size = 1_500_000
+    size = 2_000_000
     table = pa.table({"k": list(range(size)), "v": [f"{i:032d}" for i in range(size)]})
     servers = Servers(a={"t": table})
-    session = start(servers, memory_bytes=160 * MB, parallel_queries=2)
-    assert session.query_memory_bytes == 80 * MB
+    # DuckDB 1.5 needs more room than 2.0 to join while it spills.
+    session = start(servers, memory_bytes=240 * MB, parallel_queries=2)
+    assert session.query_memory_bytes == 120 * MB
     sql = "select x.k, x.v, y.v as w from a.s.t x join a.s.t y on x.k = y.k order by x.v desc"
     with session.query(sql, servers.inputs()) as run:
         spilled = sum(path.stat().st_size for path in (tmp_path / "work").rglob("duckdb_temp*"))
         assert spilled > 20 * MB
-        assert table.nbytes > session.query_memory_bytes / 1.4
+        assert table.nbytes > session.query_memory_bytes / 1.6
         first = run.stream.read_batch(2)
         assert first is not None
         assert first.column("k").to_pylist() == [size - 1, size - 2]

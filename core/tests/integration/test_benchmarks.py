@@ -1,0 +1,43 @@
+"""The benchmarks run, and every contender that is there gives the same result. No time is asserted."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.tpch import generator
+
+_ROOT = Path(__file__).parents[3]
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_two_cases_at_a_tiny_scale(tmp_path: Path):
+    if generator() is None:
+        pytest.skip("tpchgen-cli is not installed")
+    figures = tmp_path / "figures.json"
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "copy", "join-q5", "--scale", "0.001", "--runs", "1", "--json", figures],
+        cwd=_ROOT,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    copy, join = json.loads(figures.read_text())
+    assert (copy["case"], join["case"]) == ("copy", "join-q5")
+    assert {"dvt", "COPY | COPY, text", "COPY | COPY, binary"} <= set(copy["runs"])
+    for case in (copy, join):
+        assert case["wrong"] == []
+        ours = case["runs"]["dvt"][0]
+        assert ours["wall_s"] > 0
+        assert ours["peak_bytes"] > 1_000_000
+        if "DuckDB ATTACH" not in case["runs"]:
+            assert any(line.startswith("DuckDB ATTACH (") for line in case["missing"])
+    # lineitem at scale 0.001 has 6,005 rows: the specification's dbgen gives that number.
+    assert copy["runs"]["dvt"][0]["answer"]["figures"].split("|")[0] == "6005"
+    assert "| DuckDB ATTACH" in done.stdout or "missing: DuckDB ATTACH" in done.stdout

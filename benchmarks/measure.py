@@ -84,8 +84,9 @@ class _Sampler:
     def _run(self) -> None:
         while not self._done.wait(_SAMPLE_S):
             for pid in _tree(self._pid):
-                # An exec starts the mark anew, so that a later one may be lower.
-                self._peaks[pid] = max(self._peaks.get(pid, 0), _peak_bytes(pid))
+                # A child between fork and exec has all of its parent's memory: it counts from the second look on.
+                is_new = pid != self._pid and pid not in self._peaks
+                self._peaks[pid] = 0 if is_new else max(self._peaks.get(pid, 0), _peak_bytes(pid))
 
 
 def _tree(pid: int) -> list[int]:

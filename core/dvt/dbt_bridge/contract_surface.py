@@ -42,7 +42,7 @@ SURFACE: dict[str, dict[str, str]] = {
         "TestResultData": "* failures should_warn should_error adapter_response",
     },
     "dbt.task.show": {"ShowRunner.execute": "self compiled_node manifest"},
-    "dbt.cli.requires": {"fire_event": "e level"},
+    "dbt.cli.requires": {"fire_event": "e level", "load_profile": "project_root cli_vars"},
     "dbt.task.freshness": {"FreshnessRunner.execute": "self compiled_node manifest"},
     "dbt.task.retry": {"TASK_DICT": ""},
     "dbt.artifacts.schemas.run": {

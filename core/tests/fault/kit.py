@@ -234,7 +234,7 @@ def make_shop(server: PostgresServer, folder: Path) -> Shop:
         # Each row takes its time, so that a reader is in the middle for as long as a test wants.
         " create view slow as select g as id, (select 'n' || g from pg_sleep(0.02 + g * 0)) as name"
         " from generate_series(1, 100000) g;"
-        " create view huge as select g as id, repeat(md5(g::text), 10) as name from generate_series(1, 3000000) g;",
+        " create view huge as select g as id, repeat(md5(g::text), 10) as name from generate_series(1, 300000) g;",
     )
     password = "{{ env_var('FAULT_PASSWORD') }}"
     outputs = {

@@ -175,12 +175,16 @@ def translate(
         return ConnectionFailedError(
             text, **place, remedy="Give all outputs of this file the same `config_options`, as dbt-duckdb needs them"
         )
+    if _DISK.search(text):
+        return ResourceError(f"the disk is full: {text}", **place, remedy="Free disk space, or move the file")
     for kinds, family, remedy in _FAMILIES:
         if kind in kinds:
             return family(text, **place, remedy=remedy)
     return QueryError(text, **place)
 
 
+# The commit that fails begins with "TransactionContext Error", whatever the disk said.
+_DISK = re.compile(r"no space left|disk (?:is )?full|could not write|quota exceeded|file too large", re.IGNORECASE)
 _FAMILIES: tuple[tuple[frozenset[str], type[DvtError], str | None], ...] = (
     (frozenset({"INTERRUPT"}), InterruptedRunError, None),
     (frozenset({"Catalog", "Binder"}), RelationNotFoundError, None),

@@ -46,7 +46,11 @@ def measure(command: Sequence[str], env: Mapping[str, str], folder: Path | None 
         started = time.perf_counter()
         process = subprocess.Popen(command, env={**os.environ, **env}, cwd=folder, stdout=output, stderr=errors)
         sampler = _Sampler(process.pid)
-        _, status, usage = os.wait4(process.pid, 0)
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+        except BaseException:  # Ctrl-C or SIGTERM
+            process.kill()
+            raise
         wall_s = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
         # Not ru_maxrss: it counts what the forked child shared with this process before its exec.

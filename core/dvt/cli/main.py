@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import NoReturn
 
@@ -39,6 +40,7 @@ def main(args: list[str] | None = None) -> NoReturn:
     words = sys.argv[1:] if args is None else args
     signals.install()
     sys.excepthook = last_words
+    logging.getLogger("psycopg").setLevel(logging.CRITICAL)  # it warns of what is an error of ours a moment later
     try:
         sys.exit(_run(words))
     except KeyboardInterrupt:

@@ -103,11 +103,12 @@ class Target:
         in_flight = sys.exc_info()[1] is not None
         try:
             self.loader.drop(private)
-        except DvtError as error:
+        except DvtError:
             if not in_flight:
                 raise
             # The first failure is the one to report; what is left behind is named beside it.
-            fire_event(Note(msg=f"private relation {private} may be left behind: {error}"))
+            name = self.loader.connection.name
+            fire_event(Note(msg=f"{private} on connection {name} may be left behind: drop it if it is still there"))
 
     def close(self) -> None:
         """End the loader session and let readers of this run see the new state."""

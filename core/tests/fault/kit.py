@@ -24,7 +24,7 @@ from servers.postgres import PostgresServer
 
 _CODED = re.compile(r"DVT\d{3} .*")
 _COLOUR = re.compile("\x1b\\[[0-9;]*m")
-_PATIENCE_S = 90
+_PATIENCE_S = 60
 
 PROJECT = """\
 name: faults
@@ -39,7 +39,7 @@ sources:
   - name: crm
     config: {meta: {connection: crm}}
     schema: public
-    tables: [{name: customers}, {name: slow}, {name: huge}]
+    tables: [{name: customers}, {name: slow}, {name: brief}, {name: huge}]
 """
 MODEL = "select id, name from {{ source('crm', 'customers') }}"
 SLOW = "select id, name from {{ source('crm', 'slow') }}"
@@ -234,6 +234,8 @@ def make_shop(server: PostgresServer, folder: Path) -> Shop:
         # Each row takes its time, so that a reader is in the middle for as long as a test wants.
         " create view slow as select g as id, (select 'n' || g from pg_sleep(0.02 + g * 0)) as name"
         " from generate_series(1, 100000) g;"
+        " create view brief as select g as id, (select 'n' || g from pg_sleep(0.02 + g * 0)) as name"
+        " from generate_series(1, 300) g;"
         " create view huge as select g as id, md5('a' || g) || md5('b' || g) || md5('c' || g) || md5('d' || g) || md5('e' || g) || md5('f' || g) as name from generate_series(1, 300000) g;",
     )
     password = "{{ env_var('FAULT_PASSWORD') }}"

@@ -50,7 +50,10 @@ def test_unknown_connection_of_a_seed(shop: Shop) -> None:
 
 def test_unknown_connection_of_a_snapshot(shop: Shop) -> None:
     shop.project.write(
-        snapshots__s__sql="{% snapshot s %}{{ config(strategy='check', unique_key='id', check_cols='all', meta={'connection': 'erb'}) }}"
+        snapshots__s__sql=(
+            "{% snapshot s %}{{ config(strategy='check', unique_key='id', check_cols='all',"
+            " meta={'connection': 'erb'}) }}"
+        )
         + MODEL
         + "{% endsnapshot %}"
     )

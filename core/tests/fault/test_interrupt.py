@@ -46,7 +46,9 @@ def test_while_the_engine_computes(shop: Shop) -> None:
 def test_while_the_result_is_loaded(shop: Shop) -> None:
     shop.build_old()
     shop.project.write(
-        models__m__sql="select a.id, r.range::varchar as name from {{ source('crm', 'customers') }} a, range(200000000) r"
+        models__m__sql=(
+            "select a.id, r.range::varchar as name from {{ source('crm', 'customers') }} a, range(200000000) r"
+        )
     )
     running = shop.project.start("run")
     running.until(lambda: shop.active("copy%from stdin"), "loading")
@@ -116,7 +118,10 @@ def test_fail_fast_ends_the_others(shop: Shop) -> None:
     shop.build_old()
     shop.project.write(
         models__m__sql=SLOW,
-        models__bad__sql="{{ config(pre_hook='select pg_sleep(2)') }} select id, 1/0::int as x, error('broken on purpose') as e from {{ source('crm', 'customers') }}",
+        models__bad__sql=(
+            "{{ config(pre_hook='select pg_sleep(2)') }} select id, 1/0::int as x,"
+            " error('broken on purpose') as e from {{ source('crm', 'customers') }}"
+        ),
     )
     ended = shop.project.run("run", "--fail-fast", "--threads", "2", code=1)
     assert "broken on purpose" in ended.output

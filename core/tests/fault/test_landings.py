@@ -7,7 +7,7 @@ import signal
 
 import pytest
 from fault.cut_off import cut_off
-from fault.kit import MODEL, SLOW, Shop, dying_server
+from fault.kit import MODEL, Shop, dying_server
 
 pytestmark = pytest.mark.postgres
 
@@ -30,7 +30,8 @@ def test_may_not_create(shop: Shop) -> None:
     shop.build_old()
     role = f"writer_{shop.dw}"
     shop.warehouse(
-        f"create role {role} login password 'wr1ter pass'; grant usage on schema analytics to {role}; grant select on analytics.m to {role};"
+        f"create role {role} login password 'wr1ter pass'; grant usage on schema"
+        f" analytics to {role}; grant select on analytics.m to {role};"
     )
     shop.project.env["WRITER"] = "wr1ter pass"
     shop.project.secrets.append("wr1ter pass")
@@ -58,11 +59,12 @@ def test_a_server_that_dies(shop: Shop, when: str) -> None:
     with dying_server() as server:
         server.psql(
             "postgres",
-            "create schema analytics; create table analytics.m (id int, name text); insert into analytics.m values (7, 'old');",
+            "create schema analytics; create table analytics.m (id int, name text); insert"
+            " into analytics.m values (7, 'old');",
         )
         with_mart(shop, host=server.host, port=server.port, dbname="postgres")
         model = (
-            SLOW
+            "select id, name from {{ source('crm', 'brief') }}"
             if when == "before"
             else "select c.id, r.range::varchar as name from {{ source('crm', 'customers') }} c, range(200000000) r"
         )
@@ -73,20 +75,12 @@ def test_a_server_that_dies(shop: Shop, when: str) -> None:
         else:
             busy = "select 1 from pg_stat_activity where state = 'active' and query ilike 'copy%from stdin%'"
             running.until(lambda: server.psql("postgres", busy), "loading")
-        if when == "before":
-            shop.source("create or replace view slow as select 1 as id, 'x'::text as name;")
         os.kill(server.pid(), signal.SIGQUIT)
-        if when == "before":
-            shop.source(
-                f"select pg_cancel_backend(pid) from pg_stat_activity where datname = '{shop.crm}' and query ilike 'copy%'"
-            )
         ended = running.wait()
         assert ended.code == 1, ended.output
         message = ended.message()
-        assert "node m" in message
-        if when == "during":
-            assert "connection mart" in message
-            assert "DVT220" in message
+        for word in ("DVT2", "node m", "connection mart"):
+            assert word in message
     shop.check_clean()
 
 
@@ -151,7 +145,10 @@ def test_a_constraint_on_the_old_table(shop: Shop) -> None:
     shop.build_old()
     shop.warehouse("alter table analytics.m add constraint short check (length(name) < 4), add primary key (id);")
     shop.project.write(
-        models__m__sql="{{ config(materialized='incremental', unique_key='id') }} select id, 'much too long' as name from {{ source('crm', 'customers') }}"
+        models__m__sql=(
+            "{{ config(materialized='incremental', unique_key='id') }} select id, 'much too"
+            " long' as name from {{ source('crm', 'customers') }}"
+        )
     )
     refused(shop, "DVT300", "connection warehouse", 'check constraint "short"')
     shop.check_whole()

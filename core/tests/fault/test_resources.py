@@ -74,7 +74,7 @@ def test_a_landing_on_a_full_disk(shop: Shop) -> None:
     """A file of SQLite or DuckDB that cannot grow."""
     for name in ("erp", "lake"):
         shop.project.write(
-            **{"models__m__sql": "{{ config(meta={'connection': '" + name + "'}) }}" + SORTED.split(" order")[0]}
+            models__m__sql="{{ config(meta={'connection': '" + name + "'}) }}" + SORTED.split(" order")[0]
         )
         ended = shop.project.run("run", code=1, before=small_files)
         message = ended.message()

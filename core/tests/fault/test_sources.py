@@ -82,7 +82,8 @@ def test_no_privilege(shop: Shop) -> None:
 def test_a_query_that_fails_on_the_server(shop: Shop) -> None:
     shop.build_old()
     shop.source(
-        "drop table customers; create view customers as select g as id, (10 / (3 - g))::text as name from generate_series(1, 5) g;"
+        "drop table customers; create view customers as select g as id, (10 / (3 -"
+        " g))::text as name from generate_series(1, 5) g;"
     )
     refused(shop, "division by zero", "nullif")
 
@@ -142,6 +143,10 @@ def test_a_macro_that_asks_a_source_that_is_down(shop: Shop) -> None:
     refused(shop, "DVT200", "Check host and port")
 
 
+# dbt's own: `show` ends as a command that could not run, and `compile` reads nothing.
+_CODES = {"compile": 0, "show": 2}
+
+
 @pytest.mark.parametrize("words", [("compile",), ("show", "--select", "m"), ("plan",), ("test",), ("docs", "generate")])
 def test_other_commands(shop: Shop, words: tuple[str, ...]) -> None:
     shop.build_old()
@@ -150,7 +155,7 @@ def test_other_commands(shop: Shop, words: tuple[str, ...]) -> None:
     columns = "models: [{name: m, columns: [{name: id, data_tests: [{relationships: {to: \"source('crm', 'customers')\", field: id}}]}]}]\n"
     shop.project.write(models__m__yml=columns)
     compiled = words[0] in ("compile", "docs")  # which do not read the source
-    ended = shop.project.run(*words, code=0 if words[0] == "compile" else 1)
+    ended = shop.project.run(*words, code=_CODES.get(words[0], 1))
     if not compiled:
         message = ended.message()
         assert "connection crm" in message

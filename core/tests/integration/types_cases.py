@@ -223,7 +223,7 @@ SQLITE = (
         ("'a' || char(0) || 'b'", "postgres"),
         ("x'ff'", "all"),
         "printf('%.5000000c', 'x')",
-    ),  # fmt: skip
+    ),
     case("c_blob", "blob", "bytes", f"x'{_BYTES}'", "x''", ("'text'", "all")),
     case(
         "c_dec", "decimal(10,2)", "decimal", "1.1", "99999999.99", "7", "'1.50'", ("1.005", "all"), ("123456789", "all")
@@ -298,7 +298,7 @@ DUCKDB = (
         ("'0044-03-15 (BC)'", _OUT),
         ("'10000-01-01'", _OUT),
         ("'5881580-07-10'", "postgres mariadb sqlite"),
-    ),  # fmt: skip
+    ),
     case("c_time", "time", "time", "'23:59:59.999999'", ("'24:00:00'", _OUT)),
     case("c_timetz", "timetz", "text", "'12:00:00.5+05:30'"),
     case(

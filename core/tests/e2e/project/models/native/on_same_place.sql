@@ -1,1 +1,1 @@
-select count(*) > 0 as is_there from {{ source('again', 'hook_log') }}
+select count(*) >= 0 as is_there from {{ source('again', 'hook_log') }}

@@ -71,9 +71,7 @@ def _interval(text: str) -> str:
     """Months, days and microseconds; the targets without intervals hold ISO 8601 text."""
     if not text.startswith("P"):
         return text
-    found = re.fullmatch(
-        r"P(?:(-?\d+)Y)?(?:(-?\d+)M)?(?:(-?\d+)D)?(?:T(?:(-?\d+)H)?(?:(-?\d+)M)?(?:(-?[\d.]+)S)?)?", text
-    )
+    found = re.fullmatch(r"P(?:(-?\d+)Y)?(?:(-?\d+)M)?(?:(-?\d+)D)?(?:T(?:(-?\d+)H)?(?:(-?\d+)M)?(?:(-?[\d.]+)S)?)?", text)
     assert found, text
     years, months, days, hours, minutes = (int(part or 0) for part in found.groups()[:5])
     micros = Decimal(found[6] or 0) * 1_000_000 + (hours * 60 + minutes) * 60_000_000
@@ -98,19 +96,13 @@ def _day_times(text: str) -> str:
 
 SPELLINGS: dict[str, tuple[Callable[[str], str], str]] = {
     "boolean": (_boolean, "MySQL and SQLite have no boolean: they keep 1 and 0"),
-    "decimal": (
-        _decimal,
-        "zeros behind the last digit belong to the type's scale; SQLite keeps a number without scale",
-    ),
+    "decimal": (_decimal, "zeros behind the last digit belong to the type's scale; SQLite keeps a number without scale"),
     "double": (_double, "the same 64 bits are spelled 1e15, 1E+15 or 1000000000000000; compared as bits"),
     "float": (_float, "MySQL and SQLite show the double of the same value; compared as the 32 bits"),
     "bytes": (str.lower, "hexadecimal digits of either case"),
     "date": (_moment, "BC is spelled BC or (BC)"),
     "time": (_moment, "zeros behind the last digit of a fraction are shown or not"),
-    "timestamp": (
-        _moment,
-        "zeros behind the last digit of a fraction, BC, and the zone of an instant in UTC: +00 or +00:00",
-    ),
+    "timestamp": (_moment, "zeros behind the last digit of a fraction, BC, and the zone of an instant in UTC: +00 or +00:00"),
     "interval": (_interval, "months, days and microseconds; ISO 8601 text where the engine has no intervals"),
     "list": (_nested, "an array, or its JSON text: white space, and zeros behind the last digit of a decimal"),
     "nested": (_day_times, "JSON text; ISO 8601 has T or a space between day and time"),
@@ -121,3 +113,5 @@ SPELLINGS: dict[str, tuple[Callable[[str], str], str]] = {
 def spelled(kind: str, text: str | None) -> str | None:
     """One spelling for a text of either side; a kind that is not in the table is compared as it is."""
     return text if text is None or kind not in SPELLINGS else SPELLINGS[kind][0](text)
+
+

@@ -78,9 +78,7 @@ class MariaDB(Side):
     def ask(self, table: str, expressions: list[str]) -> Rows:
         shown = (f"coalesce(hex(cast({e} as char character set utf8mb4)), 'NULL')" for e in expressions)
         query = f"set time_zone = '+00:00'; select {', '.join(shown)} from {table} order by id"
-        return [
-            [_unhexed(cell) for cell in line.split("\t")] for line in self._server.query(query, self._name).split("\n")
-        ]
+        return [[_unhexed(cell) for cell in line.split("\t")] for line in self._server.query(query, self._name).split("\n")]
 
     def tables(self) -> set[str]:
         return set(self._server.query("show tables", self._name).split())

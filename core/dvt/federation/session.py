@@ -10,11 +10,12 @@ from types import TracebackType
 from typing import Any
 
 from dvt.connections.connection import Connection
-from dvt.errors import DvtError, InterruptedRunError
+from dvt.errors import DvtError, InterruptedRunError, PlanError
 from dvt.federation.cancel import CancelScope
 from dvt.federation.descriptions import Descriptions
 from dvt.federation.engines.base import BaseEngine, EngineLimits
 from dvt.federation.extraction import Extraction, ExtractorFactory, ScanStats
+from dvt.federation.plan.hints import add_hint
 from dvt.federation.plan.model import Input, QueryPlan
 from dvt.federation.plan.planner import plan_query
 from dvt.federation.registry import engine_class, extractor_class
@@ -144,6 +145,9 @@ class RunSession:
                     extraction = Extraction(engine, self._factory, self._shared, scope, self._can_share)
                     with extraction.extracted(units) as scans, engine.execute(sql, batch_rows) as stream:
                         yield QueryRun(stream, plan, scans)
+            except PlanError as error:
+                add_hint(error, plan, self.describe)
+                raise
             finally:
                 for unit in units:
                     self._shared.done(unit)

@@ -236,7 +236,8 @@ def make_shop(server: PostgresServer, folder: Path) -> Shop:
         " from generate_series(1, 100000) g;"
         " create view brief as select g as id, (select 'n' || g from pg_sleep(0.02 + g * 0)) as name"
         " from generate_series(1, 300) g;"
-        " create view huge as select g as id, md5('a' || g) || md5('b' || g) || md5('c' || g) || md5('d' || g) || md5('e' || g) || md5('f' || g) as name from generate_series(1, 300000) g;",
+        " create view huge as select g as id, md5('a' || g) || md5('b' || g) || md5('c' || g) || md5('d' || g) ||"
+        " md5('e' || g) || md5('f' || g) as name from generate_series(1, 300000) g;",
     )
     password = "{{ env_var('FAULT_PASSWORD') }}"
     outputs = {

@@ -61,7 +61,7 @@ def test_a_missing_column(shop: Shop) -> None:
     ended = shop.project.run("run", code=1)
     assert "node m" in ended.message()
     assert '"name" not found' in ended.message()
-    assert "title" in ended.output  # what there is instead
+    assert "public.customers of connection crm: known: id, title" in ended.message()
     shop.check_whole()
 
 
@@ -152,7 +152,8 @@ def test_other_commands(shop: Shop, words: tuple[str, ...]) -> None:
     shop.build_old()
     shop.project.outputs["crm"]["port"] = free_port()
     shop.project.write_profile()
-    columns = "models: [{name: m, columns: [{name: id, data_tests: [{relationships: {to: \"source('crm', 'customers')\", field: id}}]}]}]\n"
+    test = "{relationships: {arguments: {to: \"source('crm', 'customers')\", field: id}}}"
+    columns = "models: [{name: m, columns: [{name: id, data_tests: [" + test + "]}]}]\n"
     shop.project.write(models__m__yml=columns)
     compiled = words[0] in ("compile", "docs")  # which do not read the source
     ended = shop.project.run(*words, code=_CODES.get(words[0], 1))

@@ -19,6 +19,7 @@ from dvt.federation.staging.address import ScanUnit
 from dvt.federation.stream import ColumnSchema, RowStream
 
 MANIFEST = "manifest.json"
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 
 
 @dataclass(frozen=True)
@@ -103,10 +104,10 @@ def _disk_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in _OF_THE_DISK:
             raise
         raise ResourceError(
-            f"the disk is full while staging into {folder.parent}",
+            f"the disk takes no more while staging into {folder.parent} ({error.strerror})",
             phase="stage",
             remedy="Free disk space, or set staging_folder in dvt.yml to a larger disk",
         ) from error

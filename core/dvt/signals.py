@@ -1,8 +1,8 @@
 """Signals that end a command: the first one cancels and cleans up, further ones do not break into that.
 
-Python raises from a signal handler wherever the main thread happens to be. In a callback or a finaliser that exception is
-lost, and when another thread received the signal, a main thread that waits for a lock does not wake. So the signal is
-repeated until someone has taken it up with `ending`.
+Python raises from a signal handler wherever the main thread happens to be. In a callback or a finaliser that exception
+is lost, and when another thread received the signal, a main thread that waits for a lock does not wake. So the signal
+is repeated until someone has taken it up with `ending`.
 """
 
 from __future__ import annotations

@@ -82,8 +82,7 @@ def _services(suite: Suite) -> Iterator[dict[str, str]]:
         yield {}
         return
     sys.path.append(str(Path(__file__).parents[1]))  # the servers of the other tests
-    from postgres_database import DATABASE, USERS, prepared_server
+    from postgres_database import environment, prepared_server
 
     with prepared_server() as server:
-        place = {"HOST": server.host, "PORT": str(server.port), "USER": server.user, "PASS": server.password}
-        yield {**{f"POSTGRES_TEST_{key}": value for key, value in {**place, "DATABASE": DATABASE}.items()}, **USERS}
+        yield environment(server)

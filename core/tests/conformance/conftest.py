@@ -33,9 +33,9 @@ def test_data_dir(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
     """A copy of the data files beside the base class: dbt's own fixture looks beside the test module."""
     base = next(cls for cls in request.cls.__mro__ if cls.__module__.startswith("dbt.tests.adapter"))
     data = Path(inspect.getfile(base)).parent / "data"
-    folder = tmp_path_factory.mktemp("data")
-    if data.is_dir():
-        shutil.copytree(data, folder, dirs_exist_ok=True)
+    folder = tmp_path_factory.mktemp("beside") / "data"
+    if data.is_dir():  # where there are none, the tests make the folder themselves
+        shutil.copytree(data, folder)
     return folder
 
 

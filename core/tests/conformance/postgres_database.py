@@ -11,15 +11,24 @@ from pathlib import Path
 from servers.postgres import PostgresServer, start, stop
 
 DATABASE = "dbt"
-# The variables under which dbt's tests look the roles up.
-USERS = {f"DBT_TEST_USER_{number}": f"dbt_test_user_{number}" for number in (1, 2, 3)}
+USER = "root"  # the hook tests compare with this very name
+_MIXED_CASE = "dbtMixedCase"
+_USERS = {f"DBT_TEST_USER_{number}": f"dbt_test_user_{number}" for number in (1, 2, 3)}
+
+
+def environment(server: PostgresServer) -> dict[str, str]:
+    """The variables under which dbt's tests look up the server and the roles."""
+    place = {"HOST": server.host, "PORT": str(server.port), "USER": USER, "PASS": server.password}
+    return {**{f"POSTGRES_TEST_{key}": value for key, value in {**place, "DATABASE": DATABASE}.items()}, **_USERS}
 
 
 def prepare(server: PostgresServer) -> None:
-    """Make the roles and the database on a fresh server."""
-    for user in USERS.values():
+    """Make the roles and the databases on a fresh server."""
+    for user in _USERS.values():
         server.psql("postgres", f"create role {user};")
+    server.psql("postgres", f"create role {USER} superuser login password $password${server.password}$password$;")
     server.create_database(DATABASE)
+    server.create_database(_MIXED_CASE)
     # A failed test may leave a transaction open; the tests after it must fail on its locks, not wait for them.
     server.psql("postgres", f"alter database {DATABASE} set lock_timeout to '20s';")
 

@@ -38,6 +38,9 @@ _NOISE = (
     (re.compile(r"Try 'd[bv]t "), "Try '"),
     (re.compile(r"Usage: d[bv]t "), "Usage: "),
 )
+# Lines that stand or not by chance: advice about slow parsing, and connections of finished threads that a later
+# thread with the same id has taken over or not.
+_BY_CHANCE = re.compile(r"^\[HINT\] Your parse is taking a long time|^CANCEL query ")
 
 
 @dataclass(frozen=True)
@@ -148,7 +151,8 @@ def _run(folder: Path, server: subprocess.Popen[str], words: tuple[str, ...]) ->
     server.stdin.write(json.dumps(request) + "\n")
     server.stdin.flush()
     code = int(server.stdout.readline())
-    return Ended(code, [_plain(line, folder) for line in output.read_text().splitlines()])
+    lines = [_plain(line, folder) for line in output.read_text().splitlines()]
+    return Ended(code, [line for line in lines if not _BY_CHANCE.search(line)])
 
 
 def _plain(text: str, folder: Path) -> str:

@@ -6,8 +6,7 @@ import logging
 import sys
 from typing import NoReturn
 
-from dvt import __version__, exit_codes
-from dvt.cli import signals
+from dvt import __version__, exit_codes, signals
 from dvt.cli.last_words import last_words
 
 # Commands of ours, by module; everything else is dbt's.
@@ -44,6 +43,7 @@ def main(args: list[str] | None = None) -> NoReturn:
     try:
         sys.exit(_run(words))
     except KeyboardInterrupt:
+        signals.ending()
         print("dvt: interrupted", file=sys.stderr)
         sys.exit(exit_codes.INTERRUPTED)
 

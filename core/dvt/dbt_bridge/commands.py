@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from dvt import exit_codes
+from dvt import exit_codes, signals
 
 
 def dbt_group() -> click.Group:
@@ -66,6 +66,7 @@ def _is_interrupt(error: Any) -> bool:
 
 def _ended(signal: Any) -> int:
     """Say that a signal ended the command; gives the exit code."""
+    signals.ending()
     code = exit_codes.TERMINATED if isinstance(signal, SystemExit) else exit_codes.INTERRUPTED
     word = "terminated" if code == exit_codes.TERMINATED else "interrupted"
     print(f"dvt: {word}; running queries were cancelled, old tables are whole", file=sys.stderr)

@@ -10,6 +10,7 @@ from dbt.events.types import MainEncounteredError, MainStackTrace
 from dbt_common.events.base_types import EventLevel
 from dbt_common.exceptions import DbtBaseException
 
+from dvt import signals
 from dvt.connections.secrets import redact
 from dvt.dbt_bridge.failures import as_internal
 from dvt.errors import DvtError
@@ -32,6 +33,7 @@ def quieter(fire_event: Callable[..., None]) -> Callable[..., None]:
             return
         if isinstance(event, MainEncounteredError):
             if isinstance(error, (KeyboardInterrupt, SystemExit)):
+                signals.ending()
                 return  # the command's own line says it
             if isinstance(error, DvtError):
                 event = MainEncounteredError(exc=str(error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,6 +17,7 @@ from dbt.task.snapshot import SnapshotRunner
 from dbt.task.test import TestRunner
 from dbt_common.clients.agate_helper import merge_tables
 
+from dvt import signals
 from dvt.dbt_bridge import runners
 from dvt.dbt_bridge.bridge import Bridge
 from dvt.dbt_bridge.checks import FederatedShow, FederatedTest, FilesFreshness
@@ -125,6 +127,8 @@ class FederatedTaskMixin:
 
     def _cancel_connections(self, pool: Any) -> None:
         """Cancel on every connection and in the engine, then as dbt does on the default one."""
+        if isinstance(sys.exc_info()[1], (KeyboardInterrupt, SystemExit)):
+            signals.ending()
         self.bridge.cancel()
         for target in self.bridge.dbt_connections.opened():
             if target.name != self.bridge.connections.default_name and target.adapter.is_cancelable():

@@ -24,7 +24,7 @@ from servers.postgres import PostgresServer
 
 _CODED = re.compile(r"DVT\d{3} .*")
 _COLOUR = re.compile("\x1b\\[[0-9;]*m")
-_PATIENCE_S = 60
+_PATIENCE_S = 90
 
 PROJECT = """\
 name: faults

@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ from dvt.identifiers import Relation, quote
 from dvt.types.duckdb import SESSION_SETTINGS
 
 _SOURCE = "dvt_source"
+_INTERRUPT_EVERY_S = 0.05
 
 
 class DuckDBEngine(BaseEngine):
@@ -145,8 +147,17 @@ class DuckDBEngine(BaseEngine):
         """End whatever runs, from another thread; nothing runs in this session afterwards."""
         with self._lock:
             self._is_interrupted = True
-            for cursor in self._cursors:
-                cursor.interrupt()
+        threading.Thread(target=self._keep_interrupting, daemon=True, name="dvt-interrupt").start()
+
+    def _keep_interrupting(self) -> None:
+        # DuckDB forgets an interrupt that comes a moment before a statement begins, so one is not enough.
+        while True:
+            with self._lock:
+                if self._is_closed or not self._cursors:
+                    return
+                for cursor in self._cursors:
+                    cursor.interrupt()
+            time.sleep(_INTERRUPT_EVERY_S)
 
     def close(self) -> None:
         """End the session and delete its spill folder. Closing twice is allowed."""

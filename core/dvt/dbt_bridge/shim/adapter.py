@@ -13,7 +13,7 @@ from dbt_common.clients.agate_helper import DEFAULT_TYPE_TESTER
 
 from dvt.dbt_bridge.failures import shown_by_dbt
 from dvt.dbt_bridge.shim.dialects import DIALECTS, ShimDialect
-from dvt.dbt_bridge.shim.manager import ShimConnectionManager, base_type
+from dvt.dbt_bridge.shim.manager import ShimConnectionManager
 from dvt.federation.registry import loader_class
 from dvt.federation.stream import ColumnSchema
 from dvt.identifiers import Relation, quote
@@ -221,6 +221,3 @@ def adapter_class(type_: str) -> type[ShimAdapter]:
 def is_shim(adapter: Any) -> bool:
     """Whether an adapter is one of dvt's own."""
     return isinstance(adapter, ShimAdapter)
-
-
-__all__ = ["ShimAdapter", "adapter_class", "base_type", "is_shim"]

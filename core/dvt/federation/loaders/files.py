@@ -36,18 +36,12 @@ class FilesLoader(BaseLoader):
         with self._errors(config.relation):
             if config.mode not in ("table", "append"):
                 raise UnsupportedError(f"files take no {config.mode}", remedy="Use materialized: table, or append")
-            self.ensure_schema(config.relation)
-            private = self.private_relation(config)
-        result = self.stage(stream, private, declared=config.declared, batch_rows=config.streaming_batch_size)
-        try:
-            self.publish(private, config)
-        finally:
-            self.drop(private)
-        return result
+        return super().load(stream, config)
 
     def private_relation(self, config: LoadConfig) -> Relation:
         """The run-scoped name under which a target's file is staged, of the target's format."""
-        format_, path = target_file(self.connection, config.relation)
+        with self._errors(config.relation):
+            format_, path = target_file(self.connection, config.relation)
         stem = path.name.removesuffix(f".{format_}")
         name = private_name(stem, config.run_id, self.spec.max_identifier_bytes)
         return config.relation.sibling(str(Path(config.relation.name).with_name(f"{name}.{format_}")))

@@ -15,9 +15,6 @@ def command(context: click.Context) -> int:
 
     check_dbt()  # before anything of dbt's is imported
 
-    from dvt.dbt_bridge.contract import check_dbt
-
-    check_dbt()
     from dvt.dbt_bridge.commands import dbt_group, exit_code_of
     from dvt.dbt_bridge.plan_command import plan_command
     from dvt.dbt_bridge.substitution import substituted

@@ -66,12 +66,12 @@ SPEC = ConnectionSpec(
     place=_place,
     max_identifier_bytes=64,
 )
-_MARIADB = dataclasses.replace(SPEC, type="mariadb")
+MARIADB_SPEC = dataclasses.replace(SPEC, type="mariadb")
 
 
 def spec_for(type_: str) -> ConnectionSpec:
     """The spec under the type's own name."""
-    return _MARIADB if type_ == "mariadb" else SPEC
+    return MARIADB_SPEC if type_ == "mariadb" else SPEC
 
 
 def default_database(connection: Connection) -> str | None:

@@ -93,7 +93,7 @@ class DbtConnections:
             return list(self._open.values())
 
     def _default(self) -> DbtConnection:
-        own = package_macros(self._config, [OWN_PACKAGE], set())
+        own = package_macros(self._config, OWN_PACKAGE)
         return DbtConnection(self._config.target_name, self._config, get_adapter(self._config), own)
 
     def _another(self, name: str) -> DbtConnection:

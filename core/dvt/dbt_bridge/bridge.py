@@ -6,17 +6,18 @@ import os
 import threading
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dvt.dbt_bridge.adapters import DbtConnection, DbtConnections
-from dvt.dbt_bridge.engine_adapter import register_engine
 from dvt.dbt_bridge.handles import HandleBook
 from dvt.dbt_bridge.profiles import connections_of
 from dvt.dbt_bridge.routing import Router
-from dvt.federation.loaders.base import BaseLoader
 from dvt.federation.registry import loader_class
-from dvt.federation.session import RunSession
 from dvt.federation.settings import ProjectSettings, load_settings
+
+if TYPE_CHECKING:
+    from dvt.federation.loaders.base import BaseLoader
+    from dvt.federation.session import RunSession
 
 # dbt's own test suites run with it, as an oracle for the federated path.
 FORCE_FEDERATED = "DVT_FORCE_FEDERATED"
@@ -49,6 +50,8 @@ class Bridge:
         """The compute engine as dbt's compiler sees it."""
         with self._lock:
             if self._engine is None:
+                from dvt.dbt_bridge.engine_adapter import register_engine
+
                 self._engine = register_engine(self)
             return self._engine
 
@@ -57,6 +60,8 @@ class Bridge:
         """The run's federation session."""
         with self._lock:
             if self._session is None:
+                from dvt.federation.session import RunSession
+
                 settings = self.settings()
                 self._session = RunSession(
                     settings.staging_folder(Path(self.config.project_root) / self.config.target_path),

@@ -36,7 +36,7 @@ def run_dbt_command(words: list[str]) -> int:
     """
     from dvt.dbt_bridge.substitution import substituted
 
-    with substituted():
+    with substituted(words):
         return exit_code_of(dbt_group(), words, "dvt")
 
 

@@ -21,9 +21,12 @@ SUPPORTED = ((1, 10), (1, 12))  # from, up to and including
 _OTHER_DISTRIBUTIONS = ("dbt", "dbt-oss")
 
 
-@lru_cache(maxsize=1)
-def check_dbt() -> None:
+@lru_cache
+def check_dbt(unused: frozenset[str] = frozenset()) -> None:
     """Refuse a dbt-core that the bridge was not made for.
+
+    Args:
+        unused: Modules that the command at hand does not need; they are not imported for the check.
 
     Raises:
         ConfigurationError: dbt-core is missing, of an unsupported version, or without a method that the bridge needs.
@@ -41,6 +44,8 @@ def check_dbt() -> None:
         )
         raise _unsupported(f"dbt-core {found} has no Python tasks{over}")
     for module, names in SURFACE.items():
+        if module in unused:
+            continue
         for name, parameters in names.items():
             _check(found, module, name, parameters)
 

@@ -99,7 +99,8 @@ SURFACE: dict[str, dict[str, str]] = {
         "FACTORY.adapters": "",
         "FACTORY.lock": "",
         "FACTORY.get_plugin_by_name": "name",
-        "FACTORY.get_include_paths": "name",
+        "FACTORY.get_adapter_package_names": "name",
+        "FACTORY.packages": "",
         "load_plugin": "name",
     },
     "dbt.adapters.base.impl": {

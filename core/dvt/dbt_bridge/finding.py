@@ -12,7 +12,7 @@ from dbt_common.exceptions import DbtBaseException
 
 from dvt.dbt_bridge.failures import shown_by_dbt
 from dvt.errors import ConfigurationError, MissingDriverError, nearest
-from dvt.federation.registry import extractor_class, known_types
+from dvt.federation.registry import connection_spec, known_types
 
 # dbt has no class of its own for this error.
 _NO_PROFILE = "Could not find profile named"
@@ -70,7 +70,7 @@ def require_adapter(type_: str, connection: str) -> None:
     if _is_installed(f"dbt.adapters.{type_}"):
         return
     if type_ in known_types():
-        spec = extractor_class(type_).spec_for(type_)
+        spec = connection_spec(type_)
         raise MissingDriverError(
             f"no dbt adapter for type {type_} is installed",
             connection=connection,

@@ -14,6 +14,7 @@ from dbt.parser.read_files import load_source_file
 from dbt.parser.search import FileBlock
 
 OWN_PACKAGE = Path(__file__).parent / "include"
+_parsed: dict[Path, dict[str, Any]] = {}
 
 
 def plugin_macros(config: Any, type_: str, known_packages: set[str]) -> dict[str, Any]:
@@ -24,19 +25,22 @@ def plugin_macros(config: Any, type_: str, known_packages: set[str]) -> dict[str
         type_: The adapter's type.
         known_packages: Packages whose macros the manifest has.
     """
-    return package_macros(config, [*FACTORY.get_include_paths(type_), OWN_PACKAGE], known_packages)
-
-
-def package_macros(config: Any, folders: list[Path], known_packages: set[str]) -> dict[str, Any]:
-    """Parse the macros of package folders, skipping packages that are known."""
-    bare = copy.copy(config)
-    bare.dependencies = None
+    names = [name for name in FACTORY.get_adapter_package_names(type_) if name not in known_packages]
     found: dict[str, Any] = {}
-    for folder in folders:
-        for name, project in bare.load_projects([folder]):
-            if name not in known_packages:
-                found.update(_parse(project))
+    for folder in (*(FACTORY.packages[name] for name in names), OWN_PACKAGE):
+        found.update(package_macros(config, folder))
     return found
+
+
+def package_macros(config: Any, folder: Path) -> dict[str, Any]:
+    """The macros of an installed package; they are parsed once in a process, for they are the same for every config."""
+    if folder not in _parsed:
+        bare = copy.copy(config)
+        bare.dependencies = None
+        _parsed[folder] = {}
+        ((_, project),) = bare.load_projects([folder])
+        _parsed[folder] = _parse(project)
+    return _parsed[folder]
 
 
 def _parse(project: Any) -> dict[str, Any]:

@@ -9,8 +9,7 @@ from dbt.context.providers import generate_runtime_model_context
 from dvt.dbt_bridge.failures import naming
 from dvt.dbt_bridge.landing import Landing, Target, incremental_mode, is_plain, uses_own_macro
 from dvt.dbt_bridge.publishing import publish_files
-from dvt.dbt_bridge.shim.adapter import is_shim
-from dvt.dbt_bridge.shim.batches import delete_batch_sql
+from dvt.dbt_bridge.shim.plugins import is_shim
 from dvt.dbt_bridge.wrapping import select_from
 from dvt.errors import UnsupportedError
 from dvt.identifiers import Relation, private_name
@@ -95,6 +94,8 @@ class Lands(OnConnection):
                 remedy="Use ignore or fail, or run with --full-refresh after a change of columns",
             )
         if is_microbatch:
+            from dvt.dbt_bridge.shim.batches import delete_batch_sql
+
             config = target.load_config("append", full_refresh=False)
             first = [delete_batch_sql(model, config.relation, target.loader.connection.dialect)]
         else:

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 from dbt.node_types import NodeType
 from dbt_common.exceptions import DbtBaseException
 
-from dvt.dbt_bridge.compilation import FederatedCompiler
 from dvt.errors import DvtError
-from dvt.federation.plan.model import QueryPlan
 
 if TYPE_CHECKING:
     from dvt.dbt_bridge.bridge import Bridge
+    from dvt.federation.plan.model import QueryPlan
 
 _SHARING = (NodeType.Model, NodeType.Snapshot, NodeType.Test)
 
@@ -27,6 +26,8 @@ def plan_node(bridge: Bridge, node: Any) -> QueryPlan:
     Raises:
         PlanError: The node's SQL cannot be planned, or a macro in it reads data while it is compiled.
     """
+    from dvt.dbt_bridge.compilation import FederatedCompiler
+
     private = copy.copy(node)
     private.compiled, private.compiled_code = False, None
     private.extra_ctes, private.extra_ctes_injected = [], False

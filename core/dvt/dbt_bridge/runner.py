@@ -19,5 +19,5 @@ class dvtRunner(dbtRunner):
 
     def invoke(self, args: list[str], **kwargs: Any) -> dbtRunnerResult:
         """Run one command; arguments and result are those of `dbtRunner.invoke`."""
-        with substituted():
+        with substituted(args):
             return super().invoke(args, **kwargs)

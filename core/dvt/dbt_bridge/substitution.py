@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -28,30 +28,42 @@ _TASKS = {
     "dbt.task.freshness": "FreshnessTask",
     "dbt.task.clone": "CloneTask",
 }
+# Modules that cost a start (they import daff), and the commands for which alone dbt imports them.
+_COSTLY = {
+    "dbt.task.test": ("test", "build", "retry"),
+    "dbt.task.build": ("build", "retry"),
+    "dbt.task.retry": ("retry",),
+}
 _USAGE_STATISTICS = "DBT_SEND_ANONYMOUS_USAGE_STATS"
 _lock = threading.RLock()
-_depth = 0
+_active: _Substitution | None = None
 
 
 @contextmanager
-def substituted() -> Iterator[None]:
-    """Within the block, dbt's commands federate."""
-    global _depth
-    check_dbt()
+def substituted(words: Sequence[str] | None = None) -> Iterator[None]:
+    """Within the block, dbt's commands federate.
+
+    Args:
+        words: The command line; modules of commands that do not stand in it are left alone. None: every command.
+    """
+    global _active
+    unused = frozenset(
+        module for module, commands in _COSTLY.items() if words is not None and not set(words) & set(commands)
+    )
+    check_dbt(unused)
     with _lock:
-        if _depth:  # already federating, for example a nested invoke
+        if _active is not None:  # already federating, for example a nested invoke
+            _active.cover(unused)
             yield
             return
-        _depth += 1
-        undo: list[tuple[Any, str, Any]] = []
+        substitution = _active = _Substitution()
         try:
-            _substitute(undo)
+            substitution.cover(unused)
             with _without_usage_statistics():
                 yield
         finally:
-            for owner, name, original in reversed(undo):
-                setattr(owner, name, original)
-            _depth -= 1
+            substitution.undo()
+            _active = None
 
 
 @contextmanager
@@ -67,51 +79,78 @@ def _without_usage_statistics() -> Iterator[None]:
         os.environ.pop(_USAGE_STATISTICS, None)
 
 
-def _substitute(undo: list[tuple[Any, str, Any]]) -> None:
-    from dbt.config.profile import Profile
-    from dbt.parser.manifest import ManifestLoader
+class _Substitution:
+    """What was put into dbt's modules, and what stood there."""
 
-    from dvt.dbt_bridge.endings import quieter
-    from dvt.dbt_bridge.finding import profile_finder
-    from dvt.dbt_bridge.shim.plugins import provide_plugins
-    from dvt.dbt_bridge.tasks import CatalogTaskMixin, FederatedTaskMixin, Invocation
+    def __init__(self) -> None:
+        from dvt.dbt_bridge.tasks import Invocation
 
-    def replace(owner: Any, name: str, new: Any) -> None:
-        undo.append((owner, name, vars(owner)[name]))
+        self._replaced: list[tuple[Any, str, Any]] = []
+        self._swapped: dict[type[Any], type[Any]] = {}
+        self._covered: set[str] = set()
+        self._invocation = Invocation()
+
+    def cover(self, unused: frozenset[str]) -> None:
+        """Substitute in every module that is not yet done, but for those that the command does not use."""
+        wanted = {*_TASKS, "dbt.task.retry"} - unused - self._covered
+        # All modules first: BuildTask has to be built on the stock RunTask.
+        modules = {name: importlib.import_module(name) for name in wanted}
+        if not self._covered:
+            self._surroundings()
+        for module in _TASKS:
+            if module in wanted:
+                self._task(modules[module], _TASKS[module])
+        if "dbt.task.run" in wanted:
+            run = modules["dbt.task.run"]
+            self._replace(run, "MicrobatchBatchRunner", _batch_runner(run.MicrobatchBatchRunner, self._invocation))
+        if "dbt.task.retry" in wanted:
+            self._retry(modules["dbt.task.retry"])
+        self._covered |= wanted
+
+    def undo(self) -> None:
+        """Make dbt stock again."""
+        for owner, name, original in reversed(self._replaced):
+            setattr(owner, name, original)
+
+    def _replace(self, owner: Any, name: str, new: Any) -> None:
+        self._replaced.append((owner, name, vars(owner)[name]))
         setattr(owner, name, new)
 
-    provide_plugins()
-    invocation = Invocation()
-    # All modules first: BuildTask has to be built on the stock RunTask.
-    modules = {module: importlib.import_module(module) for module in _TASKS}
-    swapped: dict[type[Any], type[Any]] = {}
-    for module, name in _TASKS.items():
-        original = getattr(modules[module], name)
+    def _task(self, module: Any, name: str) -> None:
+        from dvt.dbt_bridge.tasks import CatalogTaskMixin, FederatedTaskMixin
+
+        original = getattr(module, name)
         mixin = CatalogTaskMixin if name == "GenerateTask" else FederatedTaskMixin
-        namespace = {"invocation": invocation, "__module__": __name__}
-        swapped[original] = type(name, (mixin, original), namespace)
-        replace(modules[module], name, swapped[original])
-    _substitute_retry(swapped, replace)
-    run = modules["dbt.task.run"]
-    replace(run, "MicrobatchBatchRunner", _batch_runner(run.MicrobatchBatchRunner, invocation))
-    replace(ManifestLoader, "get_full_manifest", _rebinding_loader(vars(ManifestLoader)["get_full_manifest"]))
-    requires = importlib.import_module("dbt.cli.requires")
-    replace(requires, "fire_event", quieter(requires.fire_event))
-    replace(requires, "load_profile", profile_finder(requires.load_profile))
-    replace(Profile, "_credentials_from_profile", _without_options(Profile._credentials_from_profile))
+        namespace = {"invocation": self._invocation, "__module__": __name__}
+        self._swapped[original] = type(name, (mixin, original), namespace)
+        self._replace(module, name, self._swapped[original])
 
+    def _retry(self, retry: Any) -> None:
+        swapped = self._swapped
+        self._replace(retry, "TASK_DICT", {key: swapped.get(task, task) for key, task in retry.TASK_DICT.items()})
+        for name, value in list(vars(retry).items()):
+            if isinstance(value, type) and value in swapped:
+                self._replace(retry, name, swapped[value])
 
-def _substitute_retry(swapped: dict[type[Any], type[Any]], replace: Any) -> None:
-    retry = importlib.import_module("dbt.task.retry")
-    replace(retry, "TASK_DICT", {key: swapped.get(task, task) for key, task in retry.TASK_DICT.items()})
-    for name, value in list(vars(retry).items()):
-        if isinstance(value, type) and value in swapped:
-            replace(retry, name, swapped[value])
+    def _surroundings(self) -> None:
+        from dbt.config.profile import Profile
+        from dbt.parser.manifest import ManifestLoader
+
+        from dvt.dbt_bridge.endings import quieter
+        from dvt.dbt_bridge.finding import profile_finder
+        from dvt.dbt_bridge.shim.plugins import provide_plugins
+
+        provide_plugins()
+        self._replace(ManifestLoader, "get_full_manifest", _rebinding_loader(vars(ManifestLoader)["get_full_manifest"]))
+        requires = importlib.import_module("dbt.cli.requires")
+        self._replace(requires, "fire_event", quieter(requires.fire_event))
+        self._replace(requires, "load_profile", profile_finder(requires.load_profile))
+        self._replace(Profile, "_credentials_from_profile", _without_options(Profile._credentials_from_profile))
 
 
 def _batch_runner(stock: type[Any], invocation: Any) -> type[Any]:
     """dbt makes batch runners by their global name; this class makes the one of the node's lane instead."""
-    from dvt.dbt_bridge.tasks import choose_runner
+    from dvt.dbt_bridge.lanes import choose_runner
 
     class Routed(stock):
         def __new__(cls, config: Any, adapter: Any, node: Any, *args: Any, **kwargs: Any) -> Any:

@@ -8,36 +8,14 @@ from typing import Any
 
 from dbt.adapters.factory import get_adapter
 from dbt.node_types import NodeType
-from dbt.task.clone import CloneRunner
-from dbt.task.compile import CompileRunner
-from dbt.task.freshness import FreshnessRunner
-from dbt.task.run import MicrobatchBatchRunner, MicrobatchModelRunner, ModelRunner
-from dbt.task.show import ShowRunner
-from dbt.task.snapshot import SnapshotRunner
-from dbt.task.test import TestRunner
 from dbt_common.clients.agate_helper import merge_tables
 
 from dvt import signals
-from dvt.dbt_bridge import runners
 from dvt.dbt_bridge.bridge import Bridge
-from dvt.dbt_bridge.checks import FederatedShow, FederatedTest, FilesFreshness
 from dvt.dbt_bridge.failures import naming, reaching, shown_by_dbt
-from dvt.dbt_bridge.materializing import OnConnection
+from dvt.dbt_bridge.lanes import choose_runner
 from dvt.dbt_bridge.overlays import shallow
 from dvt.dbt_bridge.planning import announce_shared
-from dvt.dbt_bridge.shim.adapter import is_shim
-
-_FEDERATED: dict[type[Any], type[Any]] = {
-    ModelRunner: runners.FederatedModel,
-    MicrobatchBatchRunner: runners.FederatedBatch,
-    SnapshotRunner: runners.FederatedSnapshot,
-    CompileRunner: runners.FederatedCompile,
-    ShowRunner: FederatedShow,
-    TestRunner: FederatedTest,
-    FreshnessRunner: FilesFreshness,
-}
-# Runners that work on the landing alone, whatever feeds the node.
-_ALWAYS_NATIVE = (CloneRunner, MicrobatchModelRunner)
 
 
 class Invocation:
@@ -183,40 +161,3 @@ class CatalogTaskMixin(FederatedTaskMixin):
             return super().run()
         finally:
             del adapter.get_filtered_catalog
-
-
-def choose_runner(bridge: Bridge, stock: Any, node: Any) -> Any:
-    """The runner class for a node.
-
-    Args:
-        bridge: The invocation's bridge.
-        stock: The class that dbt would use; None for nodes that are not run.
-        node: The node.
-    """
-    if stock is None:
-        return None
-    route = bridge.router.route(node)
-    default = bridge.connections.default_name
-    is_federated = route.is_federated and stock not in _ALWAYS_NATIVE
-    if is_federated and node.resource_type == NodeType.Unit:
-        # Fixtures are the inputs: the whole test runs in the engine.
-        return _placed(stock, bridge, bridge.engine)
-    if is_federated and stock in _FEDERATED:
-        return _placed(_FEDERATED[stock], bridge, bridge.dbt_connections.get(route.connection))
-    if route.connection == default and not (stock is ModelRunner and _is_on_shim(bridge, default)):
-        return stock
-    target = bridge.dbt_connections.get(route.connection)
-    if stock in (ModelRunner, MicrobatchBatchRunner) and is_shim(target.adapter):
-        base = runners.NativeOnShim if stock is ModelRunner else type("Batch", (runners.NativeOnShim, stock), {})
-        return _placed(base, bridge, target)
-    return _placed(stock, bridge, target)
-
-
-def _is_on_shim(bridge: Bridge, name: str) -> bool:
-    return is_shim(get_adapter(bridge.config)) if name == bridge.connections.default_name else False
-
-
-def _placed(base: type[Any], bridge: Bridge, connection: Any) -> type[Any]:
-    """A runner class bound to a connection."""
-    bases = (base,) if issubclass(base, OnConnection) else (OnConnection, base)
-    return type(base.__name__, bases, {"bridge": bridge, "connection": connection})

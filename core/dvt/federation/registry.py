@@ -12,11 +12,13 @@ from dvt.connections.connection import Connection
 from dvt.errors import ConfigurationError, nearest
 
 if TYPE_CHECKING:
+    from dvt.connections.spec import ConnectionSpec
     from dvt.federation.engines.base import BaseEngine
     from dvt.federation.extractors.base import BaseExtractor
     from dvt.federation.loaders.base import BaseLoader
 
 EXTRACTORS, LOADERS, ENGINES = "dvt.extractors", "dvt.loaders", "dvt.engines"
+CONNECTIONS = "dvt.connections"  # optional: the specs by themselves, so that parsing imports no extractor
 
 
 @cache
@@ -70,6 +72,18 @@ def engine_class(name: str) -> type[BaseEngine]:
     return found
 
 
+def connection_spec(type_: str) -> ConnectionSpec:
+    """What an output of that type may hold.
+
+    Raises:
+        ConfigurationError: No extractor is there for the type.
+    """
+    if type_ in _plugins(CONNECTIONS):
+        found: ConnectionSpec = _plugins(CONNECTIONS)[type_].load()
+        return found
+    return extractor_class(type_).spec_for(type_)
+
+
 def open_connection(name: str, output: Mapping[str, Any], root: Path | None = None) -> Connection:
     """A checked connection from a rendered profile output. Nothing is contacted.
 
@@ -78,7 +92,7 @@ def open_connection(name: str, output: Mapping[str, Any], root: Path | None = No
     """
     type_ = str(output.get("type", ""))
     try:
-        plugin = extractor_class(type_)
+        spec = connection_spec(type_)
     except ConfigurationError as error:
         raise error.at(connection=name) from None
-    return Connection.from_output(name, output, plugin.spec_for(type_), root)
+    return Connection.from_output(name, output, spec, root)

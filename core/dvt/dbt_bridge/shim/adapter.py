@@ -38,6 +38,7 @@ class ShimAdapter(SQLAdapter):
     ConnectionManager = ShimConnectionManager
     Column = Column
     engine = ""
+    is_dvt_shim = True
 
     @classmethod
     def type(cls) -> str:
@@ -216,8 +217,3 @@ def adapter_class(type_: str) -> type[ShimAdapter]:
             return quote(identifier, type_) if identifier else ""
 
     return type(f"{type_.title()}Adapter", (ShimAdapter,), {"engine": type_, "Relation": ShimRelation})
-
-
-def is_shim(adapter: Any) -> bool:
-    """Whether an adapter is one of dvt's own."""
-    return isinstance(adapter, ShimAdapter)

@@ -6,12 +6,11 @@ import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from dbt.adapters.base.plugin import AdapterPlugin
 
 from dvt import __version__
-from dvt.dbt_bridge.shim.adapter import adapter_class
-from dvt.dbt_bridge.shim.credentials import credentials_class
 
 SHIM_TYPES = ("mysql", "mariadb", "sqlite", "files")
 _INCLUDE = Path(__file__).parent / "include"
@@ -39,13 +38,32 @@ def is_shim_type(type_: str) -> bool:
     return type_ in SHIM_TYPES and getattr(module, "__spec__", None) is None and module is not None
 
 
+def is_shim(adapter: Any) -> bool:
+    """Whether an adapter is one of dvt's own."""
+    return bool(getattr(adapter, "is_dvt_shim", False))
+
+
 def _module(name: str, type_: str) -> ModuleType:
     module = ModuleType(name)
     module.__path__ = []
-    module.__dict__["Plugin"] = AdapterPlugin(
+
+    def of_module(attribute: str) -> Any:
+        if attribute != "Plugin":
+            raise AttributeError(f"module {name!r} has no attribute {attribute!r}")
+        module.__dict__["Plugin"] = _plugin(type_)
+        return module.__dict__["Plugin"]
+
+    module.__dict__["__getattr__"] = of_module  # made when dbt asks for it
+    return module
+
+
+def _plugin(type_: str) -> AdapterPlugin:
+    from dvt.dbt_bridge.shim.adapter import adapter_class
+    from dvt.dbt_bridge.shim.credentials import credentials_class
+
+    return AdapterPlugin(
         adapter=adapter_class(type_),
         credentials=credentials_class(type_),
         include_path=str(_INCLUDE),
         project_name="dvt_shim",
     )
-    return module

@@ -6,8 +6,10 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-from dvt.federation.stream import RowStream
+if TYPE_CHECKING:
+    from dvt.federation.stream import RowStream
 
 
 @dataclass(frozen=True, order=True)

@@ -8,13 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dvt.connections.connection import Connection
 from dvt.connections.spec import ConnectionSpec
 from dvt.errors import ConfigurationError
-from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation
+
+if TYPE_CHECKING:
+    from dvt.federation.stream import ColumnSchema, RowStream
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def measure(command: Sequence[str], env: Mapping[str, str], folder: Path | None 
     """
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         started = time.perf_counter()
-        process = subprocess.Popen(command, env={**os.environ, **env}, cwd=folder, stdout=output, stderr=errors)
+        process = subprocess.Popen(command, env=_environment(env), cwd=folder, stdout=output, stderr=errors)
         sampler = _Sampler(process.pid)
         try:
             _, status, usage = os.wait4(process.pid, 0)
@@ -91,6 +91,11 @@ class _Sampler:
                 # A child between fork and exec has all of its parent's memory: it counts from the second look on.
                 is_new = pid != self._pid and pid not in self._peaks
                 self._peaks[pid] = 0 if is_new else max(self._peaks.get(pid, 0), _peak_bytes(pid))
+
+
+def _environment(env: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment, with `env`; Python keeps compiled modules, as it does where dvt is installed."""
+    return {**{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}, **env}
 
 
 def _tree(pid: int) -> list[int]:

@@ -7,7 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-_ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent
 _PROBES = {
     "DuckDB ATTACH": "import duckdb, duckdb_extension_postgres_scanner; print(duckdb.__version__)",
     "ADBC": "import adbc_driver_postgresql.dbapi, importlib.metadata as m; print(m.version('adbc-driver-postgresql'))",
@@ -36,7 +36,7 @@ class Peers:
 
 def find_peers() -> Peers:
     """Look into `$DVT_BENCH_PEERS` (an interpreter), or hatch's environment `peers`."""
-    python = Path(os.environ.get("DVT_BENCH_PEERS") or _ROOT / ".hatch" / "peers" / "bin" / "python")
+    python = Path(os.environ.get("DVT_BENCH_PEERS") or ROOT / ".hatch" / "peers" / "bin" / "python")
     if not python.exists():
         reason = f"there is no {python}: run `hatch run peers:versions`, or set DVT_BENCH_PEERS"
         return Peers(None, {}, dict.fromkeys(_PROBES, reason))

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.case import Case, Contender
+from benchmarks.peers import ROOT
 from benchmarks.world import World
 
 _PROJECT = """
@@ -42,7 +43,7 @@ def overhead(world: World) -> Case:
     """Three projects with one model each; parsed once before, as they are in daily work."""
     world.server.create_database("tiny")
     world.server.psql("tiny", f"create table numbers as select generate_series(1, {_ROWS}) as id;")
-    programs = Path(sys.executable).parent
+    programs, kind = _programs()
     run = ("run", "--quiet")
     return Case(
         "overhead",
@@ -53,9 +54,21 @@ def overhead(world: World) -> Case:
             _contender(world, "dbt run (stock)", (str(programs / "dbt"), *run)),
         ),
         differences=(("dvt run, native", "dbt run (stock)"), ("dvt run, federated", "dbt run (stock)")),
-        remarks=("Federated: PostgreSQL x SQLite -> PostgreSQL. Projects are parsed beforehand (partial parsing).",),
+        remarks=(
+            "Federated: PostgreSQL x SQLite -> PostgreSQL. Projects are parsed beforehand (partial parsing).",
+            kind,
+        ),
         warm_ups=1,
     )
+
+
+def _programs() -> tuple[Path, str]:
+    """The folder of `dvt` and `dbt`, and what kind of installation it is."""
+    plain = ROOT / ".hatch" / "plain" / "bin"
+    if (plain / "dvt").exists():
+        return plain, "Installed as `pip install 'dvt[postgres]'`."
+    kind = "With pandas and numpy, which pyarrow imports where it finds them (`hatch run plain:versions` for one without)."
+    return Path(sys.executable).parent, kind
 
 
 def _contender(world: World, name: str, command: tuple[str, ...], is_federated: bool = False) -> Contender:

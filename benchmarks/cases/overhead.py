@@ -67,7 +67,7 @@ def _programs() -> tuple[Path, str]:
     plain = ROOT / ".hatch" / "plain" / "bin"
     if (plain / "dvt").exists():
         return plain, "Installed as `pip install 'dvt[postgres]'`."
-    kind = "With pandas and numpy, which pyarrow imports where it finds them (`hatch run plain:versions` for one without)."
+    kind = "With pandas and numpy, which pyarrow imports where they are; `hatch run plain:versions` makes one without."
     return Path(sys.executable).parent, kind
 
 

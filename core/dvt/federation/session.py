@@ -18,6 +18,7 @@ from dvt.federation.extraction import Extraction, ExtractorFactory, ScanStats
 from dvt.federation.plan.hints import add_hint
 from dvt.federation.plan.model import Input, QueryPlan
 from dvt.federation.plan.planner import plan_query
+from dvt.federation.plan.pushdown import Pushdown
 from dvt.federation.registry import engine_class, extractor_class
 from dvt.federation.staging.address import ScanUnit, scan_units
 from dvt.federation.staging.parquet import can_stage
@@ -106,9 +107,9 @@ class RunSession:
         self._descriptions.forget(place, relation)
         self._shared.forget(is_outdated)
 
-    def plan(self, sql: str, inputs: Sequence[Input]) -> QueryPlan:
+    def plan(self, sql: str, inputs: Sequence[Input], pushdown: Pushdown = Pushdown.SAFE) -> QueryPlan:
         """What a query would read, and by what SQL. Sources are asked for columns, not for rows."""
-        return plan_query(sql, inputs, self.describe, extractor_factory=self._factory)
+        return plan_query(sql, inputs, self.describe, pushdown=pushdown, extractor_factory=self._factory)
 
     def announce(self, plan: QueryPlan) -> None:
         """A query with this plan will run: scans that several announced queries have in common are read once."""
@@ -122,7 +123,13 @@ class RunSession:
 
     @contextmanager
     def query(
-        self, sql: str, inputs: Sequence[Input], *, node: str | None = None, batch_rows: int = 50_000
+        self,
+        sql: str,
+        inputs: Sequence[Input],
+        *,
+        node: str | None = None,
+        batch_rows: int = 50_000,
+        pushdown: Pushdown = Pushdown.SAFE,
     ) -> Iterator[QueryRun]:
         """Run a query over its inputs; the result streams while the context is open.
 
@@ -131,6 +138,7 @@ class RunSession:
             inputs: What it may read, under their handles.
             node: What messages call the query.
             batch_rows: Rows in one batch of the result.
+            pushdown: The most that the sources are asked to do.
 
         Raises:
             PlanError: The query does not parse or bind.
@@ -138,7 +146,7 @@ class RunSession:
         """
         try:
             self._scope.check()
-            plan = self.plan(sql, inputs)
+            plan = self.plan(sql, inputs, pushdown)
             units = scan_units(plan)
             try:
                 with self._scope.child() as scope, self._engine() as engine, scope.running(engine.interrupt):

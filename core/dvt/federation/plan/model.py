@@ -9,6 +9,7 @@ from typing import Any
 from dvt.connections.connection import Connection
 from dvt.federation.engines.base import Handle
 from dvt.federation.extractors.base import ExtractionConfig
+from dvt.federation.plan.pushdown import Pushdown
 from dvt.identifiers import Relation
 
 
@@ -23,6 +24,7 @@ class Input:
         source_name: What messages call it, for example "crm.customers".
         declared: Data types declared for columns in the project (a CSV file has no others).
         file_options: For files: path and format given in the project.
+        pushdown: The most that this source is asked to do; None when the project does not say.
     """
 
     handle: Handle
@@ -31,6 +33,7 @@ class Input:
     source_name: str = ""
     declared: Mapping[str, str] = field(default_factory=dict, hash=False)
     file_options: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    pushdown: Pushdown | None = None
 
 
 @dataclass(frozen=True)

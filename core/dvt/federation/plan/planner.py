@@ -12,6 +12,7 @@ from dvt.federation.extractors.base import BaseExtractor
 from dvt.federation.plan.model import Input, QueryPlan, ScanPlan
 from dvt.federation.plan.parse import Handles, parse_query
 from dvt.federation.plan.projection import needed_columns
+from dvt.federation.plan.pushdown import Pushdown
 from dvt.federation.registry import extractor_class
 from dvt.federation.stream import ColumnSchema
 
@@ -26,6 +27,7 @@ def plan_query(
     inputs: Sequence[Input],
     describe: Callable[[Input], list[ColumnSchema]],
     *,
+    pushdown: Pushdown = Pushdown.SAFE,
     extractor_factory: ExtractorFactory | None = None,
 ) -> QueryPlan:
     """Which inputs a query reads, which of their columns, and by what SQL. No data is read.
@@ -34,6 +36,7 @@ def plan_query(
         sql: One query in DuckDB's SQL, over three-part handles.
         inputs: What it may read; only what it mentions is described and scanned.
         describe: Gives an input's columns.
+        pushdown: The most that sources are asked to do; an input's own setting may hold it back.
         extractor_factory: Makes an extractor of a connection, for its `source_sql`; the registry's when not given.
 
     Raises:
@@ -49,6 +52,8 @@ def plan_query(
     scans = []
     for handle, (columns, reason) in needed_columns(sql, tables).items():
         input_ = by_handle[handle]
+        if pushdown.at_most(input_.pushdown) is Pushdown.OFF:
+            columns, reason = None, "pushdown is off"
         request = ScanPlan(input_, columns, "", reason).request()
         scans.append(ScanPlan(input_, columns, make(input_.connection).source_sql(request), reason))
     return QueryPlan(sql, tuple(scans))

@@ -175,4 +175,5 @@ def test_a_strategy_that_does_not_exist(shop: Shop) -> None:
     """It is refused by the first run, which would not have needed it, and before anything is read."""
     config = "{{ config(materialized='incremental', incremental_strategy='upsert', unique_key='id') }} "
     shop.project.write(models__m__sql=config + MODEL)
-    refused(shop, "get_incremental_upsert_sql")
+    ended = shop.project.run("run", code=1)
+    assert 'could not find an incremental strategy macro with the name "get_incremental_upsert_sql"' in ended.output

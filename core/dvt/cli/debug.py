@@ -50,6 +50,7 @@ class Check:
 @click.option("-t", "--target", "only", help="Check this output only.")
 @click.option("--vars", "cli_vars", default="{}", help="Variables for the profile, as YAML.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option("-q/", "--quiet/--no-quiet", envvar="DBT_QUIET", help="Print failures only.")
 def command(
     profiles_dir: str | None,
     project_dir: str | None,
@@ -57,6 +58,7 @@ def command(
     only: str | None,
     cli_vars: str,
     as_json: bool,
+    quiet: bool,
 ) -> int:
     """Check driver, network, TLS, login, server version and the right to create, for every output.
 
@@ -78,9 +80,11 @@ def command(
             json.dumps({"profiles": str(connections.where), "connections": [asdict(c) for c in checks]}, indent=2)
         )
     else:
-        click.echo(f"profile in {connections.where}")
+        if not quiet:
+            click.echo(f"profile in {connections.where}")
         for check in checks:
-            click.echo(_line(check))
+            if not (quiet and check.ok):
+                click.echo(_line(check))
     return 0 if all(check.ok for check in checks) else 1
 
 

@@ -62,6 +62,7 @@ class PlannedNode:
 @click.command("plan")
 @click.pass_context
 @global_flags
+@params.show_resource_report
 @params.select
 @params.exclude
 @params.selector

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from integration.types_cases import DK, MY, PG, SETUP, SL, SOURCES, TARGETS, Case, held_by
-from integration.types_kinds import oracle, spelled
+from integration.types_kinds import landed, oracle, spelled
 from integration.types_sides import DuckDB, MariaDB, Postgres, Rows, Side, SQLite
 
 from dvt.errors import DataError
@@ -114,7 +114,7 @@ ACCEPTED = [
 def test_values_arrive_as_they_are(matrix: Matrix, source: str, target: str, number: int) -> None:
     case = held_by(target, SOURCES[source])[number - 1]
     there, here = _moved(matrix, source, target)
-    wanted = [(row[0], spelled(case.kind, row[number])) for row in there]
+    wanted = [(row[0], landed(target, case.kind, row[number])) for row in there]
     found = [(row[0], spelled(case.kind, row[number])) for row in here]
     assert len(found) == len(wanted)
     assert [pair for pair in zip(wanted, found, strict=True) if pair[0] != pair[1]] == []

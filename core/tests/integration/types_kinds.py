@@ -122,6 +122,18 @@ SPELLINGS: dict[str, tuple[Callable[[str], str], str]] = {
 }
 
 
+# The one value that a target may change, by the rule in plans/0002-types.md: these have a single zero.
+ONE_ZERO = ("mariadb", "sqlite")
+
+
+def landed(target: str, kind: str, text: str | None) -> str | None:
+    """The one spelling of what the target is to hold for a text of the source."""
+    found = spelled(kind, text)
+    if kind in ("double", "float") and target in ONE_ZERO and found == spelled(kind, "-0.0"):
+        return spelled(kind, "0.0")
+    return found
+
+
 def spelled(kind: str, text: str | None) -> str | None:
     """One spelling for a text of either side; a kind that is not in the table is compared as it is."""
     return text if text is None or kind not in SPELLINGS else SPELLINGS[kind][0](text)

@@ -51,8 +51,8 @@ def test_what_carries_a_native_type(declared: str, expected: pa.DataType) -> Non
         (pa.uuid(), "char(36)", "char(36)"),
         (pa.timestamp("us", tz="UTC"), "timestamp(6)", "timestamp(6)"),
         (pa.timestamp("ns"), "datetime(6)", "datetime(6)"),
-        (pa.large_string(), "longtext", "longtext"),
-        (pa.binary(16), "longblob", "longblob"),
+        (pa.string(), "longtext", "longtext"),
+        (pa.binary(), "longblob", "longblob"),
     ],
 )
 def test_what_a_carried_type_becomes(type_: pa.DataType, mariadb: str, mysql: str | None) -> None:

@@ -39,6 +39,8 @@ ORACLES: dict[str, dict[str, str]] = {
         "blobs": "array_to_string([lower(hex(b)) for b in {c}], ',')",
     },
 }
+ORACLES["parquet"] = {kind: shown for kind, shown in ORACLES["duckdb"].items() if kind != "interval"}  # ISO text
+ORACLES["csv"] = {}
 
 
 def oracle(engine: str, kind: str, column: str) -> str:

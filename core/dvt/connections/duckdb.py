@@ -36,7 +36,8 @@ MEMORY = ":memory:"
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:")
 
 
-def _is_file(path: str) -> bool:
+def is_file(path: str) -> bool:
+    """Whether a `path` setting is a file of this machine."""
     return not path.startswith(MEMORY) and not _SCHEME.match(path)
 
 
@@ -44,7 +45,7 @@ def _place(settings: Mapping[str, Any]) -> tuple[Any, ...]:
     path = str(settings.get("path") or MEMORY)
     if path.startswith(MEMORY):  # each session in memory is a database of its own
         return (MEMORY, settings.get("__name__"))
-    return (str((Path(settings["__root__"]) / path).resolve()) if _is_file(path) else path,)
+    return (str((Path(settings["__root__"]) / path).resolve()) if is_file(path) else path,)
 
 
 # The compute engine's own kind, but a text column may have a collation, which the catalogue does not tell.
@@ -92,7 +93,7 @@ def connect(connection: Connection, *, writable: bool) -> duckdb.DuckDBPyConnect
     import duckdb
 
     path = str(connection.first("path", default=MEMORY))
-    if _is_file(path):
+    if is_file(path):
         file = connection.path("path")
         if not writable and not file.is_file():
             raise ConnectionFailedError(
@@ -138,7 +139,7 @@ def _attach_sql(attachment: Mapping[str, Any], root: Path) -> str:
     for name, value in (attachment.get("options") or {}).items():
         if value is not None and value is not False:
             options.append(quote(str(name), "duckdb") + ("" if value is True else " " + literal(str(value))))
-    if _is_file(path) and not attachment.get("type"):
+    if is_file(path) and not attachment.get("type"):
         path = str((root / path).resolve())
     parts = ["attach if not exists", literal(path)]
     if attachment.get("alias"):

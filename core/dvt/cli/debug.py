@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 import click
 
-from dvt.connections.landing import landing_schema
+from dvt.connections.landing import file_to_come, landing_schema, require_creatable
 from dvt.errors import DvtError
 from dvt.federation.registry import extractor_class, loader_class
 
@@ -29,6 +29,7 @@ class Check:
         version: The server's own version.
         can_create: Whether tables can be made in the output's schema; None when that was not reached.
         seconds: Wall time of the check.
+        to_come: The database file that is not there yet and that the first landing makes, else empty.
         error: What failed, with code and remedy.
     """
 
@@ -38,6 +39,7 @@ class Check:
     version: str = ""
     can_create: bool | None = None
     seconds: float = 0.0
+    to_come: str = ""
     error: str = ""
 
 
@@ -48,6 +50,7 @@ class Check:
 @click.option("-t", "--target", "only", help="Check this output only.")
 @click.option("--vars", "cli_vars", default="{}", help="Variables for the profile, as YAML.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option("-q/", "--quiet/--no-quiet", envvar="DBT_QUIET", help="Print failures only.")
 def command(
     profiles_dir: str | None,
     project_dir: str | None,
@@ -55,6 +58,7 @@ def command(
     only: str | None,
     cli_vars: str,
     as_json: bool,
+    quiet: bool,
 ) -> int:
     """Check driver, network, TLS, login, server version and the right to create, for every output.
 
@@ -76,29 +80,38 @@ def command(
             json.dumps({"profiles": str(connections.where), "connections": [asdict(c) for c in checks]}, indent=2)
         )
     else:
-        click.echo(f"profile in {connections.where}")
+        if not quiet:
+            click.echo(f"profile in {connections.where}")
         for check in checks:
-            click.echo(_line(check))
+            if not (quiet and check.ok):
+                click.echo(_line(check))
     return 0 if all(check.ok for check in checks) else 1
 
 
 def _check(connections: Connections, name: str, is_landing: bool) -> Check:
     started = time.monotonic()
-    type_, version, can_create, error = "?", "", None, ""
+    check = Check(name, "?", False)
     try:
         connection = connections.get(name)
-        type_ = connection.type
+        check = replace(check, type=connection.type)
         connection.require_driver()
-        if is_landing:  # a landing's file may be made by the first run, so the loader goes first
-            can_create = False
-            _create(connection)
-            can_create = True
-        version = _ping(connection)
+        check = replace(check, can_create=False if is_landing else None)
+        check = _checked(check, connection, is_landing)
     except DvtError as failure:
-        error = str(failure)
-    if not is_landing and not error:
-        can_create = _may_create(connection)
-    return Check(name, type_, not error, version, can_create, round(time.monotonic() - started, 3), error)
+        check = replace(check, ok=False, error=str(failure))
+    return replace(check, seconds=round(time.monotonic() - started, 3))
+
+
+def _checked(check: Check, connection: Connection, is_landing: bool) -> Check:
+    file = file_to_come(connection)
+    # A SQLite file that is not the landing is a source: one that is missing is a mistake in `path`.
+    if file is not None and (is_landing or connection.type == "duckdb"):
+        require_creatable(file, connection)
+        return replace(check, ok=True, can_create=True, to_come=str(file))
+    if is_landing:
+        _create(connection)
+    version = _ping(connection)
+    return replace(check, ok=True, version=version, can_create=is_landing or _may_create(connection))
 
 
 def _ping(connection: Connection) -> str:
@@ -124,5 +137,7 @@ def _line(check: Check) -> str:
     head = f"{'ok  ' if check.ok else 'FAIL'}  {check.connection} ({check.type})"
     if not check.ok:
         return f"{head}  {check.error}"
+    if check.to_come:
+        return f"{head}  {check.to_come} will be created"
     create = "may create tables" if check.can_create else "read only: models cannot land here"
     return f"{head}  {check.version}; {create}; {check.seconds:.2f} s"

@@ -22,7 +22,8 @@ _PLACEHOLDER = "shop_name"
 
 @click.command("init")
 @click.argument("name")
-def command(name: str) -> int:
+@click.option("-q/", "--quiet/--no-quiet", envvar="DBT_QUIET", help="Print errors only.")
+def command(name: str, quiet: bool) -> int:
     """Make the folder NAME with a dbt project, a profile of three connections, and sample data.
 
     The project reads a SQLite file and Parquet files and lands in DuckDB: `cd NAME && dvt build` runs at once.
@@ -42,7 +43,8 @@ def command(name: str) -> int:
         )
     written = _write_template(files("dvt.cli") / "templates" / "shop", folder, name)
     _write_data(folder / "data")
-    click.echo(f"Made {folder}/ with {written} files and sample data. Next:\n\n  cd {name}\n  dvt build\n")
+    if not quiet:
+        click.echo(f"Made {folder}/ with {written} files and sample data. Next:\n\n  cd {name}\n  dvt build\n")
     return 0
 
 

@@ -27,8 +27,8 @@ Commands of dbt, federated:
   source freshness, test
 
 Options:
-  --version   Show the version and exit.
-  -h, --help  Show this text; `dvt COMMAND --help` shows a command's options.
+  -v, --version  Show the version and exit.
+  -h, --help     Show this text; `dvt COMMAND --help` shows a command's options.
 
 All global options of dbt are accepted before and after the command.
 """
@@ -54,16 +54,15 @@ def _run(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help"):
         print(_HELP, end="")
         return 0
-    if words == ["--version"]:
+    if words[0] in ("-V", "-v", "--version"):  # dbt's own would ask a package registry for its latest version
         print(f"dvt {__version__}")
         return 0
     try:
-        if words[0] in _OWN:
-            import importlib
+        if words[0].startswith("-") and not _OWN.keys().isdisjoint(words):
+            from dvt.dbt_bridge.global_options import command_first
 
-            command = importlib.import_module(_OWN[words[0]]).command
-            return _click(command, words[1:], f"dvt {words[0]}")
-        return _dbt(words)
+            words = command_first(words, _OWN)
+        return _own(words[0], words[1:]) if words[0] in _OWN else _dbt(words)
     except ConfigurationError as error:
         print(f"dvt: {error}", file=sys.stderr)
         return exit_codes.USAGE
@@ -72,13 +71,24 @@ def _run(words: list[str]) -> int:
         return exit_codes.FAILED
 
 
-def _click(command: object, words: list[str], name: str) -> int:
-    """Run a click command; its return value is the exit code."""
+def _own(name: str, words: list[str]) -> int:
+    """Run a command of ours; its return value is the exit code."""
+    import importlib
+
     import click
 
-    assert isinstance(command, click.Command)
+    command: click.Command = importlib.import_module(_OWN[name]).command
+
+    def run(command: click.Command) -> object:
+        return command.main(args=list(words), prog_name=f"dvt {name}", standalone_mode=False)
+
     try:
-        result = command.main(args=words, prog_name=name, standalone_mode=False)
+        try:
+            result = run(command)
+        except click.NoSuchOption:  # it may be one of dbt's: dbt is not imported before it is needed
+            from dvt.dbt_bridge.global_options import with_global_options
+
+            result = run(with_global_options(command))
     except click.exceptions.Abort:
         return exit_codes.INTERRUPTED
     except click.exceptions.Exit as ended:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
 from dvt.connections.secrets import register
 from dvt.connections.spec import ConnectionSpec
@@ -35,7 +36,8 @@ MEMORY = ":memory:"
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:")
 
 
-def _is_file(path: str) -> bool:
+def is_file(path: str) -> bool:
+    """Whether a `path` setting is a file of this machine."""
     return not path.startswith(MEMORY) and not _SCHEME.match(path)
 
 
@@ -43,8 +45,24 @@ def _place(settings: Mapping[str, Any]) -> tuple[Any, ...]:
     path = str(settings.get("path") or MEMORY)
     if path.startswith(MEMORY):  # each session in memory is a database of its own
         return (MEMORY, settings.get("__name__"))
-    return (str((Path(settings["__root__"]) / path).resolve()) if _is_file(path) else path,)
+    return (str((Path(settings["__root__"]) / path).resolve()) if is_file(path) else path,)
 
+
+# The compute engine's own kind, but a text column may have a collation, which the catalogue does not tell.
+_COMPARING = ComparingFacts(
+    {
+        "integer": (Comparing.all(Trust.EXACT),),
+        "decimal": (Comparing.all(Trust.EXACT),),
+        "double": (Comparing.all(Trust.EXACT, "double"),),
+        "text": (Comparing("varchar", equal=Trust.SUPERSET),),
+        "date": (Comparing.all(Trust.EXACT, "date"),),
+        "timestamp": (Comparing.all(Trust.EXACT, "timestamp"),),
+        "instant": (Comparing.all(Trust.EXACT, "timestamp with time zone"),),
+        "boolean": (Comparing(native="boolean", equal=Trust.EXACT, unequal=Trust.EXACT),),
+        "uuid": (Comparing(native="uuid", equal=Trust.EXACT, unequal=Trust.EXACT),),
+    },
+    any_null_test=Trust.EXACT,
+)
 
 SPEC = ConnectionSpec(
     type="duckdb",
@@ -58,6 +76,7 @@ SPEC = ConnectionSpec(
     place=_place,
     # DuckDB has no limit; this keeps private names readable.
     max_identifier_bytes=255,
+    comparing=_COMPARING,
 )
 
 
@@ -74,7 +93,7 @@ def connect(connection: Connection, *, writable: bool) -> duckdb.DuckDBPyConnect
     import duckdb
 
     path = str(connection.first("path", default=MEMORY))
-    if _is_file(path):
+    if is_file(path):
         file = connection.path("path")
         if not writable and not file.is_file():
             raise ConnectionFailedError(
@@ -120,7 +139,7 @@ def _attach_sql(attachment: Mapping[str, Any], root: Path) -> str:
     for name, value in (attachment.get("options") or {}).items():
         if value is not None and value is not False:
             options.append(quote(str(name), "duckdb") + ("" if value is True else " " + literal(str(value))))
-    if _is_file(path) and not attachment.get("type"):
+    if is_file(path) and not attachment.get("type"):
         path = str((root / path).resolve())
     parts = ["attach if not exists", literal(path)]
     if attachment.get("alias"):

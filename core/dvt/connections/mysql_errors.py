@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Event
 
 from dvt import errors
 from dvt.connections.connection import Connection
@@ -153,9 +154,25 @@ def _words(error: BaseException) -> str:
 
 
 @contextmanager
-def translating(connection: Connection, phase: str, relation: str | None = None) -> Iterator[None]:
-    """Within it, what the server or the socket raises becomes a dvt error."""
+def translating(
+    connection: Connection, phase: str, relation: str | None = None, cancelled: Event | None = None
+) -> Iterator[None]:
+    """Within it, what the server or the socket raises becomes a dvt error, and one without a place gets this one.
+
+    Args:
+        connection: Where it happens.
+        phase: As for `translate`.
+        relation: The relation concerned, when known.
+        cancelled: Set when the session was killed on purpose: the error is then that of an interrupted run.
+    """
+    place = {"connection": connection.name, "relation": relation, "phase": phase}
     try:
         yield
     except (ServerError, OSError) as error:
+        if cancelled is not None and cancelled.is_set():
+            raise errors.InterruptedRunError("the statement was cancelled", **place) from error
         raise translate(error, connection, phase=phase, relation=relation) from error
+    except errors.DvtError as error:
+        if error.connection in (None, connection.name):  # the other side's own errors have their place already
+            error.at(**place)
+        raise

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from dvt.connections.comparing import ComparingFacts
 from dvt.errors import ConfigurationError, nearest
 
 Kind = Literal["int", "float", "str", "bool"]
@@ -83,6 +84,7 @@ class ConnectionSpec:
         has_snapshot: Whether all scans of one extractor see one state of the data.
         atomic_swap: Whether a table can be replaced without a moment in which it is missing.
         max_identifier_bytes: Longest identifier.
+        comparing: How the engine compares values, for the planner; a source of which nothing is known filters nothing.
     """
 
     type: str
@@ -98,6 +100,7 @@ class ConnectionSpec:
     has_snapshot: bool = True
     atomic_swap: bool = True
     max_identifier_bytes: int = 63
+    comparing: ComparingFacts = field(default=ComparingFacts())
     common_options: tuple[Option, ...] = field(default=COMMON_OPTIONS)
 
     @property

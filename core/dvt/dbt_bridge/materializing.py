@@ -56,6 +56,20 @@ class Lands(OnConnection):
             return self._apply(model, manifest, target, private, is_microbatch)
         return self._stock(model, manifest, private)
 
+    def check_strategy(self, model: Any, manifest: Any) -> None:
+        """Refuse an incremental strategy that does not exist on the landing, before anything is read.
+
+        A first run needs none, and would otherwise hide the mistake until the second.
+        """
+        strategy = model.config.get("incremental_strategy")
+        if model.config.materialized != "incremental" or not strategy:
+            return
+        if not is_shim(self.adapter):
+            context = generate_runtime_model_context(model, self.config, manifest)
+            self.adapter.get_incremental_strategy_macro(context, strategy)
+        elif strategy != "microbatch":
+            incremental_mode(model, self.adapter.type())
+
     def _appends(self, model: Any) -> bool:
         is_incremental = model.config.materialized == "incremental"
         return is_incremental and self._existing(model) is not None and not self._is_full_refresh(model)

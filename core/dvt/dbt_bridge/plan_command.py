@@ -14,6 +14,7 @@ from dbt.cli.main import global_flags
 from dbt.node_types import NodeType
 from dbt_common.exceptions import DbtBaseException
 
+from dvt.connections.landing import file_to_come
 from dvt.dbt_bridge.bridge import Bridge
 from dvt.dbt_bridge.planning import plan_node
 from dvt.errors import ConnectionFailedError, DvtError, RelationNotFoundError
@@ -61,6 +62,7 @@ class PlannedNode:
 @click.command("plan")
 @click.pass_context
 @global_flags
+@params.show_resource_report
 @params.select
 @params.exclude
 @params.selector
@@ -138,8 +140,7 @@ def _built_by_the_run(bridge: Bridge, node: Any, error: DvtError) -> str | None:
 
 def _is_file_to_come(bridge: Bridge, name: str | None) -> bool:
     """Whether a connection is a file that the first landing makes."""
-    connection = bridge.connections.get(name) if name else None
-    return connection is not None and "path" in connection.settings and not connection.path("path").exists()
+    return name is not None and file_to_come(bridge.connections.get(name)) is not None
 
 
 def _scans(bridge: Bridge, node: Any) -> list[PlannedScan]:

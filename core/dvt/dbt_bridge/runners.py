@@ -48,6 +48,7 @@ class FederatedLanding(Federated, Lands):
             if model.config.materialized == "view":
                 text = f"{model.name}: a view over several connections cannot exist, so it is built as a table"
                 fire_event(Note(msg=text))
+            self.check_strategy(model, manifest)
             return self._execute(model, manifest)
 
     def _execute(self, model: Any, manifest: Any) -> Any:
@@ -113,6 +114,7 @@ class NativeOnShim(Lands, ModelRunner):
                 return super().execute(model, manifest)
             if model.config.materialized == "view":
                 return self._land_view(model, manifest)
+            self.check_strategy(model, manifest)
             target = Target(self.bridge, self.connection, model)
             try:
                 with target.created(model.compiled_code) as private:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from dvt.errors import InternalError
+from dvt.errors import DataError, InternalError
+from dvt.types.normal import normal_type, normalised
 
 if TYPE_CHECKING:
     import pandas
@@ -38,6 +39,10 @@ class RowStream:
     Iteration yields rows as dictionaries. `read_batch` and `to_reader` yield Arrow. Use it as a context manager:
     closing ends the query on the server and frees cursors and sockets.
 
+    Types that other libraries use for the same values (views, large and dictionary-encoded ones, other units) are
+    brought into the vocabulary of `dvt.types` on the way: what reads a stream meets no others. A type that the
+    vocabulary has no place for stays, for the loader to refuse by name.
+
     Args:
         columns: The schema; known before the first batch, also when there are no rows.
         batches: Record batches of exactly that schema.
@@ -55,8 +60,9 @@ class RowStream:
         estimated_row_count: int | None = None,
         method: str = "cursor_streaming",
     ) -> None:
-        self.columns = columns
-        self.schema = pa.schema([pa.field(c.name, c.type, c.nullable) for c in columns])
+        self.columns = [replace(c, type=normal_type(c.type) or c.type) for c in columns]
+        self.schema = pa.schema([pa.field(c.name, c.type, c.nullable) for c in self.columns])
+        self._announced = [c.type for c in columns]
         self.estimated_row_count = estimated_row_count
         self.method = method
         self.rows_read = 0
@@ -84,9 +90,10 @@ class RowStream:
         self.close()
 
     def _conformed(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        if [f.type for f in batch.schema] != [f.type for f in self.schema]:
-            raise InternalError(f"a batch came with schema {batch.schema}, announced was {self.schema}")
-        return pa.RecordBatch.from_arrays(batch.columns, schema=self.schema)
+        if batch.schema.types != self._announced:
+            raise InternalError(f"a batch came with schema {batch.schema}, announced was {self._announced}")
+        arrays = [_normal(array, field) for array, field in zip(batch.columns, self.schema, strict=True)]
+        return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
     def read_batch(self, size: int) -> pa.RecordBatch | None:
         """The next record batch of exactly `size` rows (fewer at the end), None when there are no more."""
@@ -152,3 +159,12 @@ class RowStream:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _normal(array: pa.Array, field: pa.Field) -> pa.Array:
+    try:
+        return normalised(array, field.type)
+    except ValueError as error:  # pyarrow's errors of casts are ValueErrors
+        raise DataError(
+            f"a value cannot be carried exactly: {error}", column=field.name, remedy="Cast it at the source"
+        ) from error

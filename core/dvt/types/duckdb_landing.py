@@ -46,7 +46,7 @@ def duckdb_type(type_: pa.DataType, column: str) -> str:
         return "JSON"
     if pa.types.is_decimal128(type_):
         return f"DECIMAL({type_.precision},{type_.scale})"
-    if pa.types.is_list(type_) or pa.types.is_fixed_size_list(type_):
+    if pa.types.is_list(type_):
         return duckdb_type(type_.value_type, column) + "[]"
     if pa.types.is_struct(type_):
         fields = (" ".join([quote(f.name, "duckdb"), duckdb_type(f.type, column)]) for f in type_)

@@ -36,7 +36,7 @@ def _writer(type_: pa.DataType) -> Writer:
     if pa.types.is_map(type_):
         item = json_writer(type_.item_type)
         return lambda value: "{" + ",".join(f"{_text(str(k))}:{item(v)}" for k, v in _unique(value)) + "}"
-    if pa.types.is_list(type_) or pa.types.is_fixed_size_list(type_):
+    if pa.types.is_list(type_):
         item = json_writer(type_.value_type)
         return lambda value: "[" + ",".join(map(item, value)) + "]"
     if is_json(type_):

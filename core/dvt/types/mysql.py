@@ -131,19 +131,15 @@ _NATIVE: dict[pa.DataType, str] = {
     pa.uint64(): "bigint unsigned",
     pa.float32(): "float",
     pa.float64(): "double",
+    pa.string(): "longtext",
+    pa.binary(): "longblob",
     pa.date32(): "date",
-    pa.null(): "longtext",
 }
 _NATIVE_IF: tuple[tuple[Callable[[pa.DataType], bool], str], ...] = (
     (is_uuid, "char(36)"),
     (pa.types.is_time, "time(6)"),
     (lambda type_: pa.types.is_timestamp(type_) and type_.tz is None, "datetime(6)"),
     (pa.types.is_timestamp, "timestamp(6)"),
-    (lambda type_: pa.types.is_string(type_) or pa.types.is_large_string(type_), "longtext"),
-    (pa.types.is_string_view, "longtext"),
-    (lambda type_: pa.types.is_binary(type_) or pa.types.is_large_binary(type_), "longblob"),
-    (lambda type_: pa.types.is_binary_view(type_) or pa.types.is_fixed_size_binary(type_), "longblob"),
-    (pa.types.is_date64, "date"),
     (pa.types.is_interval, "longtext"),  # ISO 8601: P1M2DT3.000004S
 )
 _MOST_DIGITS = 65

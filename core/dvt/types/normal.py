@@ -1,4 +1,4 @@
-"""Any Arrow type, as files hold them, brought into the carrying vocabulary."""
+"""Any Arrow type, as files hold them and other libraries give them, brought into the carrying vocabulary."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dvt.errors import DataError
-from dvt.types.vocabulary import INTERVAL, MICROS, MICROS_UTC, TIME, carried_decimal, is_json, is_uuid
+from dvt.types.vocabulary import INTERVAL, JSON, MICROS, MICROS_UTC, TIME, carried_decimal, is_json, is_uuid
 
 
 def normal_type(type_: pa.DataType) -> pa.DataType | None:
-    """The type of the vocabulary that carries an Arrow type; None when there is none (durations, unions).
+    """The type of the vocabulary that carries an Arrow type; None when there is none: durations, unions, list views.
 
     >>> normal_type(pa.large_list(pa.dictionary(pa.int8(), pa.string())))
     ListType(list<item: string>)
     """
-    if is_uuid(type_) or is_json(type_) or type_ == INTERVAL:
+    if is_uuid(type_) or type_ == INTERVAL:
         return type_
+    if is_json(type_):
+        return JSON
     if isinstance(type_, pa.BaseExtensionType):
         return normal_type(type_.storage_type)
     if pa.types.is_dictionary(type_) or pa.types.is_run_end_encoded(type_):
@@ -54,8 +56,8 @@ def _normal_nested(type_: pa.DataType) -> pa.DataType | None:
     if pa.types.is_map(type_):
         item = normal_type(type_.item_type)
         return None if item is None else pa.map_(pa.string(), item)
-    if pa.types.is_union(type_):
-        return None
+    if pa.types.is_union(type_) or pa.types.is_list_view(type_) or pa.types.is_large_list_view(type_):
+        return None  # PyArrow casts list views to lists with wrong values (seen in 26.0)
     value = normal_type(type_.value_type)
     return None if value is None else pa.list_(value)
 
@@ -75,6 +77,10 @@ def normalised(array: pa.Array, target: pa.DataType) -> pa.Array:
         return pa.nulls(len(array), target)
     if pa.types.is_run_end_encoded(type_):
         return normalised(pc.run_end_decode(array), target)
+    if pa.types.is_dictionary(type_):
+        return normalised(array.dictionary_decode(), target)
+    if is_json(type_):
+        return pa.ExtensionArray.from_storage(target, array.storage.cast(pa.string()))
     if isinstance(type_, pa.BaseExtensionType):
         return normalised(array.storage, target)
     if type_ == pa.date64() and pc.any(pc.not_equal(array.cast(pa.int64()), _whole_days(array))).as_py():

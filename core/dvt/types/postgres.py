@@ -51,16 +51,13 @@ _BY_ARROW: Final[dict[pa.DataType, str]] = {
     pa.float32(): "real",
     pa.float64(): "double precision",
     pa.string(): "text",
-    pa.large_string(): "text",
     pa.binary(): "bytea",
-    pa.large_binary(): "bytea",
     pa.date32(): "date",
     TIME: "time",
     MICROS: "timestamp",
     pa.timestamp("ns"): "timestamp",
     MICROS_UTC: "timestamp with time zone",
     INTERVAL: "interval",
-    pa.null(): "text",
 }
 
 
@@ -134,15 +131,8 @@ def ddl(type_: pa.DataType) -> str | None:
         return "json"
     if pa.types.is_decimal(type_):
         return f"numeric({type_.precision},{type_.scale})"
-    if pa.types.is_list(type_) or pa.types.is_large_list(type_):
+    if pa.types.is_list(type_):
         # PostgreSQL has arrays of several dimensions but no arrays of arrays, and one length per dimension.
-        return None if _is_nested(type_.value_type) else _array_of(ddl(type_.value_type))
+        element = None if pa.types.is_list(type_.value_type) else ddl(type_.value_type)
+        return None if element is None else f"{element}[]"
     return _BY_ARROW.get(type_)
-
-
-def _is_nested(type_: pa.DataType) -> bool:
-    return bool(pa.types.is_list(type_) or pa.types.is_large_list(type_))
-
-
-def _array_of(element: str | None) -> str | None:
-    return None if element is None else f"{element}[]"

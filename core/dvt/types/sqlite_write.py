@@ -13,7 +13,7 @@ from dvt.errors import DataError
 from dvt.types.json_text import iso_interval, json_writer
 from dvt.types.sqlite import affinity
 from dvt.types.text_values import decimal_texts, iso_texts, uuid_texts
-from dvt.types.vocabulary import has_negative_zero, is_json, is_uuid
+from dvt.types.vocabulary import is_json, is_uuid
 
 Writer = Callable[[pa.Array], list[Any]]
 
@@ -81,9 +81,7 @@ def _integers(array: pa.Array, to: str, refuse: Refuse) -> list[Any]:
 def _floats(array: pa.Array, to: str, refuse: Refuse) -> list[Any]:
     if pc.any(pc.is_nan(array)).as_py():
         raise refuse("SQLite holds no NaN: it would store NULL")
-    if to not in ("TEXT", "BLOB") and has_negative_zero(array):
-        raise refuse("SQLite would store -0.0 as 0.0; in the model, -0.0 + 0.0 is 0.0")
-    values: list[Any] = array.to_pylist()
+    values: list[Any] = array.to_pylist()  # -0.0 too: SQLite itself makes it 0.0, its equal, in a column of numbers
     if to == "TEXT":  # SQLite's own conversion keeps 15 digits
         return [None if value is None else repr(value) for value in values]
     return values

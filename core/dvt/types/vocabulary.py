@@ -13,7 +13,6 @@ negative. A loader whose engine has no infinity refuses them by column name.
 from __future__ import annotations
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 MICROS = pa.timestamp("us")
 MICROS_UTC = pa.timestamp("us", tz="UTC")
@@ -45,19 +44,6 @@ def carried_decimal(precision: int, scale: int) -> pa.DataType:
         precision, scale = precision - scale, 0
     scale = min(scale, 38)
     return pa.decimal128(min(max(precision, scale, 1), 38), scale)
-
-
-def has_negative_zero(values: pa.Array) -> bool:
-    """Whether an array of floats holds -0.0, which is equal to 0.0 and has another text.
-
-    >>> has_negative_zero(pa.array([0.0, None])), has_negative_zero(pa.array([-0.0]))
-    (False, True)
-    """
-    is_zero = pc.equal(values, pa.scalar(0, values.type))
-    if not pc.any(is_zero).as_py():
-        return False
-    bits = values.filter(is_zero).view(pa.int32() if pa.types.is_float32(values.type) else pa.int64())
-    return bool(pc.any(pc.less(bits, 0)).as_py())
 
 
 def is_json(type_: pa.DataType) -> bool:

@@ -169,3 +169,11 @@ def test_a_view_becomes_a_table_and_says_so(shop: Shop) -> None:
     ended = shop.project.run("run", code=0)
     assert "built as a table" in ended.output
     assert shop.warehouse("select * from analytics.m order by 1") == "1|Ann\n2|Bob"
+
+
+def test_a_strategy_that_does_not_exist(shop: Shop) -> None:
+    """It is refused by the first run, which would not have needed it, and before anything is read."""
+    config = "{{ config(materialized='incremental', incremental_strategy='upsert', unique_key='id') }} "
+    shop.project.write(models__m__sql=config + MODEL)
+    ended = shop.project.run("run", code=1)
+    assert 'could not find an incremental strategy macro with the name "get_incremental_upsert_sql"' in ended.output

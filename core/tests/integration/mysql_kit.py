@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 import pyarrow as pa
+import pytest
 from servers.mariadb import MariaDBServer
 
 from dvt.connections.connection import Connection
@@ -16,14 +18,16 @@ from dvt.federation.loaders.mysql import MySQLLoader
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation
 
-DRIVERS = ("pymysql", "mysql-connector")
+DRIVERS = (
+    "pymysql",
+    pytest.param(
+        "mysql-connector",
+        marks=pytest.mark.skipif(find_spec("mysql") is None, reason="mysql-connector-python is not installed"),
+    ),
+)
 
 
 def connect(server: MariaDBServer, database: str, *, driver: str = "auto", **options: Any) -> Connection:
-    if driver == "mysql-connector":
-        import pytest
-
-        pytest.importorskip("mysql.connector", reason="the alternative driver is not installed")
     output = server.output(database, dvt={"driver": driver, **options})
     return Connection.from_output("shop", output, SPEC)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-PG, MY, SL, DK = "postgres", "mariadb", "sqlite", "duckdb"
-TARGETS = (PG, MY, SL, DK)
+PG, MY, SL, DK, PQ, CS = "postgres", "mariadb", "sqlite", "duckdb", "parquet", "csv"
+TARGETS = (PG, MY, SL, DK, PQ, CS)
 ALL = frozenset(TARGETS)
 
 
@@ -39,14 +39,16 @@ class Case:
 def case(name: str, declared: str, kind: str, *values: str | tuple[str, str], shown: str = "") -> Case:
     """A case whose refused values are pairs: the literal, and the targets' names apart by spaces, or "all"."""
     made = []
+    nowhere = {CS} if kind in ("bytes", "blobs") else set()  # CSV has no place for bytes
     for value in values:
         literal, refused = (value, "") if isinstance(value, str) else value
-        made.append(Value(literal, ALL if refused == "all" else frozenset(refused.split())))
+        made.append(Value(literal, ALL if refused == "all" else frozenset(refused.split()) | nowhere))
     return Case(name, declared, kind, tuple(made), shown)
 
 
 _BYTES = "".join(f"{byte:02x}" for byte in range(256))
-_OUT = "mariadb sqlite"  # neither has infinity, years before Christ or above 9999
+_OUT = "mariadb sqlite csv"  # none has infinity, years before Christ or above 9999
+_NAN = "mariadb sqlite"
 _NINES = "9" * 38
 
 POSTGRES = (
@@ -57,12 +59,12 @@ POSTGRES = (
     case("c_oid", "oid", "int", "4294967295"),
     case(
         *("c_float4", "real", "float", "1.1", "1e-45", "3.4028235e38", "16777217", "-0.1"),
-        *(("'NaN'", _OUT), ("'Infinity'", "mariadb"), ("'-Infinity'", "mariadb"), ("'-0'", _OUT)),
+        *(("'NaN'", _NAN), ("'Infinity'", "mariadb"), ("'-Infinity'", "mariadb"), "'-0'"),
     ),
     case(
         *("c_float8", "double precision", "double", "0.1", "5e-324", "1.7976931348623157e308", "0.30000000000000004"),
         *("1e15", "9007199254740993", "2.2250738585072014e-308"),
-        *(("'NaN'", _OUT), ("'Infinity'", "mariadb"), ("'-Infinity'", "mariadb"), ("'-0'", _OUT)),
+        *(("'NaN'", _NAN), ("'Infinity'", "mariadb"), ("'-Infinity'", "mariadb"), "'-0'"),
     ),
     case("c_num10", "numeric(10,2)", "decimal", "99999999.99", "-99999999.99", "0.01", "1.50", "'NaN'"[:0] or "0"),
     case("c_num38", "numeric(38,0)", "decimal", "-1", (_NINES, "sqlite"), ("-" + _NINES, "sqlite"), ("'NaN'", "all")),
@@ -272,8 +274,8 @@ DUCKDB = (
         ("170141183460469231731687303715884105727", "all"),
     ),
     case("c_uhuge", "uhugeint", "decimal", "7", ("340282366920938463463374607431768211455", "all")),
-    case("c_float", "float", "float", "1.1", "1e-45", ("'nan'", _OUT), ("'-inf'", "mariadb"), ("'-0'", _OUT)),
-    case("c_double", "double", "double", "0.1", "5e-324", ("'nan'", _OUT), ("'inf'", "mariadb"), ("'-0'", _OUT)),
+    case("c_float", "float", "float", "1.1", "1e-45", ("'nan'", _NAN), ("'-inf'", "mariadb"), "'-0'"),
+    case("c_double", "double", "double", "0.1", "5e-324", ("'nan'", _NAN), ("'inf'", "mariadb"), "'-0'"),
     case("c_dec", "decimal(38,20)", "decimal", "-0.01", ("123456789012345678.12345678901234567890", "sqlite")),
     case("c_dec3838", "decimal(38,38)", "decimal", "0." + "0" * 37 + "1"),
     case(
@@ -297,20 +299,20 @@ DUCKDB = (
         ("'infinity'", _OUT),
         ("'0044-03-15 (BC)'", _OUT),
         ("'10000-01-01'", _OUT),
-        ("'5881580-07-10'", "postgres mariadb sqlite"),
+        ("'5881580-07-10'", "postgres mariadb sqlite csv"),
     ),
     case("c_time", "time", "time", "'23:59:59.999999'", ("'24:00:00'", _OUT)),
     case("c_timetz", "timetz", "text", "'12:00:00.5+05:30'"),
     case(
         *("c_ts", "timestamp", "timestamp", "'2024-02-29 12:34:56.789012'", ("'infinity'", _OUT)),
         *(("'0044-03-15 (BC) 10:00:00'", _OUT), ("'294246-12-31'", _OUT)),
-        ("'290000-01-01 (BC) 00:00:00'", "postgres mariadb sqlite"),
+        ("'290000-01-01 (BC) 00:00:00'", "postgres mariadb sqlite csv"),
     ),
     case("c_ts_s", "timestamp_s", "timestamp", "'2024-02-29 12:34:56'"),
     case("c_ts_ms", "timestamp_ms", "timestamp", "'2024-02-29 12:34:56.789'"),
     case(
         *("c_ts_ns", "timestamp_ns", "timestamp", "'2024-02-29 12:34:56.789012'"),
-        *(("'2024-02-29 12:34:56.000000001'", "postgres mariadb sqlite"), ("'infinity'", _OUT)),
+        *(("'2024-02-29 12:34:56.000000001'", "postgres mariadb sqlite csv"), ("'infinity'", _OUT)),
     ),
     case(
         "c_tstz",
@@ -343,8 +345,8 @@ DUCKDB = (
         "struct(x double, y blob)",
         "nested",
         "{'x': 1e300, 'y': null}",
-        ("{'x': 'nan'::double, 'y': null}", "postgres mariadb sqlite"),
-        ("{'x': 1, 'y': '\\xFF'::blob}", "postgres mariadb sqlite"),
+        ("{'x': 'nan'::double, 'y': null}", "postgres mariadb sqlite csv"),
+        ("{'x': 1, 'y': '\\xFF'::blob}", "postgres mariadb sqlite csv"),
     ),
     case("c_deep", "struct(a integer[], m map(varchar, struct(x decimal(5,2), y varchar)[]), d date)", "nested", _DEEP),
 )
@@ -355,5 +357,55 @@ def held_by(target: str, cases: tuple[Case, ...]) -> tuple[Case, ...]:
     return tuple(case for case in cases if any(target not in value.refused_by for value in case.values))
 
 
-SOURCES: dict[str, tuple[Case, ...]] = {PG: POSTGRES, MY: MARIADB, SL: SQLITE, DK: DUCKDB}
-SETUP: dict[str, tuple[str, ...]] = {PG: POSTGRES_SETUP, MY: (), SL: (), DK: ()}
+# What DuckDB writes into Parquet is not always what its table held: a hugeint becomes a double there. The oracle reads
+# the file; these types are left out, because Parquet has none of them and DuckDB puts something else in their place. A
+# NULL of a fixed-size array DuckDB 2.0 writes so that PyArrow finds lists longer than their values, and stops.
+_NOT_IN_PARQUET = ("c_huge", "c_uhuge", "c_bit", "c_timetz", "c_interval", "c_array")
+PARQUET = tuple(case for case in DUCKDB if case.name not in _NOT_IN_PARQUET)
+
+# A CSV file holds texts; the declared type is that of the source's columns in the project. What CSV cannot say, and
+# what is therefore not here: bytes, arrays, structs and maps, and types of their own for intervals.
+CSV = (
+    case("c_bool", "boolean", "boolean", "'true'", "'false'", "'0'", ("'2'", "all"), ("'yes'", "all")),
+    case("c_int1", "tinyint", "int", "'-128'", "'127'", ("'128'", "all"), ("'1.0'", "all")),
+    case("c_int4", "integer", "int", "'-2147483648'", "'2147483647'", ("'2147483648'", "all"), ("''", "all")),
+    case("c_int8", "bigint", "int", "'-9223372036854775808'", "'9223372036854775807'", ("'x'", "all")),
+    case("c_uint8", "ubigint", "int", ("'18446744073709551615'", "sqlite"), "'0'", ("'-1'", "all")),
+    case("c_dec", "numeric(38,9)", "decimal", "'-0.000000001'", "'1e3'", ("'0.1234567891'", "all"), ("'NaN'", "all")),
+    case("c_float", "real", "float", "'1.1'", "'1e-45'", ("'nan'", _NAN), ("'-inf'", "mariadb"), "'-0.0'"),
+    case("c_double", "double", "double", "'0.1'", "'5e-324'", ("'nan'", _NAN), ("'inf'", "mariadb"), "'-0.0'"),
+    case(
+        *(
+            "c_text",
+            "text",
+            "text",
+            "''",
+            "'NULL'",
+            '\'a,"b""c\'',
+            "'x' || chr(13) || chr(10) || 'y'",
+            "' padded '",
+            "'007'",
+        ),
+        *("'tab' || chr(9)", "'😀 é'", r"'back\slash \N'", "repeat('x😀', 1000)"),
+    ),
+    case("c_plain", "varchar(5)", "text", "'longer than five'"),
+    case("c_date", "date", "date", "'2024-02-29'", "'0001-01-01'", ("'2023-02-29'", "all"), ("'infinity'", "all")),
+    case("c_time", "time", "time", "'23:59:59.999999'", "'00:00:00'", ("'24:00:00'", "all")),
+    case(
+        "c_ts",
+        "timestamp",
+        "timestamp",
+        "'2024-02-29 12:34:56.789012'",
+        "'2024-02-29T12:34:56'",
+        ("'now'", "all"),
+        shown="replace({c}, 'T', ' ')",
+    ),
+    case(
+        "c_tstz", "timestamptz", "timestamp", "'2024-02-29 12:34:56.5+00:00'", ("'1901-01-01 00:00:00+00'", "mariadb")
+    ),
+    case("c_uuid", "uuid", "text", "'123e4567-e89b-12d3-a456-426655440000'", ("'123e4567'", "all")),
+    case("c_json", "json", "text", "'null'", "'{\"a\":  1.10}'", ("'{'", "all")),
+)
+
+SOURCES: dict[str, tuple[Case, ...]] = {PG: POSTGRES, MY: MARIADB, SL: SQLITE, DK: DUCKDB, PQ: PARQUET, CS: CSV}
+SETUP: dict[str, tuple[str, ...]] = {PG: POSTGRES_SETUP, MY: (), SL: (), DK: (), PQ: (), CS: ()}

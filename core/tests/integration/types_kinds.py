@@ -39,6 +39,8 @@ ORACLES: dict[str, dict[str, str]] = {
         "blobs": "array_to_string([lower(hex(b)) for b in {c}], ',')",
     },
 }
+ORACLES["parquet"] = {kind: shown for kind, shown in ORACLES["duckdb"].items() if kind != "interval"}  # ISO text
+ORACLES["csv"] = {}
 
 
 def oracle(engine: str, kind: str, column: str) -> str:
@@ -120,6 +122,18 @@ SPELLINGS: dict[str, tuple[Callable[[str], str], str]] = {
     "nested": (_day_times, "JSON text; ISO 8601 has T or a space between day and time"),
     "year": (lambda text: str(int(text)), "YEAR lands as a number"),
 }
+
+
+# The one value that a target may change, by the rule in plans/0002-types.md: these have a single zero.
+ONE_ZERO = ("mariadb", "sqlite")
+
+
+def landed(target: str, kind: str, text: str | None) -> str | None:
+    """The one spelling of what the target is to hold for a text of the source."""
+    found = spelled(kind, text)
+    if kind in ("double", "float") and target in ONE_ZERO and found == spelled(kind, "-0.0"):
+        return spelled(kind, "0.0")
+    return found
 
 
 def spelled(kind: str, text: str | None) -> str | None:

@@ -1,14 +1,16 @@
-"""The four engines of the type matrix: how tables are made there, and how the engine's own client shows values.
+"""The sides of the type matrix: how tables are made there, and how the engine's own client shows values.
 
 Nothing of dvt reads or compares here, apart from the connections that the runs use: psql, mariadb, Python's sqlite3 and
-a separate DuckDB connection are the oracle.
+a separate DuckDB connection are the oracle. DuckDB also writes the source files, and reads the ones that landed.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import duckdb
 from servers.mariadb import MariaDBServer
@@ -27,13 +29,19 @@ class Side(ABC):
     Attributes:
         connection: As the runs see it.
         schema: Where tables are made; None where the engine has one.
+        declared: Types that the project declares for columns; only CSV files need them.
     """
 
     connection: Connection
     schema: str | None = None
+    declared: Mapping[str, str] = MappingProxyType({})
 
     def relation(self, name: str) -> Relation:
         return Relation(name, self.schema)
+
+    def column(self, name: str, declared: str) -> str:
+        """A column's definition in `create table`."""
+        return f"{name} {declared}"
 
     @abstractmethod
     def execute(self, statements: list[str]) -> None: ...
@@ -134,6 +142,69 @@ class DuckDB(Side):
     def tables(self) -> set[str]:
         with duckdb.connect(str(self._path)) as session:
             return {name for (name,) in session.execute("select table_name from duckdb_tables()").fetchall()}
+
+
+class Files(Side):
+    """A folder of files. Tables made here are DuckDB's, which writes each of them into a file of its own."""
+
+    format: str
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self._folder = folder
+        self._session = duckdb.connect()
+        self._session.execute("set timezone = 'UTC'")
+        self.connection = open_connection(
+            self.format, {"type": "files", "path": str(folder), "format": self.format, "dvt": {"block_bytes": 1 << 24}}
+        )
+
+    def _path(self, table: str) -> str:
+        return str(self._folder / f"{table}.{self.format}")
+
+    def execute(self, statements: list[str]) -> None:
+        for statement in statements:
+            self._session.execute(statement)
+        for (name,) in self._session.execute("select table_name from duckdb_tables()").fetchall():
+            self._session.execute(f"copy {name} to '{self._path(name)}' (format {self.format})")
+
+    def ask(self, table: str, expressions: list[str]) -> Rows:
+        shown = ", ".join(f"cast({e} as varchar)" for e in expressions)
+        query = f"select {shown} from {self._reading()} order by cast(id as integer)"
+        return [list(row) for row in self._session.execute(query, [self._path(table)]).fetchall()]
+
+    @abstractmethod
+    def _reading(self) -> str:
+        """DuckDB's table function over a path."""
+
+    def tables(self) -> set[str]:
+        return {path.name for path in self._folder.iterdir()}
+
+
+class Parquet(Files):
+    format = "parquet"
+
+    def _reading(self) -> str:
+        return "read_parquet(?)"
+
+
+class Csv(Files):
+    """All columns are texts; the types are those that the project declares."""
+
+    format = "csv"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.declared: dict[str, str] = {"id": "integer"}
+
+    def column(self, name: str, declared: str) -> str:
+        self.declared[name] = declared
+        return f"{name} varchar"
+
+    def _reading(self) -> str:
+        return (
+            "read_csv(?, header = true, all_varchar = true, delim = ',', quote = '\"', escape = '\"', nullstr = '',"
+            " allow_quoted_nulls = false, parallel = false, max_line_size = 67108864)"
+        )
 
 
 def _unhexed(cell: str) -> str | None:

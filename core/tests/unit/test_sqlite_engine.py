@@ -211,6 +211,17 @@ def test_infinite_doubles_are_kept(raw, loader):
     assert raw.execute("select v = 9e999 from t").fetchone() == (1,)
 
 
+def test_negative_zero_is_zero_in_a_column_of_numbers(raw, loader):
+    """SQLite's own spelling of the double tells the sign in a text; for an untyped column the driver's double does."""
+    sql = "select z as d, z::float as f, z as n, z as s, z as x, [z] as l from (select '-0'::double as z)"
+    load(loader, sql, declared={"n": "NUMERIC", "s": "TEXT", "x": "BLOB"})
+    shown = raw.execute(
+        "select quote(d), quote(f), quote(n), quote(s), typeof(x), quote(l), d = -0.0 from t"
+    ).fetchone()
+    assert shown == ("0.0", "0.0", "0", "'-0.0'", "real", "'[-0.0]'", 1)
+    assert repr(raw.execute("select x from t").fetchone()[0]) == "-0.0"
+
+
 def test_a_declared_text_keeps_all_digits_and_a_declared_number_never_eats_text(raw, loader):
     load(loader, "select 12345678901234567890.12::decimal(38,2) as v, '007' as s", declared={"v": "TEXT"})
     assert raw.execute("select v, typeof(v) from t").fetchone() == ("12345678901234567890.12", "text")

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from dvt.connections.connection import Connection
 from dvt.connections.mysql import SPEC, default_database, open_session, spec_for
-from dvt.connections.mysql_errors import ServerError, translate
+from dvt.connections.mysql_errors import translating
 from dvt.connections.spec import ConnectionSpec
-from dvt.errors import DvtError, InterruptedRunError, QueryError
+from dvt.errors import InterruptedRunError, QueryError
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig
 from dvt.federation.extractors.scan_sql import scan_sql
 from dvt.federation.stream import ColumnSchema, RowStream
@@ -107,18 +107,8 @@ class MySQLExtractor(BaseExtractor):
         schema = default_database(self.connection)
         return dataclasses.replace(request, relation=dataclasses.replace(relation, schema=schema))
 
-    @contextmanager
-    def _guarded(self, phase: str, label: str | None) -> Iterator[None]:
-        try:
-            yield
-        except (ServerError, OSError) as error:
-            if self._is_cancelled.is_set():
-                raise InterruptedRunError(
-                    "the scan was cancelled", connection=self.connection.name, relation=label, phase=phase
-                ) from error
-            raise translate(error, self.connection, phase=phase, relation=label) from error
-        except DvtError as error:
-            raise error.at(connection=self.connection.name, relation=label) from error.__cause__
+    def _guarded(self, phase: str, label: str | None) -> AbstractContextManager[None]:
+        return translating(self.connection, phase, label, self._is_cancelled)
 
     def _relation_readers(self, session: Session, request: ExtractionConfig) -> list[ColumnReader]:
         from dvt.federation.extractors.mysql_schema import catalogue, relation_readers

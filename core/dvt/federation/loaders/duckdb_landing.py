@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dvt.connections.duckdb import literal
-from dvt.errors import DataError, DuplicateKeyError, RelationNotFoundError
+from dvt.errors import DataError
 from dvt.federation.loaders.base import LoadConfig
+from dvt.federation.loaders.unique_key import require_unique_key
 from dvt.identifiers import Relation, quote, quote_all
 from dvt.types.duckdb import exact_cast
 
@@ -63,13 +64,10 @@ class Catalogue:
         rows = self._rows("select sql from duckdb_indexes()", "table_name", relation, "order by index_oid")
         return [str(row[0]) for row in rows if row[0]]
 
-    def duplicate_key(self, relation: Relation, key: tuple[str, ...]) -> tuple[object, ...] | None:
-        """A key that occurs twice, None when there is none. NULL equals nothing."""
-        columns = quote_all(key, _DIALECT)
-        present = " and ".join(f"{quote(column, _DIALECT)} is not null" for column in key)
-        parts = ["select", columns, "from", relation.sql(_DIALECT), "where", present, "group by", columns]
-        rows = self._session.execute(" ".join([*parts, "having count(*) > 1 limit 1"])).fetchall()
-        return tuple(rows[0]) if rows else None
+    def first_row(self, query: str) -> tuple[object, ...] | None:
+        """The first row of a query, None when there is none."""
+        row: tuple[object, ...] | None = self._session.execute(query).fetchone()
+        return row
 
     def _rows(self, select: str, name: str, relation: Relation, order: str = "") -> list[tuple[object, ...]]:
         sql = " ".join([select, _WHERE.format(name=name), order])
@@ -89,7 +87,7 @@ def landing_statements(catalogue: Catalogue, private: Relation, config: LoadConf
     columns = _casts(catalogue, private, target)
     if config.mode == "append":
         return [_insert(private, target, columns, "")]
-    _check_key(catalogue, private, columns, config)
+    require_unique_key(private, columns, config, _DIALECT, catalogue.first_row)
     if config.mode == "merge":
         return _merge(private, target, columns, config.unique_key)
     delete = ["delete from", target.sql(_DIALECT), "as t using", private.sql(_DIALECT), "as p where"]
@@ -128,22 +126,6 @@ def _casts(catalogue: Catalogue, private: Relation, target: Relation) -> dict[st
         quoted = f"p.{quote(column.name, _DIALECT)}"
         casts[column.name] = exact_cast(quoted, column.name, column.type, there.type)
     return casts
-
-
-def _check_key(catalogue: Catalogue, private: Relation, columns: dict[str, str], config: LoadConfig) -> None:
-    if not config.unique_key:
-        raise DataError(f"mode {config.mode} needs a unique_key", remedy="Set unique_key in the model's config")
-    known = {name.lower() for name in columns}
-    for name in config.unique_key:
-        if name.lower() not in known:
-            raise RelationNotFoundError("the unique_key is not a column of the model", column=name)
-    double = catalogue.duplicate_key(private, config.unique_key)
-    if double is not None:
-        raise DuplicateKeyError(
-            f"the new rows hold the key {double!r} more than once",
-            column=", ".join(config.unique_key),
-            remedy="Make the model's rows unique by its unique_key",
-        )
 
 
 def _insert(private: Relation, target: Relation, columns: dict[str, str], where: str) -> str:

@@ -6,15 +6,15 @@ import contextlib
 import dataclasses
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from dvt.connections.connection import Connection
 from dvt.connections.mysql import SPEC, default_database, open_session, spec_for
-from dvt.connections.mysql_errors import ServerError, is_lost, translate
+from dvt.connections.mysql_errors import ServerError, is_lost, translating
 from dvt.connections.spec import ConnectionSpec
 from dvt.errors import DataError, DvtError, InterruptedRunError
 from dvt.federation.loaders.base import BaseLoader, LoadConfig, LoadResult
@@ -229,19 +229,8 @@ class MySQLLoader(BaseLoader):
             return relation
         return dataclasses.replace(relation, schema=default_database(self.connection))
 
-    @contextmanager
-    def _guarded(self, phase: str, relation: Relation | None) -> Iterator[None]:
-        label = str(relation) if relation else None
-        try:
-            yield
-        except (ServerError, OSError) as error:
-            if self._is_cancelled.is_set():
-                raise InterruptedRunError(
-                    "the load was cancelled", connection=self.connection.name, relation=label, phase=phase
-                ) from error
-            raise translate(error, self.connection, phase=phase, relation=label) from error
-        except DataError as error:
-            raise error.at(connection=self.connection.name, relation=label, phase=phase) from error.__cause__
+    def _guarded(self, phase: str, relation: Relation | None) -> AbstractContextManager[None]:
+        return translating(self.connection, phase, str(relation) if relation else None, self._is_cancelled)
 
 
 def collation(server: Server) -> str:

@@ -38,8 +38,7 @@ class ColumnWriter:
     @property
     def is_hex(self) -> bool:
         """Whether the text is the hexadecimal form of bytes."""
-        kinds = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view, pa.types.is_fixed_size_binary)
-        return any(is_kind(self.type) for is_kind in kinds)
+        return bool(pa.types.is_binary(self.type))
 
     def text(self, values: pa.Array) -> pa.Array:
         """The values' text, before any escaping; NULL stays NULL.
@@ -51,7 +50,7 @@ class ColumnWriter:
         if pa.types.is_string(type_):
             return self._short_enough(values)
         if self.is_hex:
-            return _hexadecimal(self._short_enough(values.cast(pa.binary())))
+            return _hexadecimal(self._short_enough(values))
         if is_json(type_):
             return self._short_enough(values.storage.cast(pa.string()))
         if is_uuid(type_):

@@ -6,7 +6,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dvt.errors import DataError
-from dvt.types.vocabulary import has_negative_zero
 
 _FIRST_DAY, _LAST_DAY = -719_162, 2_932_896  # 0001-01-01 and 9999-12-31
 _DAY_US = 86_400_000_000
@@ -20,11 +19,9 @@ def refusal(column: str, message: str, remedy: str) -> DataError:
 
 
 def require_storable(values: pa.Array, column: str) -> None:
-    """NaN and infinities, of which MySQL has none, and negative zero, which MariaDB stores as zero."""
+    """NaN and infinities, of which MySQL has none. -0.0 is sent as it is: where the server has one zero, it is that."""
     if pc.all(pc.is_finite(values)).as_py() is False:
         raise refusal(column, "NaN or infinity: MySQL has no such numbers", "Make them NULL in the model")
-    if has_negative_zero(values):
-        raise refusal(column, "-0.0: the server would store 0", "Add 0.0 to the column in the model: -0.0 + 0.0 is 0.0")
 
 
 def require_dates(days: pa.Array, column: str) -> None:

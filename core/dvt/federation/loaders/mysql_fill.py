@@ -22,7 +22,7 @@ _HARMLESS = frozenset({1287, 1592, 1681, 3719, 3778})
 def parts(stream: RowStream, batch_rows: int) -> Iterator[pa.RecordBatch]:
     """The stream in batches of at most so many rows, cut again where the values are long."""
     while (batch := stream.read_batch(batch_rows)) is not None:
-        yield from _halved(_plain(batch))
+        yield from _halved(batch)
 
 
 def _halved(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
@@ -32,17 +32,6 @@ def _halved(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         yield from _halved(batch.slice(middle))
     else:
         yield batch
-
-
-def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Large and view strings as ordinary ones."""
-    arrays = [
-        column.cast(pa.string())
-        if pa.types.is_large_string(column.type) or pa.types.is_string_view(column.type)
-        else column
-        for column in batch.columns
-    ]
-    return pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
 
 
 def load_data(

@@ -100,21 +100,10 @@ def as_json(array: pa.Array) -> pa.Array:
 
 def _plain(array: pa.Array) -> pa.Array:
     """The array in the types that the rest of this module knows; values are checked, not changed."""
-    type_ = array.type
-    if is_json(type_):
+    if is_json(array.type):
         array = array.storage
-    elif pa.types.is_dictionary(type_):
-        array = array.dictionary_decode()
-    elif pa.types.is_timestamp(type_):
+    elif pa.types.is_timestamp(array.type):
         return _micros(array)
-    elif pa.types.is_null(type_):
-        return array.cast(pa.string())
-    if pa.types.is_large_string(array.type):
-        array = array.cast(pa.string())
-    elif pa.types.is_large_binary(array.type):
-        array = array.cast(pa.binary())
-    elif pa.types.is_large_list(array.type):
-        array = array.cast(pa.list_(array.type.value_type))
     if pa.types.is_string(array.type) and pc.any(pc.match_substring(array, "\0")).as_py():
         raise ValueUnfitError("a text holds a NUL character, which PostgreSQL does not store")
     return array

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
-from dvt.errors import DataError, DuplicateKeyError, RelationNotFoundError
+from dvt.errors import DataError
 from dvt.federation.loaders.base import LoadConfig
+from dvt.federation.loaders.unique_key import require_unique_key
 from dvt.identifiers import Relation, quote, quote_all
 from dvt.types.sqlite import affinity
 
@@ -65,13 +66,10 @@ class Catalogue:
         sql = "select name from pragma_index_info(?, 'main')"
         return tuple(row[0] for row in self._session.execute(sql, (name,)))
 
-    def duplicate_key(self, relation: Relation, key: tuple[str, ...]) -> tuple[object, ...] | None:
-        """A key that occurs twice, None when there is none. NULL equals nothing."""
-        columns = quote_all(key, _DIALECT)
-        present = " and ".join(f"{quote(column, _DIALECT)} is not null" for column in key)
-        parts = ["select", columns, "from", relation.sql(_DIALECT), "where", present, "group by", columns]
-        row = self._session.execute(" ".join([*parts, "having count(*) > 1 limit 1"])).fetchone()
-        return tuple(row) if row else None
+    def first_row(self, query: str) -> tuple[object, ...] | None:
+        """The first row of a query, None when there is none."""
+        row: tuple[object, ...] | None = self._session.execute(query).fetchone()
+        return row
 
 
 def landing_statements(catalogue: Catalogue, private: Relation, target: Relation, config: LoadConfig) -> list[str]:
@@ -84,7 +82,7 @@ def landing_statements(catalogue: Catalogue, private: Relation, target: Relation
     columns = _common_columns(catalogue, private, target)
     if config.mode == "append":
         return [_insert(private, target, columns)]
-    _check_key(catalogue, private, columns, config)
+    require_unique_key(private, columns, config, _DIALECT, catalogue.first_row)
     index = quote(f"{private.name}_key", _DIALECT)
     key = quote_all(config.unique_key, _DIALECT)
     lookup = " ".join(["create index", f"main.{index}", "on", quote(private.name, _DIALECT), "(", key, ")"])
@@ -157,22 +155,6 @@ def _stores_same(new: str, there: str) -> bool:
             "NUMERIC",
         )
     )
-
-
-def _check_key(catalogue: Catalogue, private: Relation, columns: list[str], config: LoadConfig) -> None:
-    if not config.unique_key:
-        raise DataError(f"mode {config.mode} needs a unique_key", remedy="Set unique_key in the model's config")
-    known = {name.lower() for name in columns}
-    for name in config.unique_key:
-        if name.lower() not in known:
-            raise RelationNotFoundError("the unique_key is not a column of the model", column=name, phase="land")
-    double = catalogue.duplicate_key(private, config.unique_key)
-    if double is not None:
-        raise DuplicateKeyError(
-            f"the new rows hold the key {double!r} more than once",
-            column=", ".join(config.unique_key),
-            remedy="Make the model's rows unique by its unique_key",
-        )
 
 
 def _insert(private: Relation, target: Relation, columns: list[str]) -> str:

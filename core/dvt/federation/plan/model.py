@@ -10,6 +10,7 @@ from dvt.connections.connection import Connection
 from dvt.federation.engines.base import Handle
 from dvt.federation.extractors.base import ExtractionConfig
 from dvt.federation.plan.pushdown import Pushdown
+from dvt.federation.plan.reasons import Reason
 from dvt.identifiers import Relation
 
 
@@ -37,6 +38,23 @@ class Input:
 
 
 @dataclass(frozen=True)
+class Decision:
+    """What became of one condition on an input, or of a row limit.
+
+    Args:
+        condition: In the query's dialect.
+        is_pushed: Whether the source applies it, or a weaker one that follows from it.
+        is_exact: Whether the rows that come are those in which it is true.
+        reason: Why it is not pushed, or not exact; None when the engine has nothing left to do.
+    """
+
+    condition: str
+    is_pushed: bool
+    is_exact: bool = False
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True)
 class ScanPlan:
     """One read of one input.
 
@@ -45,18 +63,26 @@ class ScanPlan:
         columns: Columns that the query needs, in the relation's order; None for all.
         sql: The statement sent to the source, for `dvt plan`.
         reason: Why all columns are read, when `columns` is None.
+        predicates: Conditions that the source applies, in its own words.
+        limit: At most that many rows are read.
+        decisions: What became of each condition on the input.
     """
 
     input: Input
     columns: tuple[str, ...] | None
     sql: str
     reason: str = ""
+    predicates: tuple[Any, ...] = ()
+    limit: int | None = None
+    decisions: tuple[Decision, ...] = ()
 
     def request(self, batch_rows: int | None = None) -> ExtractionConfig:
         """The scan request for the extractor."""
         return ExtractionConfig(
             relation=self.input.relation,
             columns=self.columns,
+            predicates=self.predicates,
+            limit=self.limit,
             batch_size=batch_rows,
             source_name=self.input.source_name,
             declared=self.input.declared,

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from sqlglot import exp
 
 from dvt.errors import PlanError, nearest
 from dvt.federation.engines.base import Handle
 from dvt.federation.extractors.base import BaseExtractor
-from dvt.federation.plan.model import Input, QueryPlan, ScanPlan
+from dvt.federation.plan.constants import Constants
+from dvt.federation.plan.filters import Filters, filters_of
+from dvt.federation.plan.model import Decision, Input, QueryPlan, ScanPlan
+from dvt.federation.plan.needed_rows import NeededRows
 from dvt.federation.plan.parse import Handles, parse_query
 from dvt.federation.plan.projection import needed_columns
 from dvt.federation.plan.pushdown import Pushdown
+from dvt.federation.plan.reasons import Reason
 from dvt.federation.registry import extractor_class
 from dvt.federation.stream import ColumnSchema
 
@@ -47,16 +52,29 @@ def plan_query(
     root = parse_query(sql)
     _check_known(root, handles, by_handle)
     mentioned = sorted(handles.mentioned(root))
-    tables = {handle: [column.name for column in describe(by_handle[handle])] for handle in mentioned}
+    columns_of = {handle: describe(by_handle[handle]) for handle in mentioned}
+    tables = {handle: [column.name for column in columns] for handle, columns in columns_of.items()}
     make = extractor_factory or (lambda connection: extractor_class(connection.type)(connection))
+    rows = _needed_rows(root, handles, columns_of) if pushdown is not Pushdown.OFF else None
+    constants = Constants()
     scans = []
     for handle, (columns, reason) in needed_columns(sql, tables).items():
         input_ = by_handle[handle]
-        if pushdown.at_most(input_.pushdown) is Pushdown.OFF:
+        found = Filters()
+        if rows is None or input_.pushdown is Pushdown.OFF:
             columns, reason = None, "pushdown is off"
-        request = ScanPlan(input_, columns, "", reason).request()
-        scans.append(ScanPlan(input_, columns, make(input_.connection).source_sql(request), reason))
+        else:
+            found = filters_of(input_, columns_of[handle], rows.reaches.get(handle, ()), constants)
+            if rows.reason:
+                found = Filters(decisions=(Decision(rows.reason, False, reason=Reason.NOT_FOLLOWED),))
+        scan = ScanPlan(input_, columns, "", reason, found.predicates, found.limit, found.decisions)
+        scans.append(replace(scan, sql=make(input_.connection).source_sql(scan.request())))
     return QueryPlan(sql, tuple(scans))
+
+
+def _needed_rows(root: exp.Expr, handles: Handles, columns_of: Mapping[Handle, Sequence[ColumnSchema]]) -> NeededRows:
+    types = {handle: {column.name.lower(): column.type for column in found} for handle, found in columns_of.items()}
+    return NeededRows(root, handles, types)
 
 
 def _check_known(root: exp.Expr, handles: Handles, by_handle: dict[Handle, Input]) -> None:

@@ -50,3 +50,10 @@ def test_init_needs_neither_dbt_nor_an_engine(tmp_path: Path) -> None:
     _, code, modules = _run(["init", "shop"], tmp_path)
     assert code == "0"
     assert not modules & (_HEAVY - {"pyarrow", "numpy", "pandas"})
+
+
+@pytest.mark.parametrize("words", [["-v"], ["-V"], ["--version", "debug"]])
+def test_each_spelling_of_version_is_ours(words: list[str], tmp_path: Path) -> None:
+    printed, code, modules = _run(words, tmp_path)
+    assert (printed, code) == (f"dvt {dvt.__version__}\n", "0")
+    assert not modules & _HEAVY

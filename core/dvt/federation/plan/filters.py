@@ -1,0 +1,107 @@
+"""What a scan leaves at its source: conditions of all ways to the relation, as far as the source answers for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from dvt.connections.comparing import Trust
+from dvt.federation.plan.answers import Answer, Source
+from dvt.federation.plan.condition_reading import ConditionReader
+from dvt.federation.plan.constants import Constants
+from dvt.federation.plan.model import Decision, Input
+from dvt.federation.plan.needed_rows import Reach
+from dvt.federation.plan.reasons import Reason
+from dvt.federation.stream import ColumnSchema
+
+
+@dataclass(frozen=True)
+class Filters:
+    """The row part of a scan request.
+
+    Args:
+        predicates: Conditions in the source's words; a row that fails one is not needed.
+        limit: At most that many rows are needed.
+        decisions: What became of each condition.
+    """
+
+    predicates: tuple[exp.Expr, ...] = ()
+    limit: int | None = None
+    decisions: tuple[Decision, ...] = ()
+
+
+def filters_of(input_: Input, columns: list[ColumnSchema], reaches: Sequence[Reach], constants: Constants) -> Filters:
+    """What the source is asked to leave out.
+
+    Args:
+        input_: The relation.
+        columns: Its columns.
+        reaches: The ways to it; a row stays behind when none of them needs it.
+        constants: Works out constants.
+    """
+    spec = input_.connection.spec
+    asking = _Asking(
+        ConditionReader({column.name.lower(): column.type for column in columns}, constants),
+        Source(columns, spec.comparing, spec.dialect, input_.declared),
+    )
+    if not reaches:
+        return Filters()
+    if len(reaches) == 1:
+        return asking.one(reaches[0])
+    return asking.several(reaches)
+
+
+class _Asking:
+    def __init__(self, reader: ConditionReader, source: Source) -> None:
+        self._reader = reader
+        self._source = source
+
+    def one(self, reach: Reach) -> Filters:
+        asked = [self._ask(condition) for condition in reach.conditions]
+        predicates = tuple(answer.sql for answer, _ in asked if answer.sql is not None)
+        decisions = [decision for _, decision in asked]
+        limit = reach.limit
+        if limit is not None and not all(decision.is_exact for decision in decisions):
+            decisions.append(Decision(f"LIMIT {limit}", False, reason=Reason.LIMIT_RESIDUAL))
+            limit = None
+        elif limit is not None:
+            decisions.append(Decision(f"LIMIT {limit}", True, True))
+        return Filters(predicates, limit, tuple(decisions))
+
+    def several(self, reaches: Sequence[Reach]) -> Filters:
+        """Rows that some way needs: what all ways ask for, and one of what each asks for beside it."""
+        common = [c for c in reaches[0].conditions if all(c in other.conditions for other in reaches[1:])]
+        shared = self.one(Reach(tuple(common)))
+        others = [[c for c in reach.conditions if c not in common] for reach in reaches]
+        decisions = list(shared.decisions)
+        predicates = list(shared.predicates)
+        asked = [[self._ask(condition) for condition in conditions] for conditions in others]
+        sent = [[answer.sql for answer, _ in way if answer.sql is not None] for way in asked]
+        is_useful = all(sent)
+        if is_useful:
+            ways = {exp.and_(*parts).sql(): exp.and_(*parts) for parts in sent}
+            predicates.append(exp.or_(*ways.values()))
+        for _, decision in (pair for way in asked for pair in way):
+            reason = decision.reason if is_useful or not decision.is_pushed else Reason.SEVERAL_READS
+            found = Decision(
+                decision.condition, decision.is_pushed and is_useful, False, reason or Reason.SEVERAL_READS
+            )
+            if found not in decisions:
+                decisions.append(found)
+        for limit in sorted({reach.limit for reach in reaches if reach.limit is not None}):
+            decisions.append(Decision(f"LIMIT {limit}", False, reason=Reason.LIMIT_SHARED))
+        return Filters(tuple(predicates), None, tuple(decisions))
+
+    def _ask(self, condition: exp.Expr) -> tuple[Answer, Decision]:
+        text = condition.sql(dialect="duckdb")
+        reading = self._reader.read(condition)
+        if reading.predicate is None:
+            return Answer(Trust.UNKNOWN), Decision(text, False, reason=reading.reason)
+        answer = self._source.answer(reading.predicate)
+        if answer.sql is None:
+            return answer, Decision(text, False, reason=answer.reason)
+        is_exact = reading.is_whole and answer.trust is Trust.EXACT
+        reason = None if is_exact else answer.reason or reading.reason
+        return answer, Decision(text, True, is_exact, reason)

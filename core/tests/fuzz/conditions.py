@@ -12,10 +12,10 @@ _COMPARE = ("=", "=", "<>", "!=", "<", "<=", ">", ">=")
 _PATTERNS = ("a%", "A%", "%a", "%", "_", "a_c", "a\\_c", "%ä%", "", "1%", "a ", "op%", "OPEN%", "%\\", "__", "%c%")
 # What a column of the family is now and then compared with, besides its own.
 _FOREIGN = {
-    "int": ("1.5", "'1'", "2.0", "1e0", "cast('2' as int)", "1 + 1", "abs(-1)", "length('ab')", "'01'", "9007199254740993", "-1.5"),
+    "int": ("1.5", "'1'", "2.0", "1e0", "cast('2' as int)", "1 + 1", "abs(-1)", "length('ab')", "'01'", "9007199254740993", "-1.5", "'1.5'", "9007199254740992e0", "' 2 '", "1.5::float", "true", "9223372036854775807.5"),
     "dec": ("1", "1.5e0", "'1.50'", "1.501", "0", "1 + 0.5", "cast('1.5' as double)", "123456789012345678901234567890"),
     "double": ("1", "1.5", "'nan'::double", "'inf'::double", "'-inf'::double", "0.0", "-0.0", "1.1::float", "1.1", "'1.5'"),
-    "text": ("lower('A')", "'a' || ' '", "upper('a')", "'a'::char", "trim(' a ')", "chr(97)", "'A' collate nocase"),
+    "text": ("lower('A')", "'a' || ' '", "upper('a')", "'a'::char", "trim(' a ')", "chr(97)", "'A' collate nocase", "chr(0)", "'a' || chr(0)", "'日本'", "'🙂'", "repeat('a', 300)", "1"),
     "date": (
         *("timestamp '2024-02-29 12:00:00'", "'2024-01-01'", "date '2024-01-31' + 1", "'infinity'::date", "'-infinity'::date"),
         *("date '2024-03-31' - interval 1 month", "make_date(2024, 2, 29)", "last_day(date '2024-02-01')"),
@@ -86,7 +86,7 @@ class Conditions:
         rng = self.rng
         pool = [c for c in columns if family is None or c.family == family] or list(columns)
         column = rng.choice(pool)
-        if rng.random() < 0.55:
+        if rng.random() < 0.75:
             return column
         c = column.sql
         made = {
@@ -145,6 +145,12 @@ class Conditions:
             return f"{c} is {rng.choice(('', 'not '))}null"
         if roll < 0.88:
             return f"{c} is {rng.choice(('', 'not '))}distinct from {rng.choice((self.literal(family), 'null'))}"
+        if roll < 0.91:
+            items = ", ".join(self.literal(family) for _ in range(2))
+            return rng.choice((f"{c} = any([{items}])", f"list_contains([{items}], {c})", f"({c}, 1) = ({self.literal(family)}, 1)",
+                               f"({c}) in (({self.literal(family)}))", f"({c} = {self.literal(family)}) is true",
+                               f"({c} > {self.literal(family)}) is not false", f"({c} < {self.literal(family)}) is null",
+                               f"({c} = {self.literal(family)}) = true", f"{c} in (select unnest([{items}]))"))  # fmt: skip
         if roll < 0.96:
             other = self.value(columns, family)
             return f"{c} {rng.choice((*_COMPARE, 'is distinct from'))} {other.sql}"

@@ -36,6 +36,7 @@ class Tally:
         failed: Queries that failed on a value, without pushdown.
         tolerated: Queries of which only one side failed on a value.
         empty: Queries whose answer has no rows.
+        pushed: Queries of which some source was asked to leave rows out.
         shapes: Queries by shape.
         found: The differences.
     """
@@ -45,12 +46,18 @@ class Tally:
     failed: int = 0
     tolerated: int = 0
     empty: int = 0
+    pushed: int = 0
     shapes: Counter[str] = field(default_factory=Counter)
     found: list[Found] = field(default_factory=list)
 
     def line(self) -> str:
         """One line for a log."""
-        parts = (f"{self.asked} queries", f"{self.empty} with no rows", f"{self.refused} refused by DuckDB")
+        parts = (
+            f"{self.asked} queries",
+            f"{self.pushed} with rows left at a source",
+            f"{self.empty} empty",
+            f"{self.refused} refused by DuckDB",
+        )
         more = (f"{self.failed} failed on a value", f"{self.tolerated} tolerated", f"{len(self.found)} DIFFERENCES")
         return ", ".join((*parts, *more))
 
@@ -142,7 +149,11 @@ class Hunt:
             plan = bench.plan(query.sql, level)
             if plan is not None and plan in plans:
                 continue  # the same scans of the same data, and the same query above them
-            plans += [plan] if plan is not None else []
+            if plan is not None:
+                plans.append(plan)
+                tally.pushed += len(plans) == 1 and any(
+                    scan.predicates or scan.limit is not None for scan in plan.scans
+                )
             ask = bench.afresh if is_fresh else bench.found
             answer = ask(query.sql, level)
             tally.tolerated += is_tolerated(expected, answer)

@@ -204,6 +204,14 @@ class Queries(Conditions):
         text = pieces[0].sql
         for _ in range(rng.choice((least, 1, 1, 2))):
             right = self.source(depth)
+            if rng.random() < 0.12:
+                inner = self.source(0)
+                kind = rng.choice(("join", "left join", "right join", "full join"))
+                bracket = f"({right.sql} {kind} {inner.sql} on {self._on([right], inner)})"
+                how = rng.choice(("join", "left join", "right join", "full join"))
+                text += f" {how} {bracket} on {self._on(pieces, rng.choice((right, inner)))}"
+                pieces += [right, inner]
+                continue
             how = rng.choice(_JOINS)
             text += f"{', ' if how == ',' else ' ' + how + ' '}{right.sql}"
             if how not in (",", "cross join"):

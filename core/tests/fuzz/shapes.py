@@ -359,6 +359,34 @@ class Shapes(Queries):
         piece = self.derived(3)
         return f"select * from {piece.sql}{self.where(piece.columns, 0.9)}"
 
+    def odd(self) -> str:
+        """What a planner does not meet each day: pivots, tuples, nested WITH, correlation in ON and in the select list."""
+        rng = self.rng
+        a, b = self.base("a"), self.base("b")
+        cond_a, cond_b = self.condition(a.columns), self.condition(b.columns)
+        link = self.equality(a, b)
+        key = rng.choice(a.columns).sql
+        return rng.choice(
+            (f"select a.k, exists (select 1 from {b.sql} where {link} and {cond_b}) as e from {a.sql} where {cond_a}",
+             f"select a.k from {a.sql} where (a.k, a.id) in (select b.k, b.id from {b.sql} where {cond_b})",
+             f"select a.k from {a.sql} where (a.k, a.id) not in (select b.k, b.id from {b.sql} where {cond_b}) and {cond_a}",
+             f"select a.k, (with w as (select * from {b.sql} where {cond_b}) select count(*) from w) as n from {a.sql} where {cond_a}",
+             f"select a.k from {a.sql} where a.id in (with w as (select * from {b.sql}) select w.id from w) and {cond_a}",
+             f"select a.k, b.k as k2 from {a.sql} left join {b.sql} on {link} and exists (select 1 from {self.base('z').sql} where z.k = b.k)",
+             f"select * from (pivot (select id, k from {a.sql} where {cond_a}) on id in (1, 2, 3) using count(k)) as p",
+             f"select count(*) as n from {a.sql} having count(*) > 2 and count(*) filter (where {cond_a}) < 9",
+             f"select count(*) as n from {a.sql} where {cond_a} having count(*) > 1",
+             f"select a.k from {a.sql} where {cond_a} and 1 = (select count(*) from {b.sql} where b.k = a.k)",
+             f"select x.id, x.n from (select a.id, count(*) as n, min({key}) as m from {a.sql} group by a.id) x join {b.sql} on b.id = x.id where {cond_b} and x.n > 1",
+             f"select a.k from {a.sql} where {cond_a} union all (select b.k from {b.sql} where {cond_b} order by b.k limit 3)",
+             f"select * from (select a.k, 'l' as side from {a.sql} where {cond_a} union all select b.k, 'r' from {b.sql}) u where side = 'l' and k > 2",
+             f"select a.k, coalesce(b.id, -1) as i from {a.sql} full join {b.sql} on {link} where coalesce(a.id, b.id) = 1 or {cond_a}",
+             f"select v.k from (select * from {a.sql} where {cond_a}) v where v.k in (select k from (select * from {b.sql} order by k limit 5) t)",
+             f"select a.k from {a.sql} where not exists (select 1 from {b.sql} where {link} and not ({cond_b})) and {cond_a}",
+             f"select a.k from {a.sql}, (values (1), (2), (null)) as v(w) where a.id = v.w and {cond_a}",
+             f"from {a.sql} select a.k where {cond_a}")
+        )  # fmt: skip
+
     def _with_key(self) -> Piece:
         """A source that has a unique column, so that its rows can be put into one order."""
         for _ in range(3):
@@ -372,7 +400,7 @@ _SHAPES: tuple[Callable[[Shapes], str], ...] = (
     *(Shapes.plain, Shapes.plain, Shapes.joins, Shapes.joins, Shapes.joins, Shapes.joins, Shapes.anti_join, Shapes.anti_join),
     *(Shapes.semi, Shapes.subquery, Shapes.subquery, Shapes.watermark, Shapes.aggregates, Shapes.aggregates, Shapes.above_group),
     *(Shapes.set_operations, Shapes.distinct_on, Shapes.window, Shapes.window, Shapes.limits, Shapes.limits, Shapes.self_join),
-    *(Shapes.using, Shapes.lateral, Shapes.stars, Shapes.aliases, Shapes.shadow, Shapes.cte_twice, Shapes.cte_twice, Shapes.nested),
+    *(Shapes.odd, Shapes.using, Shapes.lateral, Shapes.stars, Shapes.aliases, Shapes.shadow, Shapes.cte_twice, Shapes.cte_twice, Shapes.nested, Shapes.odd, Shapes.odd),
 )  # fmt: skip
 # Their outputs may hold a WITH of their own that DuckDB does not take inside, or lists and structs that have no order.
 _CANNOT_ORDER = frozenset({"cte_twice"})

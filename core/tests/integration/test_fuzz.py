@@ -14,11 +14,14 @@ from fuzz.bench import Bench
 from fuzz.cases import case_files, read_case
 from fuzz.compare import difference
 from fuzz.hunt import LEVELS, Hunt
+from fuzz.mutants import LOST_RULES, NAIVE, naive, without_rule
 from fuzz.places import MySQLPlace, Place, PostgresPlace
 from fuzz.worlds import PAIRS, local_place
 
 COUNT = int(os.environ.get("DVT_FUZZ_COUNT", "120"))
 SEED = 20_000
+# Queries within which a wrong planner has to be caught.
+MUTANT_COUNT = 1000
 
 PlaceOf = Callable[[str], Place]
 
@@ -49,9 +52,20 @@ def test_a_fixed_run_of_random_queries(pair: tuple[str, str], place_of: PlaceOf,
     assert not tally.found, tally.found[0].report
     assert tally.asked == COUNT
     # A run of empty answers, or of refused queries, would prove nothing.
+    assert tally.pushed > COUNT / 10
     assert tally.empty < COUNT / 2
     assert tally.refused + tally.failed < COUNT
     assert len(tally.shapes) > 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*NAIVE, *LOST_RULES])
+def test_a_planner_that_is_wrong_is_caught(name: str, place_of: PlaceOf, tmp_path: Path) -> None:
+    wrong = naive(NAIVE[name]) if name in NAIVE else without_rule(name)
+    with wrong:
+        hunt = Hunt((place_of("postgres"), place_of("mysql")), MUTANT_COUNT, SEED, tmp_path, shrinks=False)
+        tally = hunt.run(print)
+    assert tally.found, f"{tally.asked} queries did not find it"
 
 
 @pytest.mark.parametrize("path", case_files(), ids=lambda path: path.stem)

@@ -1,4 +1,4 @@
-"""The 22 queries of TPC-H in DuckDB's SQL, with the validation parameters of the specification (revision 3, clause 2.4).
+"""The 22 queries of TPC-H in DuckDB's SQL, with the validation parameters of the specification (revision 3, chapter 2).
 
 Tables stand in braces. Dates are computed by DuckDB, as the specification's texts do it with intervals.
 """

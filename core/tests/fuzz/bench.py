@@ -7,9 +7,8 @@ the queries, and every difference, is asked again of a session that does none of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -93,13 +92,17 @@ class Bench:
             with self._kept(input_.connection) as extractor, extractor.scan(request) as stream:
                 self._whole.register(input_.handle, stream)
 
+    def close(self) -> None:
+        """End its sessions. Closing twice is allowed."""
+        self._stack.close()
+
     def __enter__(self) -> Bench:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stack.close()
+        self.close()
 
 
 @contextmanager

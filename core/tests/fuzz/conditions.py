@@ -111,8 +111,10 @@ class Conditions:
         return Ref(sql, _family_of(sql, column.family))
 
     def condition(self, columns: Sequence[Ref], depth: int = 2) -> str:
-        """A condition over the columns."""
+        """A condition over the columns; often one that a source can be asked for."""
         rng = self.rng
+        if rng.random() < 0.4:
+            return self.easy(columns)
         if depth and rng.random() < 0.22:
             left, right = self.condition(columns, depth - 1), self.condition(columns, depth - 1)
             form = rng.choice(
@@ -122,6 +124,23 @@ class Conditions:
         if depth and rng.random() < 0.1:
             return f"not ({self.condition(columns, depth - 1)})"
         return self._simple(self.value(columns), columns)
+
+    def easy(self, columns: Sequence[Ref]) -> str:
+        """A bare column against constants, as most people write most of their filters."""
+        rng = self.rng
+        plain = [c for c in columns if c.family not in ("list", "struct", "time")] or list(columns)
+        column = rng.choice(plain)
+        c = column.sql
+        one, two = self.literal(column.family), self.literal(column.family)
+        if column.family == "bool" and rng.random() < 0.5:
+            return rng.choice((c, f"not {c}"))
+        if column.family == "text" and rng.random() < 0.15:
+            return f"{c} like {text(rng.choice(_PATTERNS))}"
+        return rng.choice(
+            (f"{c} = {one}", f"{c} = {one}", f"{c} <> {one}", f"{c} <> {one}", f"{c} > {one}", f"{c} <= {one}", f"{one} < {c}",
+             f"{c} in ({one}, {two})", f"{c} not in ({one}, {two})", f"{c} between {one} and {two}", f"{c} is null",
+             f"{c} is not null", f"{c} is not distinct from {one}", f"{c} is distinct from {one}")
+        )  # fmt: skip
 
     def _simple(self, value: Ref, columns: Sequence[Ref]) -> str:
         rng = self.rng

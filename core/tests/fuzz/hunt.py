@@ -170,19 +170,20 @@ class Hunt:
         if self.shrinks:
             say("making it small")
             sql = shrink_query(sql, lambda smaller: _differs(bench, smaller, level))
-            # The sessions of the bench must not hold what is replaced below.
-            bench.__exit__(None, None, None)
+        # Its sessions hold locks on what is replaced below.
+        bench.close()
+        if self.shrinks:
             tables = shrink_rows(tables, lambda fewer: self._differs_with(fewer, sql, level))
         with Bench(self.pair, tables, self.folder) as small:
             is_ordered = query.is_ordered and sql == query.sql
             expected, found = small.expected(sql), small.afresh(sql, level)
             case = CaseFile(self.names, sql, is_ordered, tuple(tables), seed, f"{what} at {level.value}")
-            report = "\n".join(
-                [f"{what} at {level.value}; seed {seed}, pair {'-'.join(self.names)}", "as found:", f"  {query.sql}"]
-                + ["made small:", f"  {sql}", "tables:", *map(_table_text, tables)]
-                + ["sent:", _plan_text(small.plan(sql, level)), "off:", str(expected), f"{level.value}:", str(found)]
-            )
-        return Found(case, level, report)
+            lines = [
+                f"{what} at {level.value}; seed {seed}, pair {'-'.join(self.names)}",
+                *("as found:", f"  {query.sql}", "made small:", f"  {sql}", "tables:", *map(_table_text, tables)),
+                *("sent:", _plan_text(small.plan(sql, level)), "off:", str(expected), f"{level.value}:", str(found)),
+            ]
+        return Found(case, level, "\n".join(lines))
 
     def _differs_with(self, tables: list[Table], sql: str, level: Pushdown) -> bool:
         with Bench(self.pair, tables, self.folder) as bench:

@@ -46,9 +46,9 @@ def _limit(root: exp.Expr, scan: ScanPlan) -> ScanPlan:
     """LIMIT goes to the source, and the order stays behind."""
     for select in root.find_all(exp.Select):
         source, limit = select.args.get("from_"), select.args.get("limit")
-        if source is not None and isinstance(limit, exp.Limit) and _names(source.this, scan):
-            if isinstance(limit.expression, exp.Literal):
-                return replace(scan, limit=int(limit.expression.name))
+        is_fixed = isinstance(limit, exp.Limit) and isinstance(limit.expression, exp.Literal)
+        if source is not None and is_fixed and _names(source.this, scan):
+            return replace(scan, limit=int(limit.expression.name))
     return scan
 
 

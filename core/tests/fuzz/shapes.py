@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from dvt.federation.plan.model import Input
 from fuzz.conditions import Ref
-from fuzz.queries import EXACT, Piece, Queries, name
+from fuzz.queries import EXACT, Piece, name
 from fuzz.schema import Table
+from fuzz.traps import Traps
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Query:
     shape: str
 
 
-class Shapes(Queries):
+class Shapes(Traps):
     """Makes one query of a random shape."""
 
     def query(self) -> Query:
@@ -230,22 +231,6 @@ class Shapes(Queries):
             return f"select {self.output([top, other])} from {top.sql} left join {other.sql} on {self.equality(top, other)}"
         return f"select * from {top.sql}{self.where(top.columns, 0.5)}"
 
-    def self_join(self) -> str:
-        """One table under two aliases, a filter on each."""
-        rng = self.rng
-        index = rng.randrange(len(self.tables))
-        table, handle = self.tables[index], self.handles[index]
-        pieces = []
-        for alias in ("x", "y"):
-            refs = tuple(Ref(f"{alias}.{name(c.name)}", c.family) for c in table.columns)
-            pieces.append(Piece(f"{handle} as {alias}", refs, tuple(c.name for c in table.columns), 0, alias))
-        x, y = pieces
-        how = rng.choice(("join", "left join", "full join", "semi join", "anti join"))
-        shown = [x] if how.startswith(("semi", "anti")) else [x, y]
-        filters = [self.condition(piece.columns) for piece in shown]
-        on = f"{self.equality(x, y)} and {self.condition(y.columns, 1)}"
-        return f"select {self.output(shown)} from {x.sql} {how} {y.sql} on {on} where {' and '.join(filters)}"
-
     def using(self) -> str:
         """USING and NATURAL, whose columns belong to both sides."""
         rng = self.rng
@@ -296,56 +281,6 @@ class Shapes(Queries):
         inner = f"select {rng.choice(forms)} from {piece.sql}{self.where(piece.columns, 0.7)}"
         return rng.choice((inner, f"select count(*) as n from ({inner}) as z", f"select * from ({inner}) as z"))
 
-    def aliases(self) -> str:
-        """Aliases of the select list in WHERE and GROUP BY, and aliases that are names of other columns."""
-        rng = self.rng
-        piece = self.source(1)
-        made = self.value(piece.columns)
-        other = rng.choice((*piece.names, "fresh"))
-        test = f"{name(other)} {rng.choice(('=', '<>', '>', 'is distinct from'))} {self.literal(made.family)}"
-        if rng.random() < 0.5:
-            return f"select {made.sql} as {name(other)} from {piece.sql} where {test}"
-        return f"select {made.sql} as {name(other)}, count(*) as n_rows from {piece.sql} where {test} group by {name(other)}"
-
-    def shadow(self) -> str:
-        """A CTE or an alias that is called like a table, or like a part of a handle."""
-        rng = self.rng
-        index = rng.randrange(len(self.tables))
-        table, handle = self.tables[index], self.handles[index]
-        label = name(table.name)
-        refs = [Ref(f"{label}.{name(c.name)}", c.family) for c in table.columns]
-        other = self.base()
-        cond = self.condition(refs)
-        return rng.choice(
-            (f"select count(*) as n from (with {label} as (select * from {handle}) select * from {label} where {cond}) as z",
-             f"select {label}.k from {handle} where {cond}",
-             f"select {other.alias}.k from {other.sql} where exists (select * from {handle} as {label} where {cond})",
-             f"with {label} as (select * from {handle} where {cond}) select a.k as k1, b.k as k2 from {label} a full join {handle} b on a.id = b.id")
-        )  # fmt: skip
-
-    def cte_twice(self) -> str:
-        """One CTE over a table read twice, filtered once or in two ways; or recursive."""
-        rng = self.rng
-        inner = self.base()
-        refs = [
-            [Ref(f"{a}.{name(n)}", c.family) for n, c in zip(inner.names, inner.columns, strict=True)] for a in "xy"
-        ]
-        head = f"with one as {rng.choice(('', '', 'materialized '))}(select * from {inner.sql}{self.where(inner.columns, 0.3)})"
-        x, y = (self.condition(list(side)) for side in refs)
-        if rng.random() < 0.1:
-            return (
-                f"with recursive r(v, depth) as (select k, 0 from {inner.sql}{self.where(inner.columns, 0.6)} union "
-                f"select r.v + 1, r.depth + 1 from r where r.depth < 3) select * from r where v > 2"
-            )
-        return rng.choice(
-            (f"{head} select x.k as k1, y.k as k2 from one x left join one y on x.id = y.id where {x}",
-             f"{head} select x.k from one x where {x} union all select y.k from one y where {y}",
-             f"{head} select (select count(*) from one x where {x}) as n1, (select count(*) from one y) as n2",
-             f"{head} select count(*) as n from one x join one y on x.k = y.k and {y}",
-             f"{head}, two as (select * from one x where {x}), three as (select * from one) "
-             f"select three.k, two.k as k2 from three left join two on two.id = three.id and two.k = three.k")
-        )  # fmt: skip
-
     def nested(self) -> str:
         """Unnest and fields of structs, where a table has such columns; else nested derived tables."""
         for index in self.rng.sample(range(len(self.tables)), len(self.tables)):
@@ -358,34 +293,6 @@ class Shapes(Queries):
                     return f"select x.k, {ref.sql}.x as sx from {handle} as x where {ref.sql}.y = 'a' or {self.condition(refs)}"
         piece = self.derived(3)
         return f"select * from {piece.sql}{self.where(piece.columns, 0.9)}"
-
-    def odd(self) -> str:
-        """What a planner does not meet each day: pivots, tuples, nested WITH, correlation in ON and in the select list."""
-        rng = self.rng
-        a, b = self.base("a"), self.base("b")
-        cond_a, cond_b = self.condition(a.columns), self.condition(b.columns)
-        link = self.equality(a, b)
-        key = rng.choice(a.columns).sql
-        return rng.choice(
-            (f"select a.k, exists (select 1 from {b.sql} where {link} and {cond_b}) as e from {a.sql} where {cond_a}",
-             f"select a.k from {a.sql} where (a.k, a.id) in (select b.k, b.id from {b.sql} where {cond_b})",
-             f"select a.k from {a.sql} where (a.k, a.id) not in (select b.k, b.id from {b.sql} where {cond_b}) and {cond_a}",
-             f"select a.k, (with w as (select * from {b.sql} where {cond_b}) select count(*) from w) as n from {a.sql} where {cond_a}",
-             f"select a.k from {a.sql} where a.id in (with w as (select * from {b.sql}) select w.id from w) and {cond_a}",
-             f"select a.k, b.k as k2 from {a.sql} left join {b.sql} on {link} and exists (select 1 from {self.base('z').sql} where z.k = b.k)",
-             f"select * from (pivot (select id, k from {a.sql} where {cond_a}) on id in (1, 2, 3) using count(k)) as p",
-             f"select count(*) as n from {a.sql} having count(*) > 2 and count(*) filter (where {cond_a}) < 9",
-             f"select count(*) as n from {a.sql} where {cond_a} having count(*) > 1",
-             f"select a.k from {a.sql} where {cond_a} and 1 = (select count(*) from {b.sql} where b.k = a.k)",
-             f"select x.id, x.n from (select a.id, count(*) as n, min({key}) as m from {a.sql} group by a.id) x join {b.sql} on b.id = x.id where {cond_b} and x.n > 1",
-             f"select a.k from {a.sql} where {cond_a} union all (select b.k from {b.sql} where {cond_b} order by b.k limit 3)",
-             f"select * from (select a.k, 'l' as side from {a.sql} where {cond_a} union all select b.k, 'r' from {b.sql}) u where side = 'l' and k > 2",
-             f"select a.k, coalesce(b.id, -1) as i from {a.sql} full join {b.sql} on {link} where coalesce(a.id, b.id) = 1 or {cond_a}",
-             f"select v.k from (select * from {a.sql} where {cond_a}) v where v.k in (select k from (select * from {b.sql} order by k limit 5) t)",
-             f"select a.k from {a.sql} where not exists (select 1 from {b.sql} where {link} and not ({cond_b})) and {cond_a}",
-             f"select a.k from {a.sql}, (values (1), (2), (null)) as v(w) where a.id = v.w and {cond_a}",
-             f"from {a.sql} select a.k where {cond_a}")
-        )  # fmt: skip
 
     def _with_key(self) -> Piece:
         """A source that has a unique column, so that its rows can be put into one order."""
@@ -400,6 +307,7 @@ _SHAPES: tuple[Callable[[Shapes], str], ...] = (
     *(Shapes.plain, Shapes.plain, Shapes.joins, Shapes.joins, Shapes.joins, Shapes.joins, Shapes.anti_join, Shapes.anti_join),
     *(Shapes.semi, Shapes.subquery, Shapes.subquery, Shapes.watermark, Shapes.aggregates, Shapes.aggregates, Shapes.above_group),
     *(Shapes.set_operations, Shapes.distinct_on, Shapes.window, Shapes.window, Shapes.limits, Shapes.limits, Shapes.self_join),
+    *(Shapes.traps, Shapes.traps, Shapes.traps, Shapes.traps, Shapes.traps, Shapes.traps),
     *(Shapes.odd, Shapes.using, Shapes.lateral, Shapes.stars, Shapes.aliases, Shapes.shadow, Shapes.cte_twice, Shapes.cte_twice, Shapes.nested, Shapes.odd, Shapes.odd),
 )  # fmt: skip
 # Their outputs may hold a WITH of their own that DuckDB does not take inside, or lists and structs that have no order.

@@ -60,7 +60,7 @@ class Source:
         columns: Its columns.
         facts: How its engine compares.
         dialect: sqlglot dialect of the engine.
-        declared: Columns whose type the project declares: what the engine compares is of another type.
+        declared: Columns whose type the project declares: what the compute engine compares may be of another type.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Source:
         self._columns = {column.name.lower(): column for column in columns}
         self._facts = facts
         self._dialect = dialect
-        self._declared = {name.lower() for name in declared}
+        self._declared = {name.lower() for name in declared} if facts.reads_declared else set()
 
     def answer(self, predicate: Predicate) -> Answer:
         """What the source says to a predicate."""

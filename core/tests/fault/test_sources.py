@@ -6,8 +6,8 @@ import os
 import signal
 
 import pytest
-from fault.cut_off import cut_off
 from fault.kit import MODEL, SLOW, Shop, dying_server
+from servers.cut_off import cut_off
 from servers.process import free_port
 
 pytestmark = pytest.mark.postgres

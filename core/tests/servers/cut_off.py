@@ -30,7 +30,7 @@ def cut_off(port: int, after_bytes: int, *, of_the_client: bool) -> Iterator[int
         for end in (source, sink):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
-            end.close()
+            end.close()  # so that a sender who fills the buffers is told, too
 
     def serve() -> None:
         while True:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from fault.kit import MODEL, SOURCES, Shop
+from fault.shop import MODEL, SOURCES, Shop
 
 pytestmark = pytest.mark.postgres
 

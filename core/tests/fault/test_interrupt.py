@@ -5,7 +5,8 @@ from __future__ import annotations
 import signal
 
 import pytest
-from fault.kit import SLOW, Ended, Shop
+from fault.kit import Ended
+from fault.shop import SLOW, Shop
 
 pytestmark = pytest.mark.postgres
 

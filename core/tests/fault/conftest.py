@@ -12,9 +12,9 @@ from servers.postgres import PostgresServer
 
 @pytest.fixture
 def shop(request: pytest.FixtureRequest, postgres_server: PostgresServer, tmp_path: Path) -> Iterator[Shop]:
-    """A project with databases of its own; parametrized with "mariadb", its source and `mart` are there."""
-    is_on_maria = getattr(request, "param", "postgres") == "mariadb"
-    made = make_shop(postgres_server, tmp_path, request.getfixturevalue("mariadb_server") if is_on_maria else None)
+    """A project with databases of its own; the parameter names a part that is on MariaDB."""
+    part = str(getattr(request, "param", "")).removesuffix("_on_mariadb")
+    made = make_shop(postgres_server, tmp_path, request.getfixturevalue("mariadb_server") if part else None, part)
     yield made
     for side in (made.dw, made.crm, made.mart):
         side.drop()

@@ -24,9 +24,18 @@ MODEL = "select id, name from {{ source('crm', 'customers') }}"
 SLOW = "select id, name from {{ source('crm', 'slow') }}"
 HUGE = "select id, name from {{ source('crm', 'huge') }}"
 
-_ON_MARIADB = pytest.param("mariadb", marks=pytest.mark.mysql)
-EITHER = pytest.mark.parametrize("shop", ["postgres", _ON_MARIADB], indirect=True)
-MARIADB = pytest.mark.parametrize("shop", [_ON_MARIADB], indirect=True)
+
+def _shops(*places: str) -> pytest.MarkDecorator:
+    """Run a test with shops that have a part on MariaDB; "" is a shop without one."""
+    params = [pytest.param(place, marks=pytest.mark.mysql if place else (), id=place or "postgres") for place in places]
+    return pytest.mark.parametrize("shop", params, indirect=True)
+
+
+# The source on one of two engines, or the landing. (On one server they would not be apart, and nothing federated.)
+EITHER_SOURCE = _shops("", "crm_on_mariadb")
+EITHER_MART = _shops("", "mart_on_mariadb")
+SOURCE_ON_MARIADB = _shops("crm_on_mariadb")
+MART_ON_MARIADB = _shops("mart_on_mariadb")
 
 
 @dataclass
@@ -88,23 +97,24 @@ class Shop:
         return list({(side.kind, side.database): side for side in (self.dw, self.crm, self.mart)}.values())
 
 
-def make_shop(server: PostgresServer, folder: Path, maria: MariaDBServer | None) -> Shop:
+def make_shop(server: PostgresServer, folder: Path, maria: MariaDBServer | None = None, part: str = "") -> Shop:
     """Fresh databases and a project.
 
     Args:
-        server: Has the warehouse.
+        server: Has everything else.
         folder: Where the project is written.
-        maria: Has the source and the other landing; when None, the PostgreSQL server has.
+        maria: Has one part.
+        part: The part that is on MariaDB, "crm" or "mart".
     """
     mark = uuid.uuid4().hex[:6]
     dw = PostgresSide(server, server.create_database(f"dw_{mark}"), "analytics")
     dw.sql("create schema analytics;")
     crm: Side
     mart: Side
-    if maria is None:
-        crm, mart = PostgresSide(server, server.create_database(f"crm_{mark}"), "public"), dw
-    else:
-        crm, mart = (MariaDBSide(maria, maria.create_database(n), n) for n in (f"crm_{mark}", f"mart_{mark}"))
+    crm, mart = PostgresSide(server, server.create_database(f"crm_{mark}"), "public"), dw
+    if maria is not None:
+        elsewhere = MariaDBSide(maria, maria.create_database(f"{part}_{mark}"), f"{part}_{mark}")
+        crm, mart = (elsewhere, mart) if part == "crm" else (crm, elsewhere)
     crm.fill()
     outputs = {
         "warehouse": {**dw.output(), "threads": 2},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from fault.shop import EITHER, HUGE, MARIADB, MODEL, Shop
+from fault.shop import EITHER_MART, HUGE, MART_ON_MARIADB, MODEL, Shop
 from fault.sides import dying_side
 from servers.cut_off import cut_off
 
@@ -34,7 +34,7 @@ def test_may_not_create(shop: Shop) -> None:
         shop.warehouse(f"drop owned by {role}; drop role {role};")
 
 
-@EITHER
+@EITHER_MART
 def test_a_wrong_password(shop: Shop) -> None:
     shop.project.env["WRONG_PASSWORD"] = "wr0ng s3cret/%"
     shop.project.secrets.append("wr0ng s3cret/%")
@@ -46,7 +46,7 @@ def test_a_wrong_password(shop: Shop) -> None:
     shop.check_whole()
 
 
-@EITHER
+@EITHER_MART
 def test_a_network_that_fails_while_loading(shop: Shop) -> None:
     with cut_off(shop.mart.port, 3_000_000, of_the_client=True) as port:
         shop.land_on_mart(HUGE, port=port)
@@ -55,7 +55,7 @@ def test_a_network_that_fails_while_loading(shop: Shop) -> None:
     shop.check_whole()
 
 
-@EITHER
+@EITHER_MART
 @pytest.mark.parametrize("when", ["before", "during"])
 def test_a_server_that_dies(shop: Shop, when: str) -> None:
     model = (
@@ -82,7 +82,7 @@ def test_a_server_that_dies(shop: Shop, when: str) -> None:
     shop.check_clean()
 
 
-@EITHER
+@EITHER_MART
 def test_a_landing_that_is_down_from_the_start(shop: Shop) -> None:
     shop.land_on_mart(port=1)
     message = shop.project.run("run", code=2).message()
@@ -105,12 +105,28 @@ def test_a_hook_that_fails(shop: Shop) -> None:
     shop.check_whole()
 
 
-@EITHER
+@EITHER_MART
 def test_a_hook_before_that_fails(shop: Shop) -> None:
     shop.land_on_mart("{{ config(pre_hook='select no_such_function()') }}" + MODEL)
     shop.build_old()
-    refused(shop, "DVT300", "connection mart", "no_such_function", "as it was before")
+    refused(shop, "connection mart", "no_such_function", "Correct the model, its hooks")
     shop.check_whole()
+
+
+@MART_ON_MARIADB
+@pytest.mark.parametrize("materialized", ["table", "incremental"])
+def test_a_hook_behind_that_fails_on_mariadb(shop: Shop, materialized: str) -> None:
+    """A replaced table stays replaced, which the message says; changed rows are taken back."""
+    config = f"materialized='{materialized}', post_hook='select no_such_function()'"
+    shop.land_on_mart("{{ config(" + config + ") }}" + MODEL)
+    shop.build_old()
+    if materialized == "table":
+        message = refused(shop, "connection mart", "no_such_function", "a table that was replaced before it stays so")
+        assert "as it was before" not in message
+        shop.check_whole(content="1|Ann\n2|Bob")
+    else:
+        refused(shop, "connection mart", "no_such_function", "as it was before")
+        shop.check_whole()
 
 
 def test_a_value_that_does_not_fit(shop: Shop) -> None:
@@ -148,7 +164,7 @@ def test_a_key_twice_in_a_merge_of_ours(shop: Shop) -> None:
     refused(shop, "DVT410", "connection erp", "column id")
 
 
-@MARIADB
+@MART_ON_MARIADB
 @pytest.mark.parametrize("strategy", ["merge", "delete+insert"])
 def test_a_key_twice_on_mariadb(shop: Shop, strategy: str) -> None:
     config = "{{ config(materialized='incremental', unique_key='id', incremental_strategy='" + strategy + "') }}"
@@ -162,7 +178,7 @@ def test_a_key_twice_on_mariadb(shop: Shop, strategy: str) -> None:
         shop.check_whole(content="7|Ann\n7|Ann\n8|Bob\n8|Bob")
 
 
-@MARIADB
+@MART_ON_MARIADB
 @pytest.mark.parametrize("local_infile", [True, False])
 def test_a_value_that_does_not_fit_on_mariadb(shop: Shop, local_infile: bool) -> None:
     """A row that is longer than the server takes, and a contract's type that is too short."""
@@ -173,7 +189,7 @@ def test_a_value_that_does_not_fit_on_mariadb(shop: Shop, local_infile: bool) ->
     shop.check_whole()
 
 
-@MARIADB
+@MART_ON_MARIADB
 def test_a_constraint_on_the_old_table_on_mariadb(shop: Shop) -> None:
     """Rows that were deleted for those that do not fit are there again."""
     shop.land_on_mart(

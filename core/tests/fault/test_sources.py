@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from fault.shop import EITHER, HUGE, MARIADB, MODEL, SLOW, SOURCES, Shop
+from fault.shop import EITHER_SOURCE, HUGE, MODEL, SLOW, SOURCE_ON_MARIADB, SOURCES, Shop
 from fault.sides import dying_side
 from servers.cut_off import cut_off
 from servers.process import free_port
@@ -20,7 +20,7 @@ def refused(shop: Shop, *words: str, command: str = "run") -> str:
     return message
 
 
-@EITHER
+@EITHER_SOURCE
 def test_wrong_password(shop: Shop) -> None:
     shop.build_old()
     shop.project.outputs["crm"]["password"] = "{{ env_var('WRONG_PASSWORD') }}"
@@ -48,7 +48,7 @@ def test_not_reached(shop: Shop, changes: dict, words: list[str]) -> None:
     refused(shop, *words)
 
 
-@MARIADB
+@SOURCE_ON_MARIADB
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -64,7 +64,7 @@ def test_mariadb_is_not_reached(shop: Shop, changes: dict, words: list[str]) -> 
     refused(shop, *words)
 
 
-@EITHER
+@EITHER_SOURCE
 def test_a_missing_table(shop: Shop) -> None:
     shop.build_old()
     shop.source("drop table customers;")
@@ -75,7 +75,7 @@ def test_a_missing_table(shop: Shop) -> None:
     refused(shop, "DVT320", says[shop.crm.kind], "Check schema and name")
 
 
-@EITHER
+@EITHER_SOURCE
 def test_a_missing_column(shop: Shop) -> None:
     shop.build_old()
     shop.source("alter table customers rename column name to title;")
@@ -109,7 +109,7 @@ def test_a_query_that_fails_on_the_server(shop: Shop) -> None:
     refused(shop, "division by zero", "nullif")
 
 
-@EITHER
+@EITHER_SOURCE
 def test_too_slow(shop: Shop) -> None:
     shop.build_old()
     shop.project.outputs["crm"]["dvt"] = {"statement_timeout_s": 2}
@@ -118,7 +118,7 @@ def test_too_slow(shop: Shop) -> None:
     refused(shop, "DVT330", "statement_timeout_s")
 
 
-@EITHER
+@EITHER_SOURCE
 @pytest.mark.parametrize("after_bytes", [40_000, 3_000_000])
 def test_a_network_that_fails(shop: Shop, after_bytes: int) -> None:
     shop.build_old()
@@ -129,7 +129,7 @@ def test_a_network_that_fails(shop: Shop, after_bytes: int) -> None:
         refused(shop, "DVT220", "un it again" if shop.crm.kind == "mariadb" else "run again")
 
 
-@EITHER
+@EITHER_SOURCE
 def test_a_server_that_dies(shop: Shop) -> None:
     shop.build_old()
     with dying_side(shop.crm.kind) as dying:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from fault.interrupted import check_interrupted
@@ -132,3 +135,14 @@ def test_fail_fast_ends_the_others(shop: Shop) -> None:
     assert "broken on purpose" in ended.output
     assert "Traceback" not in ended.output, ended.output
     shop.check_whole()
+
+
+def test_an_interrupt_does_not_decide_the_exit_code(tmp_path: Path) -> None:
+    """`python -m` would end by the signal when the interrupt came while, say, a dataclass was being made."""
+    (tmp_path / "left.py").write_text(
+        "import sys\nfrom dvt import signals\n"
+        "try:\n    exec('raise KeyboardInterrupt')\nexcept KeyboardInterrupt:\n    pass\n"
+        "signals.forget_interrupt()\nsys.exit(130)\n"
+    )
+    done = subprocess.run([sys.executable, "-m", "left"], cwd=tmp_path, check=False)
+    assert done.returncode == 130

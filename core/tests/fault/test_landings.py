@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+
+import duckdb
 import pytest
 from fault.shop import EITHER_MART, HUGE, MART_ON_MARIADB, MODEL, Shop
 from fault.sides import dying_side
@@ -230,3 +234,20 @@ def test_a_view_becomes_a_table_and_says_so(shop: Shop) -> None:
     ended = shop.project.run("run", code=0)
     assert "built as a table" in ended.output
     assert shop.warehouse("select * from analytics.m order by 1") == "1|Ann\n2|Bob"
+
+
+# Stock dbt-duckdb drops the table of a full refresh outside of the transaction.
+@pytest.mark.parametrize(("connection", "flags"), [("erp", ()), ("erp", ("--full-refresh",)), ("lake", ())])
+def test_a_seed_that_fails_in_a_file(shop: Shop, connection: str, flags: tuple[str, ...]) -> None:
+    seeds = "seeds: [{name: rates, config: {meta: {connection: " + connection + "}%s}}]\n"
+    shop.project.write(seeds__rates__csv="id,name\n7,old\n", seeds__rates__yml=seeds % "")
+    shop.project.run("seed", code=0)
+    shop.project.write(
+        seeds__rates__csv="id,name\n1,new\n2,new\n",
+        seeds__rates__yml=seeds % ", post_hook: 'select no_such_function()'",
+    )
+    ended = shop.project.run("seed", *flags, code=1)
+    assert "no_such_function" in ended.output.lower()
+    path = shop.project.folder / shop.project.outputs[connection]["path"]
+    with contextlib.closing((sqlite3 if connection == "erp" else duckdb).connect(path)) as file:
+        assert file.execute("select * from rates").fetchall() == [(7, "old")]

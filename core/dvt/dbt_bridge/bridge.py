@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import uuid
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from dvt.dbt_bridge.bindings import pushdown_of
 from dvt.dbt_bridge.handles import HandleBook
 from dvt.dbt_bridge.profiles import connections_of
 from dvt.dbt_bridge.routing import Router
+from dvt.errors import DvtError
 from dvt.federation.plan.pushdown import Pushdown
 from dvt.federation.registry import loader_class
 from dvt.federation.settings import ProjectSettings, load_settings
@@ -124,7 +125,8 @@ class Bridge:
         if session is not None:
             session.cancel()
         for loader in loaders:
-            loader.cancel()
+            with suppress(DvtError):  # one that cannot be reached does not spare the others
+                loader.cancel()
 
     def close(self) -> None:
         """End the run's session and delete what it staged."""

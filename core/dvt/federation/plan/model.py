@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dvt.connections.connection import Connection
 from dvt.federation.engines.base import Handle
@@ -12,6 +12,9 @@ from dvt.federation.extractors.base import ExtractionConfig
 from dvt.federation.plan.pushdown import Pushdown
 from dvt.federation.plan.reasons import Reason
 from dvt.identifiers import Relation
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,14 @@ class ScanPlan:
 
 @dataclass(frozen=True)
 class QueryPlan:
-    """A federated query and the scans that feed it. A handle that the query does not mention is not scanned."""
+    """A federated query and the scans that feed it. A handle that the query does not mention is not scanned.
+
+    Args:
+        sql: The query.
+        scans: All reads.
+        known: What some of them gave already, because others depend on it.
+    """
 
     sql: str
     scans: tuple[ScanPlan, ...]
+    known: Mapping[Handle, pa.Table] = field(default_factory=dict, hash=False)

@@ -84,7 +84,7 @@ CASES = [
     ("select * from {c} where id not in (select cust from {o} where amount > 3)", [ALL], [["amount > 3"]]),
     # dbt's import CTEs, renamed columns, stars.
     (
-        "with src as (select * from {o}), r as (select id as oid, * exclude (id) from src) select * from r where oid = 3",
+        "with s as (select * from {o}), r as (select id as oid, * exclude (id) from s) select * from r where oid = 3",
         None,
         [["id = 3"]],
     ),
@@ -94,7 +94,7 @@ CASES = [
     ("select cust, sum(amount) from {o} group by cust having cust > 3 and sum(amount) > 5", None, [["cust > 3"]]),
     ("select * from (select cust, d, count(*) from {o} group by rollup (cust, d)) where cust = 4", None, [ALL]),
     (
-        "select * from (select *, row_number() over (partition by cust order by d) r from {o}) where r = 1 and cust = 4",
+        "select * from (select *, row_number() over (partition by cust order by d) r from {o}) where cust = 4",
         None,
         [["cust = 4"]],
     ),

@@ -79,7 +79,7 @@ def plan_query(
             found = filters_of(input_, columns_of[handle], rows.reaches.get(handle, ()), constants)
             if rows.reason:
                 found = Filters(decisions=(Decision(rows.reason, False, reason=Reason.NOT_FOLLOWED),))
-        scan = ScanPlan(input_, columns, "", reason, found.predicates, found.limit, found.decisions)
+        scan = ScanPlan(input_, columns, "", reason, found.predicates, found.limit, found.order, found.decisions)
         scans.append(replace(scan, sql=make(input_.connection).source_sql(scan.request())))
     return QueryPlan(sql, tuple(scans), marks.known)
 

@@ -151,6 +151,10 @@ class PlanError(DvtError):
     default_code = "DVT340"
 
 
+class NotAQueryError(PlanError):
+    """A statement that is not one query, where only reading is possible."""
+
+
 class DataError(DvtError):
     """A value cannot be carried exactly: the column is named, nothing was landed."""
 

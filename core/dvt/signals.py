@@ -43,6 +43,15 @@ def ending() -> None:
     _is_ending.set()
 
 
+def forget_interrupt() -> None:
+    """An interrupt that was taken up does not decide the exit code.
+
+    `python -m` ends by the signal itself once an interrupt has passed through code that was compiled from text, as
+    dataclasses and named tuples are, whatever exit code was asked for. Running such code again clears that mark.
+    """
+    exec("")
+
+
 def _end(number: int, _frame: FrameType | None) -> None:
     global _presses, _is_repeated
     if not _is_ending.is_set():

@@ -41,11 +41,13 @@ def main(args: list[str] | None = None) -> NoReturn:
     sys.excepthook = last_words
     logging.getLogger("psycopg").setLevel(logging.CRITICAL)  # it warns of what is an error of ours a moment later
     try:
-        sys.exit(_run(words))
+        code = _run(words)
     except KeyboardInterrupt:
         signals.ending()
         print("dvt: interrupted", file=sys.stderr)
-        sys.exit(exit_codes.INTERRUPTED)
+        code = exit_codes.INTERRUPTED
+    signals.forget_interrupt()
+    sys.exit(code)
 
 
 def _run(words: list[str]) -> int:

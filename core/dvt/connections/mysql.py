@@ -83,6 +83,7 @@ SPEC = ConnectionSpec(
     drivers=("pymysql", "mysql.connector"),
     extra="mysql",
     place=_place,
+    transactional_ddl=False,
     max_identifier_bytes=64,
     comparing=_COMPARING,
 )

@@ -50,7 +50,7 @@ _FAMILIES: tuple[tuple[type[errors.DvtError], frozenset[int], str | None], ...] 
         frozenset({1044, 1142, 1143, 1148, 1227, 1290, 1370, 1410, 1419, 1792, 3948, 4166}),
         "Grant the login what it lacks",
     ),
-    (errors.RelationNotFoundError, frozenset({1049, 1051, 1054, 1109, 1146, 1176, 1305}), None),
+    (errors.RelationNotFoundError, frozenset({1049, 1051, 1054, 1109, 1146, 1176, 1305}), "Check schema and name"),
     (errors.TimeoutExceededError, frozenset({1205, 1969, 3024}), "Raise dvt.statement_timeout_s, or make it quicker"),
     (errors.InterruptedRunError, frozenset({1317, 1028}), None),
     (errors.DuplicateKeyError, frozenset({1062, 1169, 1586}), None),

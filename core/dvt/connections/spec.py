@@ -83,6 +83,7 @@ class ConnectionSpec:
         runs_sql: Whether the engine runs SQL of its own (files do not).
         has_snapshot: Whether all scans of one extractor see one state of the data.
         atomic_swap: Whether a table can be replaced without a moment in which it is missing.
+        transactional_ddl: Whether a transaction that fails also takes back a table's replacement.
         max_identifier_bytes: Longest identifier.
         comparing: How the engine compares values, for the planner; a source of which nothing is known filters nothing.
     """
@@ -99,6 +100,7 @@ class ConnectionSpec:
     runs_sql: bool = True
     has_snapshot: bool = True
     atomic_swap: bool = True
+    transactional_ddl: bool = True
     max_identifier_bytes: int = 63
     comparing: ComparingFacts = field(default=ComparingFacts())
     common_options: tuple[Option, ...] = field(default=COMMON_OPTIONS)

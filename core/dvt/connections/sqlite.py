@@ -47,6 +47,7 @@ _COMPARING = ComparingFacts(
         ),
     },
     any_null_test=Trust.EXACT,
+    reads_declared=True,
 )
 
 SPEC = ConnectionSpec(

@@ -5,19 +5,23 @@ from __future__ import annotations
 import os
 import threading
 import uuid
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dvt.dbt_bridge.adapters import DbtConnection, DbtConnections
+from dvt.dbt_bridge.bindings import pushdown_of
 from dvt.dbt_bridge.handles import HandleBook
 from dvt.dbt_bridge.profiles import connections_of
 from dvt.dbt_bridge.routing import Router
+from dvt.errors import DvtError
+from dvt.federation.plan.pushdown import Pushdown
 from dvt.federation.registry import loader_class
 from dvt.federation.settings import ProjectSettings, load_settings
 
 if TYPE_CHECKING:
     from dvt.federation.loaders.base import BaseLoader
-    from dvt.federation.session import RunSession
+    from dvt.federation.session import QueryRun, RunSession
 
 # dbt's own test suites run with it, as an oracle for the federated path.
 FORCE_FEDERATED = "DVT_FORCE_FEDERATED"
@@ -73,6 +77,14 @@ class Bridge:
                 )
             return self._session
 
+    def pushdown(self, node: Any) -> Pushdown:
+        """How much of a node's query may move to its sources."""
+        return pushdown_of(node) or self.settings().pushdown
+
+    def query(self, sql: str, node: Any) -> AbstractContextManager[QueryRun]:
+        """Run a node's query over everything that the handles name."""
+        return self.session.query(sql, self.handles.inputs(), node=node.name, pushdown=self.pushdown(node))
+
     def settings(self) -> ProjectSettings:
         """The project-wide settings of dvt.yml."""
         return load_settings(Path(self.config.project_root) / "dvt.yml")
@@ -113,7 +125,8 @@ class Bridge:
         if session is not None:
             session.cancel()
         for loader in loaders:
-            loader.cancel()
+            with suppress(DvtError):  # one that cannot be reached does not spare the others
+                loader.cancel()
 
     def close(self) -> None:
         """End the run's session and delete what it staged."""

@@ -12,7 +12,7 @@ from dbt_common.events.contextvars import get_node_info
 
 from dvt.dbt_bridge.failures import shown_by_dbt
 from dvt.dbt_bridge.handles import PREFIX
-from dvt.errors import PlanError, RelationNotFoundError
+from dvt.errors import NotAQueryError, PlanError, RelationNotFoundError
 from dvt.types.duckdb_landing import duckdb_type
 
 if TYPE_CHECKING:
@@ -71,8 +71,13 @@ def _engine_adapter(base: type[Any], bridge: Bridge) -> type[Any]:
                         remedy="It is planned when it runs; `dvt compile` shows its SQL",
                     )
                 node = get_node_info().get("node_name") or "run_query"
-                with bridge.session.query(sql, bridge.handles.inputs(), node=node) as run:
-                    table = agate_table(run.stream, limit)
+                try:
+                    with bridge.session.query(sql, bridge.handles.inputs(), node=node) as run:
+                        table = agate_table(run.stream, limit)
+                except NotAQueryError as error:
+                    from dvt.dbt_bridge.read_only import refused_of_macro
+
+                    raise refused_of_macro(sql, bridge.handles.inputs()).at(node=node) from error
             return AdapterResponse(_message="OK", rows_affected=len(table.rows)), table
 
     EngineAdapter.__name__ = base.__name__

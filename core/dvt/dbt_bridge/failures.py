@@ -45,19 +45,23 @@ def reaching(connection: str) -> Iterator[None]:
 
 
 @contextmanager
-def naming(connection: str, *, relation: str | None = None, phase: str | None = None) -> Iterator[None]:
+def naming(
+    connection: str, *, relation: str | None = None, phase: str | None = None, is_undone: bool = True
+) -> Iterator[None]:
     """Name the connection in what dbt's adapter says: with several of them, the server's words alone do not tell.
 
     Args:
         connection: Name of the output on which dbt works in the body.
         relation: What it works on.
         phase: What it does there.
+        is_undone: Whether a failure leaves the relation as it was, whatever came before it.
     """
     try:
         with reaching(connection):
             yield
     except DbtDatabaseError as error:
-        remedy = "Correct the model, its hooks or what they work on; the table is as it was before"
+        state = "the table is as it was before" if is_undone else "a table that was replaced before it stays so"
+        remedy = f"Correct the model, its hooks or what they work on; {state}"
         raise QueryError(_words(error), connection=connection, relation=relation, phase=phase, remedy=remedy) from error
 
 

@@ -87,7 +87,8 @@ class Lands(OnConnection):
         return bool(own if own is not None else getattr(self.config.args, "full_refresh", False))
 
     def _stock(self, model: Any, manifest: Any, private: Relation) -> Any:
-        return self._with_code(model, manifest, select_from(self._dbt_name(model, private)))
+        code = select_from(self._dbt_name(model, private))
+        return self._with_code(model, manifest, code, is_undone=self._undoes_ddl())
 
     def _replace(self, model: Any, manifest: Any, target: Target, private: Relation, full_refresh: bool) -> Any:
         config = target.load_config("table", full_refresh=full_refresh)
@@ -133,7 +134,9 @@ class Lands(OnConnection):
         model.config._extra["dvt_landing"] = landing
         self._forget_cached(model)
         try:
-            return self._with_code(model, manifest, ";\n".join(statements))
+            # Changed rows are taken back everywhere; a replaced relation only where DDL is.
+            is_undone = self._undoes_ddl() or not (is_new_table or relation_type == "view")
+            return self._with_code(model, manifest, ";\n".join(statements), is_undone=is_undone)
         finally:
             model.config.materialized = materialized
             del model.config._extra["dvt_landing"]
@@ -143,11 +146,14 @@ class Lands(OnConnection):
         if existing is not None and existing.type is not None and str(existing.type) != "table":
             self.adapter.cache_dropped(existing)
 
-    def _with_code(self, model: Any, manifest: Any, code: str) -> Any:
+    def _undoes_ddl(self) -> bool:
+        return self.bridge.connections.get(self.connection.name).spec.transactional_ddl
+
+    def _with_code(self, model: Any, manifest: Any, code: str, *, is_undone: bool) -> Any:
         compiled = model.compiled_code
         model.compiled_code = code
         try:
-            with naming(self.connection.name, relation=str(model.relation_name), phase="land"):
+            with naming(self.connection.name, relation=str(model.relation_name), phase="land", is_undone=is_undone):
                 return super().execute(model, manifest)  # type: ignore[misc]
         finally:
             model.compiled_code = compiled

@@ -18,8 +18,28 @@ from dvt.connections.landing import file_to_come
 from dvt.dbt_bridge.bridge import Bridge
 from dvt.dbt_bridge.planning import plan_node
 from dvt.errors import ConnectionFailedError, DvtError, RelationNotFoundError
+from dvt.federation.plan.model import Decision
 
 _PLANNED = (NodeType.Model, NodeType.Snapshot, NodeType.Seed, NodeType.Test)
+
+
+@dataclass(frozen=True)
+class PlannedCondition:
+    """What becomes of one condition on a source.
+
+    Args:
+        condition: In the model's dialect, over the source's columns.
+        pushed: Whether the source applies it, or a weaker one that follows from it.
+        exact: Whether the rows that come are those in which it is true.
+        code: Reason code (see docs/pushdown.md); empty when the source does it all.
+        reason: The code in words.
+    """
+
+    condition: str
+    pushed: bool
+    exact: bool
+    code: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -32,6 +52,8 @@ class PlannedScan:
     sql: str
     columns: list[str] | None
     reason: str
+    conditions: list[PlannedCondition]
+    limit: int | None
 
 
 @dataclass(frozen=True)
@@ -152,9 +174,16 @@ def _scans(bridge: Bridge, node: Any) -> list[PlannedScan]:
             sql=scan.sql,
             columns=list(scan.columns) if scan.columns is not None else None,
             reason=scan.reason,
+            conditions=[_condition(decision) for decision in scan.decisions],
+            limit=scan.limit,
         )
         for scan in plan_node(bridge, node).scans
     ]
+
+
+def _condition(decision: Decision) -> PlannedCondition:
+    code, reason = (decision.reason.code, decision.reason.text) if decision.reason is not None else ("", "")
+    return PlannedCondition(decision.condition, decision.is_pushed, decision.is_exact, code, reason)
 
 
 def _notes(bridge: Bridge, node: Any, landing: str) -> list[str]:
@@ -179,6 +208,12 @@ def _text(planned: list[PlannedNode]) -> str:
     return "\n\n".join(parts)
 
 
+def _condition_line(condition: PlannedCondition) -> str:
+    word = "pushed" if condition.pushed else "stays "
+    why = f"  [{condition.code}: {condition.reason}]" if condition.code else ""
+    return f"           {word} {condition.condition}{why}"
+
+
 def _paragraph(node: PlannedNode) -> str:
     lines = [node.unique_id, f"  lane     {node.lane}"]
     if node.relation:
@@ -189,6 +224,7 @@ def _paragraph(node: PlannedNode) -> str:
         lines.append(f"  scan     {scan.connection} ({scan.type}): {scan.sql}")
         if scan.reason:
             lines.append(f"           all columns: {scan.reason}")
+        lines += [_condition_line(condition) for condition in scan.conditions]
     lines += [f"  note     {note}" for note in node.notes]
     if node.error:
         lines.append(f"  ERROR    {node.error}")

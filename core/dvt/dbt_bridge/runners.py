@@ -55,9 +55,7 @@ class FederatedLanding(Federated, Lands):
         target = Target(self.bridge, self.connection, model)
         try:
             with ExitStack() as stack:
-                with self.bridge.session.query(
-                    model.compiled_code, self.bridge.handles.inputs(), node=model.name
-                ) as run:
+                with self.bridge.query(model.compiled_code, model) as run:
                     self._check_contract(model, run.stream.schema.names)
                     private, loaded = stack.enter_context(target.staged(run.stream))
                     scans = run.scans

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
+
 from dvt.connections.connection import Connection
 from dvt.federation.cancel import CancelScope
-from dvt.federation.engines.base import BaseEngine
+from dvt.federation.engines.base import BaseEngine, Handle
 from dvt.federation.extractors.base import BaseExtractor
 from dvt.federation.plan.model import ScanPlan
 from dvt.federation.staging.address import ScanUnit
 from dvt.federation.staging.parquet import StagedScan, scan_errors, stage_unit
 from dvt.federation.staging.shared import SharedScans
-from dvt.federation.stream import RowStream
+from dvt.federation.stream import ColumnSchema, RowStream
 
 ExtractorFactory = Callable[[Connection], BaseExtractor]
 
@@ -69,13 +71,21 @@ class Extraction:
         self._shared = shared
         self._scope = scope
         self._can_share = can_share
+        self._known: Mapping[Handle, pa.Table] = {}
 
     @contextmanager
-    def extracted(self, units: list[ScanUnit]) -> Iterator[list[ScanStats]]:
+    def extracted(
+        self, units: list[ScanUnit], known: Mapping[Handle, pa.Table] | None = None
+    ) -> Iterator[list[ScanStats]]:
         """Read all units into the engine; staged files stay in place while the body runs.
+
+        Args:
+            units: What to read.
+            known: Rows that were read already, by handle.
 
         The first failure ends the other scans and is raised.
         """
+        self._known = known or {}
         by_connection: dict[str, list[ScanUnit]] = {}
         for unit in units:
             by_connection.setdefault(unit.connection.name, []).append(unit)
@@ -107,6 +117,8 @@ class Extraction:
 
     def _read_unit(self, unit: ScanUnit, session: _Session, files: ExitStack) -> list[ScanStats]:
         started = time.monotonic()
+        if any(scan.input.handle in self._known for scan in unit.scans):
+            return [self._stream(scan, session) for scan in unit.scans]
 
         def stage(folder: Path) -> tuple[StagedScan, ...]:
             return stage_unit(unit, folder, session.scan)
@@ -125,6 +137,11 @@ class Extraction:
 
     def _stream(self, scan: ScanPlan, session: _Session) -> ScanStats:
         started = time.monotonic()
+        if scan.input.handle in self._known:
+            table = self._known[scan.input.handle]
+            columns = [ColumnSchema(field.name, field.type, field.nullable) for field in table.schema]
+            rows = self._engine.register(scan.input.handle, RowStream(columns, iter(table.to_batches())))
+            return ScanStats(scan, rows, table.nbytes, "known", time.monotonic() - started, False)
         with scan_errors(scan), session.scan(scan) as stream:
             rows = self._engine.register(scan.input.handle, stream)
             return ScanStats(scan, rows, stream.bytes_read, stream.method, time.monotonic() - started, False)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+import pyarrow as pa
 
 from dvt.connections.connection import Connection
 from dvt.errors import DvtError, InterruptedRunError, PlanError
@@ -16,12 +19,12 @@ from dvt.federation.descriptions import Descriptions
 from dvt.federation.engines.base import BaseEngine, EngineLimits
 from dvt.federation.extraction import Extraction, ExtractorFactory, ScanStats
 from dvt.federation.plan.hints import add_hint
-from dvt.federation.plan.model import Input, QueryPlan
+from dvt.federation.plan.model import Input, QueryPlan, ScanPlan
 from dvt.federation.plan.planner import plan_query
 from dvt.federation.plan.pushdown import Pushdown
 from dvt.federation.registry import engine_class, extractor_class
 from dvt.federation.staging.address import ScanUnit, scan_units
-from dvt.federation.staging.parquet import can_stage
+from dvt.federation.staging.parquet import can_stage, scan_errors
 from dvt.federation.staging.shared import SharedScans
 from dvt.federation.staging.work_folder import WorkFolder
 from dvt.federation.stream import ColumnSchema, RowStream
@@ -111,6 +114,12 @@ class RunSession:
         """What a query would read, and by what SQL. Sources are asked for columns, not for rows."""
         return plan_query(sql, inputs, self.describe, pushdown=pushdown, extractor_factory=self._factory)
 
+    def _evaluate(self, scope: CancelScope, scan: ScanPlan) -> pa.Table:
+        """Read a scan of one row."""
+        with scan_errors(scan), self._factory(scan.input.connection) as extractor, scope.running(extractor.cancel):
+            with extractor.scan(scan.request()) as stream:
+                return stream.to_reader().read_all()
+
     def announce(self, plan: QueryPlan) -> None:
         """A query with this plan will run: scans that several announced queries have in common are read once."""
         for unit in scan_units(plan):
@@ -146,12 +155,20 @@ class RunSession:
         """
         try:
             self._scope.check()
-            plan = self.plan(sql, inputs, pushdown)
+            with self._scope.child() as asking:
+                plan = plan_query(
+                    sql,
+                    inputs,
+                    self.describe,
+                    pushdown=pushdown,
+                    extractor_factory=self._factory,
+                    evaluate=partial(self._evaluate, asking),
+                )
             units = scan_units(plan)
             try:
                 with self._scope.child() as scope, self._engine() as engine, scope.running(engine.interrupt):
                     extraction = Extraction(engine, self._factory, self._shared, scope, self._can_share)
-                    with extraction.extracted(units) as scans, engine.execute(sql, batch_rows) as stream:
+                    with extraction.extracted(units, plan.known) as scans, engine.execute(sql, batch_rows) as stream:
                         yield QueryRun(stream, plan, scans)
             except PlanError as error:
                 add_hint(error, plan, self.describe)

@@ -11,6 +11,7 @@ from typing import Any
 
 from dvt.errors import ConfigurationError, nearest
 from dvt.federation.machine import memory_bytes
+from dvt.federation.plan.pushdown import Pushdown
 from dvt.safe_yaml import load_yaml
 
 ENGINES = ("duckdb",)
@@ -28,12 +29,14 @@ class ProjectSettings:
         memory_bytes: Memory that all engines of a run may hold together.
         engine_threads: Threads of one engine.
         staging: Where staged and spilled data lie during a run; None for a folder below dbt's target path.
+        pushdown: How much of a query moves to its sources, where a model does not say otherwise.
     """
 
     engine: str
     memory_bytes: int
     engine_threads: int
     staging: Path | None = None
+    pushdown: Pushdown = Pushdown.SAFE
 
     def staging_folder(self, target: Path) -> Path:
         """The folder for staged and spilled data, given dbt's target path."""
@@ -44,14 +47,14 @@ class ProjectSettings:
         """Checked settings, with defaults for what is not given.
 
         Args:
-            given: Keys `engine`, `memory_limit`, `threads`, `staging_folder`.
+            given: Keys `engine`, `memory_limit`, `threads`, `staging_folder`, `pushdown`.
             project: Folder against which `staging_folder` is resolved.
             file: What messages call the file.
 
         Raises:
             ConfigurationError: A key is unknown or a value is not what it takes.
         """
-        known = ("engine", "memory_limit", "threads", "staging_folder")
+        known = ("engine", "memory_limit", "threads", "staging_folder", "pushdown")
         for key in given:
             if key not in known:
                 raise _refusal(file, f"unknown key '{key}': {nearest(str(key), known)}", "Correct or remove it")
@@ -63,7 +66,10 @@ class ProjectSettings:
             raise _refusal(file, f"staging_folder is {folder!r}", "It takes a path")
         staging = project / Path(folder).expanduser() if folder else None
         memory = _memory_bytes(given.get("memory_limit", "50%"), file)
-        return cls(engine, memory, _threads(given.get("threads"), file), staging)
+        pushdown = Pushdown.of(given.get("pushdown", Pushdown.SAFE.value))
+        if pushdown is None:
+            raise _refusal(file, f"pushdown is {given['pushdown']!r}", "It takes one of: off, safe, full")
+        return cls(engine, memory, _threads(given.get("threads"), file), staging, pushdown)
 
 
 def load_settings(path: Path) -> ProjectSettings:

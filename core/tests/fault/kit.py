@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.parse
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
-from servers import postgres
-from servers.postgres import PostgresServer
 
 _CODED = re.compile(r"DVT\d{3} .*")
 _COLOUR = re.compile("\x1b\\[[0-9;]*m")
@@ -34,15 +29,6 @@ model-paths: [models]
 flags: {send_anonymous_usage_stats: false}
 models: {+materialized: table}
 """
-SOURCES = """\
-sources:
-  - name: crm
-    config: {meta: {connection: crm}}
-    schema: public
-    tables: [{name: customers}, {name: slow}, {name: brief}, {name: huge}]
-"""
-MODEL = "select id, name from {{ source('crm', 'customers') }}"
-SLOW = "select id, name from {{ source('crm', 'slow') }}"
 
 
 @dataclass(frozen=True)
@@ -176,92 +162,6 @@ class Running:
             raise AssertionError(f"never ended:\n{self.output}") from None
         self.project.check_secrets()
         return Ended(code, self.output)
-
-
-@dataclass
-class Shop:
-    """A PostgreSQL warehouse and a PostgreSQL source on one server, and a project over both."""
-
-    project: Faulty
-    server: PostgresServer
-    dw: str
-    crm: str
-
-    def warehouse(self, sql: str) -> str:
-        return self.server.psql(self.dw, sql)
-
-    def source(self, sql: str) -> str:
-        return self.server.psql(self.crm, sql)
-
-    def build_old(self, name: str = "m") -> None:
-        """The table that was there before: what must still be there afterwards."""
-        self.warehouse(
-            f"create table analytics.{name} (id int, name text); insert into analytics.{name} values (7, 'old');"
-        )
-
-    def active(self, words: str, database: str | None = None) -> int:
-        """How many sessions run a statement with these words."""
-        where = f"datname in ('{database or self.dw}', '{database or self.crm}') and pid <> pg_backend_pid()"
-        return int(
-            self.warehouse(
-                f"select count(*) from pg_stat_activity where {where} and state = 'active' and query ilike '%{words}%'"
-            )
-        )
-
-    def check_whole(self, name: str = "m", content: str = "7|old") -> None:
-        """The old table is whole, nothing private is left, and nothing runs on the server."""
-        assert self.warehouse(f"select * from analytics.{name} order by 1") == content
-        self.check_clean()
-
-    def check_clean(self) -> None:
-        """Nothing private is left, and nothing runs on the server."""
-        left = "select relname from pg_class where relname like '%\\_\\_dvt\\_%' or relname like '%dbt\\_tmp%'"
-        assert self.warehouse(left) == ""
-        deadline = time.monotonic() + 10  # a backend needs a moment to see that its client is gone
-        while count := self.active(""):
-            assert time.monotonic() < deadline, f"{count} queries still run"
-            time.sleep(0.1)
-
-
-def make_shop(server: PostgresServer, folder: Path) -> Shop:
-    """Fresh databases and a project with one federated model `m`."""
-    mark = uuid.uuid4().hex[:6]
-    dw, crm = server.create_database(f"dw_{mark}"), server.create_database(f"crm_{mark}")
-    server.psql(dw, "create schema analytics;")
-    server.psql(
-        crm,
-        "create table customers (id int primary key, name text); insert into customers values (1, 'Ann'), (2, 'Bob');"
-        # Each row takes its time, so that a reader is in the middle for as long as a test wants.
-        " create view slow as select g as id, (select 'n' || g from pg_sleep(0.02 + g * 0)) as name"
-        " from generate_series(1, 100000) g;"
-        " create view brief as select g as id, (select 'n' || g from pg_sleep(0.02 + g * 0)) as name"
-        " from generate_series(1, 300) g;"
-        " create view huge as select g as id, md5('a' || g) || md5('b' || g) || md5('c' || g) || md5('d' || g) ||"
-        " md5('e' || g) || md5('f' || g) as name from generate_series(1, 300000) g;",
-    )
-    password = "{{ env_var('FAULT_PASSWORD') }}"
-    outputs = {
-        "warehouse": {**server.output(dw, "analytics"), "password": password, "threads": 2},
-        "crm": {**server.output(crm), "password": password},
-        "erp": {"type": "sqlite", "path": "erp.db"},
-        "lake": {"type": "duckdb", "path": "lake.duckdb"},
-    }
-    project = Faulty(folder, outputs, {"FAULT_PASSWORD": server.password}, [server.password])
-    project.write(dbt_project__yml=PROJECT, models__sources__yml=SOURCES, models__m__sql=MODEL)
-    project.write_profile()
-    return Shop(project, server, dw, crm)
-
-
-@contextmanager
-def dying_server() -> Iterator[PostgresServer]:
-    """A PostgreSQL server that a test may kill."""
-    folder = Path(tempfile.mkdtemp(prefix="dvt-pg-", dir="/tmp"))
-    server = postgres.start(folder)
-    try:
-        yield server
-    finally:
-        postgres.stop(server)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _prepare(before: Callable[[], None] | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from fault.kit import MODEL, SOURCES, Shop
+from fault.shop import MODEL, SOURCES, Shop
 
 pytestmark = pytest.mark.postgres
 
@@ -182,3 +182,49 @@ def block(shop: Shop, *names: str) -> None:
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(BLOCKER.format(names=names))
     shop.project.env["PYTHONPATH"] = str(folder)
+
+
+@pytest.mark.parametrize(
+    ("statement", "says"),
+    [
+        ("drop table {0}", "tries to change a relation"),
+        ("insert into {0} select 9, 'x' from {0}", "tries to change a relation"),
+        ("create or replace table {0} as select 9 as id, 'x' as name", "tries to change a relation"),
+        ("vacuum {0}", "runs what is not a query"),
+    ],
+)
+def test_a_macro_that_wants_to_change_what_it_may_only_read(shop: Shop, statement: str, says: str) -> None:
+    shop.build_old()
+    asked = (
+        statement.replace("{0}", "' ~ source('crm', 'customers') ~ '").replace(" '' ", " ").replace("'x'", "\\'x\\'")
+    )
+    shop.project.write(models__m__sql="{% do run_query('" + asked + "') %}" + MODEL)
+    message = shop.project.run("run", code=1).message()
+    for word in (
+        "DVT340",
+        "node m",
+        f"a macro {says} through the engine, which may only read",
+        "pre_hook or post_hook",
+    ):
+        assert word in message, message
+    if says.startswith("tries"):
+        assert "read crm.customers of connection crm" in message
+        assert "a model that lands on connection crm" in message
+    assert shop.source("select * from customers order by 1") == "1|Ann\n2|Bob"
+    shop.check_whole()
+
+
+def test_a_macro_that_runs_two_queries_in_one_call(shop: Shop) -> None:
+    asked = "{% do run_query('select 1 from ' ~ source('crm', 'customers') ~ '; select 2') %}"
+    shop.project.write(models__m__sql=asked + MODEL)
+    message = shop.project.run("run", code=1).message()
+    for word in ("node m", "a macro runs 2 queries in one call", "run_query"):
+        assert word in message, message
+
+
+def test_a_model_that_is_not_a_query(shop: Shop) -> None:
+    shop.project.write(models__m__sql="drop table {{ source('crm', 'customers') }}")
+    message = shop.project.run("run", code=1).message()
+    for word in ("node m", "the model is not a query", "Leave one SELECT"):
+        assert word in message, message
+    assert shop.source("select count(*) from customers") == "2"

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from fault.kit import PROJECT, Ended, Faulty, Shop
+from fault.kit import PROJECT, Ended, Faulty
+from fault.shop import Shop
 
 
 @pytest.fixture

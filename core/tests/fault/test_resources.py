@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from fault.kit import Shop
+from fault.shop import Shop
 
 pytestmark = pytest.mark.postgres
 

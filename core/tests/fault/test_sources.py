@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
-
 import pytest
-from fault.cut_off import cut_off
-from fault.kit import MODEL, SLOW, Shop, dying_server
+from fault.shop import EITHER_SOURCE, HUGE, MODEL, SLOW, SOURCE_ON_MARIADB, SOURCES, Shop
+from fault.sides import dying_side
+from servers.cut_off import cut_off
 from servers.process import free_port
 
 pytestmark = pytest.mark.postgres
-
-HUGE = "select id, name from {{ source('crm', 'huge') }}"
 
 
 def refused(shop: Shop, *words: str, command: str = "run") -> str:
@@ -24,13 +20,16 @@ def refused(shop: Shop, *words: str, command: str = "run") -> str:
     return message
 
 
+@EITHER_SOURCE
 def test_wrong_password(shop: Shop) -> None:
     shop.build_old()
     shop.project.outputs["crm"]["password"] = "{{ env_var('WRONG_PASSWORD') }}"
     shop.project.env["WRONG_PASSWORD"] = "wr0ng s3cret/%"
     shop.project.secrets.append("wr0ng s3cret/%")
     shop.project.write_profile()
-    refused(shop, "DVT210", "password authentication failed", "Check user and password")
+    said = {"postgres": ["password authentication failed", "Check user and password"]}
+    said["mariadb"] = ["Access denied for user", "Check user, password and host"]
+    refused(shop, "DVT210", *said[shop.crm.kind])
 
 
 @pytest.mark.parametrize(
@@ -49,25 +48,47 @@ def test_not_reached(shop: Shop, changes: dict, words: list[str]) -> None:
     refused(shop, *words)
 
 
+@SOURCE_ON_MARIADB
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"server": "nowhere.invalid"}, ["DVT200", "nowhere.invalid", "Check host"]),
+        ({"schema": "nowhere"}, ["DVT100", "'nowhere'", "Correct the database"]),
+        ({"port": 1}, ["DVT200", "refused", "Check host, port"]),
+    ],
+)
+def test_mariadb_is_not_reached(shop: Shop, changes: dict, words: list[str]) -> None:
+    shop.build_old()
+    shop.project.outputs["crm"].update(changes)
+    shop.project.write_profile()
+    refused(shop, *words)
+
+
+@EITHER_SOURCE
 def test_a_missing_table(shop: Shop) -> None:
     shop.build_old()
     shop.source("drop table customers;")
-    refused(shop, "DVT320", "public.customers does not exist", "Check schema and name")
+    says = {
+        "postgres": "public.customers does not exist",
+        "mariadb": f"Table '{shop.crm.schema}.customers' doesn't exist",
+    }
+    refused(shop, "DVT320", says[shop.crm.kind], "Check schema and name")
 
 
+@EITHER_SOURCE
 def test_a_missing_column(shop: Shop) -> None:
     shop.build_old()
-    shop.source("alter table customers rename name to title;")
+    shop.source("alter table customers rename column name to title;")
     ended = shop.project.run("run", code=1)
     assert "node m" in ended.message()
     assert '"name" not found' in ended.message()
-    assert "public.customers of connection crm: known: id, title" in ended.message()
+    assert f"{shop.crm.schema}.customers of connection crm: known: id, title" in ended.message()
     shop.check_whole()
 
 
 def test_no_privilege(shop: Shop) -> None:
     shop.build_old()
-    role = f"reader_{shop.crm}"
+    role = f"reader_{shop.crm.database}"
     shop.source(f"create role {role} login password 'r3ader pass';")
     shop.project.outputs["crm"].update(user=role, password="{{ env_var('READER') }}")
     shop.project.env["READER"] = "r3ader pass"
@@ -88,6 +109,7 @@ def test_a_query_that_fails_on_the_server(shop: Shop) -> None:
     refused(shop, "division by zero", "nullif")
 
 
+@EITHER_SOURCE
 def test_too_slow(shop: Shop) -> None:
     shop.build_old()
     shop.project.outputs["crm"]["dvt"] = {"statement_timeout_s": 2}
@@ -96,41 +118,36 @@ def test_too_slow(shop: Shop) -> None:
     refused(shop, "DVT330", "statement_timeout_s")
 
 
+@EITHER_SOURCE
 @pytest.mark.parametrize("after_bytes", [40_000, 3_000_000])
 def test_a_network_that_fails(shop: Shop, after_bytes: int) -> None:
     shop.build_old()
     shop.project.write(models__m__sql=HUGE)
-    with cut_off(shop.server.port, after_bytes, of_the_client=False) as port:
+    with cut_off(shop.crm.port, after_bytes, of_the_client=False) as port:
         shop.project.outputs["crm"]["port"] = port
         shop.project.write_profile()
-        refused(shop, "DVT220", "run again")
+        refused(shop, "DVT220", "un it again" if shop.crm.kind == "mariadb" else "run again")
 
 
+@EITHER_SOURCE
 def test_a_server_that_dies(shop: Shop) -> None:
-    with dying_server() as server:
-        server.psql(
-            "postgres",
-            "create view slow as select g as id, (select 'n' || g from pg_sleep(0.02 + g * 0)) as name"
-            " from generate_series(1, 100000) g;",
-        )
-        shop.build_old()
-        shop.project.outputs["crm"].update(host=server.host, port=server.port, dbname="postgres")
+    shop.build_old()
+    with dying_side(shop.crm.kind) as dying:
+        dying.fill()
+        shop.project.outputs["crm"] = dying.output()
         shop.project.write_profile()
-        shop.project.write(models__m__sql=SLOW)
-        running = shop.project.start("run")
-        running.until(
-            lambda: server.psql(
-                "postgres", "select 1 from pg_stat_activity where state = 'active' and query ilike 'copy%'"
-            ),
-            "extracting",
+        shop.project.write(
+            models__m__sql=SLOW, models__sources__yml=SOURCES.replace("schema: public", f"schema: {dying.schema}")
         )
-        os.kill(server.pid(), signal.SIGQUIT)  # what `pg_ctl stop -m immediate` sends
+        running = shop.project.start("run")
+        running.until(lambda: dying.active(dying.reading), "extracting")
+        dying.kill()
         ended = running.wait()
         assert ended.code == 1, ended.output
         message = ended.message()
-        for word in ("DVT220", "node m", "connection crm", "run again"):
+        for word in ("DVT220", "node m", "connection crm", "again"):
             assert word in message
-        shop.check_whole()
+    shop.check_whole()
 
 
 def test_a_macro_that_asks_a_source_that_is_down(shop: Shop) -> None:

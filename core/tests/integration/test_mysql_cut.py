@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-
 import pyarrow as pa
 import pytest
 from integration.mysql_kit import load, read, stream
+from servers.cut_off import cut_off
 from servers.mariadb import MariaDBServer
 
 from dvt import errors
@@ -20,44 +16,6 @@ from dvt.federation.loaders.mysql import MySQLLoader
 from dvt.identifiers import Relation
 
 pytestmark = pytest.mark.mysql
-
-
-@contextmanager
-def cut_off(server: MariaDBServer, after_bytes: int, *, of_the_client: bool) -> Iterator[int]:
-    """The port of a proxy that cuts each connection after so many bytes of one direction."""
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def carry(source: socket.socket, sink: socket.socket, most: int | None) -> None:
-        moved = 0
-        try:
-            while data := source.recv(65536):
-                moved += len(data)
-                if most is not None and moved > most:
-                    break
-                sink.sendall(data)
-        except OSError:
-            pass
-        for end in (source, sink):
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()  # so that a sender who fills the buffers is told, too
-
-    def serve() -> None:
-        while True:
-            try:
-                client, _ = listener.accept()
-            except OSError:
-                return
-            behind = socket.create_connection((server.host, server.port))
-            limits = (after_bytes, None) if of_the_client else (None, after_bytes)
-            threading.Thread(target=carry, args=(client, behind, limits[0]), daemon=True).start()
-            threading.Thread(target=carry, args=(behind, client, limits[1]), daemon=True).start()
-
-    threading.Thread(target=serve, daemon=True).start()
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        listener.close()
 
 
 @pytest.fixture
@@ -71,7 +29,7 @@ def database(mariadb_server: MariaDBServer) -> str:
 
 
 def test_a_cut_while_reading(mariadb_server: MariaDBServer, database: str) -> None:
-    with cut_off(mariadb_server, 5_000_000, of_the_client=False) as port:
+    with cut_off(mariadb_server.port, 5_000_000, of_the_client=False) as port:
         output = mariadb_server.output(database, port=port)
         with pytest.raises(errors.ConnectionLostError) as caught:
             read(Connection.from_output("shop", output, SPEC), "big")
@@ -81,7 +39,7 @@ def test_a_cut_while_reading(mariadb_server: MariaDBServer, database: str) -> No
 def test_a_cut_while_loading(mariadb_server: MariaDBServer, database: str) -> None:
     load(Connection.from_output("shop", mariadb_server.output(database), SPEC), pa.table({"t": ["old"]}), "t")
     table = pa.table({"t": ["y" * 200] * 50_000})
-    with cut_off(mariadb_server, 3_000_000, of_the_client=True) as port:
+    with cut_off(mariadb_server.port, 3_000_000, of_the_client=True) as port:
         output = mariadb_server.output(database, port=port)
         with MySQLLoader(Connection.from_output("shop", output, SPEC)) as loader:
             with pytest.raises(errors.ConnectionLostError):

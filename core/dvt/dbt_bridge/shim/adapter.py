@@ -124,8 +124,8 @@ class ShimAdapter(SQLAdapter):
         self._run(f"drop {kind} if exists " + str(relation))
 
     def truncate_relation(self, relation: Any) -> None:
-        """Delete all rows."""
-        self._run(self._dialect.truncate_sql(str(relation)))
+        """Delete all rows, in the transaction that fills the table again."""
+        self.add_query(self._dialect.truncate_sql(str(relation)), auto_begin=True)
 
     def rename_relation(self, from_relation: Any, to_relation: Any) -> None:
         """Rename a table within its schema."""

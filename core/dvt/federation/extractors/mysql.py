@@ -98,6 +98,8 @@ class MySQLExtractor(BaseExtractor):
                 session.close()
                 raise
             self._session = session
+            if self._is_cancelled.is_set():  # while it logged in, when there was nothing to kill
+                raise InterruptedRunError("the scan was cancelled", connection=self.connection.name, phase="extract")
         return self._session
 
     def _qualified(self, request: ExtractionConfig) -> ExtractionConfig:

@@ -123,6 +123,8 @@ class PostgresExtractor(BaseExtractor):
             raise InterruptedRunError("the extractor was cancelled", connection=self.connection.name)
         if self._session is None:
             self._session = connect(self.connection)
+            if self._is_cancelled:  # while it logged in, when there was nothing to cancel
+                raise InterruptedRunError("the extractor was cancelled", connection=self.connection.name)
         return self._session
 
     def _begin(self, session: psycopg.Connection[Any]) -> None:

@@ -222,6 +222,8 @@ class MySQLLoader(BaseLoader):
         if self._session is None:
             # Without a current database: the landing's may not exist yet.
             self._session = open_session(self.connection, None)
+            if self._is_cancelled.is_set():  # while it logged in, when there was nothing to kill
+                raise InterruptedRunError("the load was cancelled", connection=self.connection.name, phase="load")
         return self._session
 
     def _qualified(self, relation: Relation) -> Relation:

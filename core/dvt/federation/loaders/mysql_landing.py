@@ -19,6 +19,9 @@ from dvt.identifiers import Relation, private_name, quote, quote_all
 _MOST_INDEXED = 4  # of 191 characters each: InnoDB's keys have at most 3072 bytes
 _INDEXED_CHARACTERS = 191
 _LONG_TYPES = ("text", "blob", "json")
+# After the DDL, which has ended the transaction of whoever runs the statements: without it each of the following would
+# commit on its own, and a failure in the middle would leave the target half changed.
+_BEGIN = "start transaction"
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,7 @@ class Landing:
         # Full names, because an alias in a DELETE of several tables needs a current database.
         matched = " and ".join(_equal(private, new[key], target, old[key]) for key in keys)
         if self.config.mode == "delete+insert":
-            return [self._alter([_index([new[key] for key in keys])]), self._delete(matched), insert]
+            return [self._alter([_index([new[key] for key in keys])]), _BEGIN, self._delete(matched), insert]
         self._require_unique(keys)
         return self._merge(new, keys, matched)
 
@@ -154,6 +157,7 @@ class Landing:
         values = [f"{target}.{name} = {private}.{name}" for name in quoted]
         statements = [
             self._alter([f"add column {mark} tinyint null", _index([new[key] for key in keys])]),
+            _BEGIN,
             " ".join(["update", *joined, f"set {private}.{mark} = 1"]),
         ]
         if values:

@@ -173,6 +173,8 @@ class PostgresLoader(BaseLoader):
             raise InterruptedRunError("the loader was cancelled")
         if self._session is None or self._session.closed:
             self._session = connect(self.connection)
+            if self._is_cancelled:  # while it logged in, when there was nothing to cancel
+                raise InterruptedRunError("the loader was cancelled")
         return self._session
 
     def _column_types(

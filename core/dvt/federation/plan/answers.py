@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
+from dvt.federation.extractors.base import Ordering
 from dvt.federation.plan.condition_reading import family_of
 from dvt.federation.plan.predicates import (
     AllOf,
@@ -60,7 +61,7 @@ class Source:
         columns: Its columns.
         facts: How its engine compares.
         dialect: sqlglot dialect of the engine.
-        declared: Columns whose type the project declares: what the engine compares is of another type.
+        declared: Columns whose type the project declares: what the compute engine compares may be of another type.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class Source:
         self._columns = {column.name.lower(): column for column in columns}
         self._facts = facts
         self._dialect = dialect
-        self._declared = {name.lower() for name in declared}
+        self._declared = {name.lower() for name in declared} if facts.reads_declared else set()
 
     def answer(self, predicate: Predicate) -> Answer:
         """What the source says to a predicate."""
@@ -86,6 +87,17 @@ class Source:
         if any(kind is None for kind in kinds):
             return Answer(Trust.UNKNOWN, reason=Reason.SOURCE_UNKNOWN)
         return self._compared(predicate, [kind for kind in kinds if kind is not None])
+
+    def ordered(self, order: Sequence[Ordering]) -> tuple[Ordering, ...] | None:
+        """An order in the source's own names; None when it may be another one there."""
+        found = []
+        for item in order:
+            kind = self._kind(item.column)
+            is_text = family_of(self._columns[item.column].type) is Family.TEXT
+            if kind is None or kind.order is not Trust.EXACT or is_text or item.column in self._declared:
+                return None
+            found.append(replace(item, column=self._columns[item.column].name))
+        return tuple(found)
 
     def _kind(self, name: str) -> Comparing | None:
         column = self._columns[name]

@@ -13,7 +13,7 @@ from dvt.federation.plan.predicates import Constant, Family
 # What a constant may be made of. No functions: `now()` and `random()` are not constants, and few others are needed.
 _PARTS = (
     *(exp.Literal, exp.Neg, exp.Paren, exp.Cast, exp.DataType, exp.DataTypeParam, exp.Boolean, exp.Null),
-    *(exp.Add, exp.Sub, exp.Mul, exp.Interval, exp.Var, exp.Identifier),
+    *(exp.Add, exp.Sub, exp.Mul, exp.Interval, exp.Var, exp.Identifier, exp.Coalesce),
 )
 _NUMBERS = re.compile(r"^(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|INTEGER_LITERAL|DECIMAL\(\d+,\s*\d+\))$")
 _NUMBER = re.compile(r"^-?\d+(\.\d+)?$")
@@ -43,6 +43,8 @@ class Constants:
             expression: What stands beside the column.
             family: The column's.
         """
+        while isinstance(expression, exp.Paren):
+            expression = expression.this
         if not all(isinstance(node, _PARTS) for node in expression.walk()):
             return None
         found = self._ask(expression)
@@ -62,8 +64,11 @@ class Constants:
         if family in (Family.DATE, Family.TIMESTAMP):
             return self._moment(expression, type_, family, is_bare_text)
         if family is Family.INSTANT:
-            has_offset = is_bare_text and bool(_OFFSET.search(expression.name))
-            return self._cast(expression, family) if has_offset else None
+            # Whatever has no offset of its own would depend on the session's zone.
+            inner = expression.this if isinstance(expression, exp.Cast) else expression
+            has_offset = isinstance(inner, exp.Literal) and inner.is_string and bool(_OFFSET.search(inner.name))
+            is_instant = is_bare_text or type_ == "TIMESTAMP WITH TIME ZONE"
+            return self._cast(expression, family) if has_offset and is_instant else None
         if family is Family.UUID:
             return self._cast(expression, family) if is_bare_text or type_ == "UUID" else None
         return None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from dvt.connections.comparing import Trust
+from dvt.federation.extractors.base import Ordering
 from dvt.federation.plan.answers import Answer, Source
 from dvt.federation.plan.condition_reading import ConditionReader
 from dvt.federation.plan.constants import Constants
@@ -24,11 +25,13 @@ class Filters:
     Args:
         predicates: Conditions in the source's words; a row that fails one is not needed.
         limit: At most that many rows are needed.
+        order: Which rows, with a limit.
         decisions: What became of each condition.
     """
 
     predicates: tuple[exp.Expr, ...] = ()
     limit: int | None = None
+    order: tuple[Ordering, ...] = ()
     decisions: tuple[Decision, ...] = ()
 
 
@@ -62,13 +65,15 @@ class _Asking:
         asked = [self._ask(condition) for condition in reach.conditions]
         predicates = tuple(answer.sql for answer, _ in asked if answer.sql is not None)
         decisions = [decision for _, decision in asked]
-        limit = reach.limit
-        if limit is not None and not all(decision.is_exact for decision in decisions):
-            decisions.append(Decision(f"LIMIT {limit}", False, reason=Reason.LIMIT_RESIDUAL))
-            limit = None
-        elif limit is not None:
-            decisions.append(Decision(f"LIMIT {limit}", True, True))
-        return Filters(predicates, limit, tuple(decisions))
+        if reach.limit is None:
+            return Filters(predicates, decisions=tuple(decisions))
+        order = self._source.ordered(reach.order)
+        is_exact = all(decision.is_exact for decision in decisions)
+        text = f"LIMIT {reach.limit}" + (" of the first rows" if reach.order else "")
+        if order is not None and is_exact:
+            return Filters(predicates, reach.limit, order, (*decisions, Decision(text, True, True)))
+        reason = Reason.LIMIT_RESIDUAL if order is not None else Reason.LIMIT_ORDER
+        return Filters(predicates, decisions=(*decisions, Decision(text, False, reason=reason)))
 
     def several(self, reaches: Sequence[Reach]) -> Filters:
         """Rows that some way needs: what all ways ask for, and one of what each asks for beside it."""
@@ -92,7 +97,7 @@ class _Asking:
                 decisions.append(found)
         for limit in sorted({reach.limit for reach in reaches if reach.limit is not None}):
             decisions.append(Decision(f"LIMIT {limit}", False, reason=Reason.LIMIT_SHARED))
-        return Filters(tuple(predicates), None, tuple(decisions))
+        return Filters(tuple(predicates), decisions=tuple(decisions))
 
     def _ask(self, condition: exp.Expr) -> tuple[Answer, Decision]:
         text = condition.sql(dialect="duckdb")

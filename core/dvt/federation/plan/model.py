@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dvt.connections.connection import Connection
 from dvt.federation.engines.base import Handle
-from dvt.federation.extractors.base import ExtractionConfig
+from dvt.federation.extractors.base import ExtractionConfig, Ordering
 from dvt.federation.plan.pushdown import Pushdown
 from dvt.federation.plan.reasons import Reason
 from dvt.identifiers import Relation
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class ScanPlan:
         reason: Why all columns are read, when `columns` is None.
         predicates: Conditions that the source applies, in its own words.
         limit: At most that many rows are read.
+        order: Which rows, with a limit: the first by these columns.
         decisions: What became of each condition on the input.
     """
 
@@ -74,6 +78,7 @@ class ScanPlan:
     reason: str = ""
     predicates: tuple[Any, ...] = ()
     limit: int | None = None
+    order: tuple[Ordering, ...] = ()
     decisions: tuple[Decision, ...] = ()
 
     def request(self, batch_rows: int | None = None) -> ExtractionConfig:
@@ -83,6 +88,7 @@ class ScanPlan:
             columns=self.columns,
             predicates=self.predicates,
             limit=self.limit,
+            order=self.order,
             batch_size=batch_rows,
             source_name=self.input.source_name,
             declared=self.input.declared,
@@ -92,7 +98,14 @@ class ScanPlan:
 
 @dataclass(frozen=True)
 class QueryPlan:
-    """A federated query and the scans that feed it. A handle that the query does not mention is not scanned."""
+    """A federated query and the scans that feed it. A handle that the query does not mention is not scanned.
+
+    Args:
+        sql: The query.
+        scans: All reads.
+        known: What some of them gave already, because others depend on it.
+    """
 
     sql: str
     scans: tuple[ScanPlan, ...]
+    known: Mapping[Handle, pa.Table] = field(default_factory=dict, hash=False)

@@ -14,6 +14,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from dvt.federation.engines.base import Handle
+from dvt.federation.extractors.base import Ordering
 from dvt.federation.plan.implied import local_conditions
 from dvt.federation.plan.outputs import Outputs, is_plain_projection, through_projection, with_ctes
 from dvt.federation.plan.parse import Handles
@@ -31,10 +32,12 @@ class Reach:
     Args:
         conditions: Over the input's columns by their lower-case names.
         limit: At most that many rows are needed, when every one of the conditions is applied exactly; else None.
+        order: The first rows by these columns are meant; any rows when empty.
     """
 
     conditions: tuple[exp.Expr, ...] = ()
     limit: int | None = None
+    order: tuple[Ordering, ...] = ()
 
 
 @dataclass
@@ -123,7 +126,7 @@ class NeededRows:
         where = [] if is_sampled else conjuncts(node.args["where"].this if node.args.get("where") else None)
         passed = [] if is_sampled else through_projection(node, demands, self._outputs.of(node, env), scope)
         for part in self._given(scope, [*where, *passed]):
-            self._source(scope, *part, self._limit(node, scope, where, demands, limit))
+            self._source(scope, *part, *self._limit(node, scope, where, demands, limit))
         for part_node in opaque:
             if part_node is not None:
                 self._whole(part_node, env)
@@ -134,17 +137,32 @@ class NeededRows:
 
     def _limit(
         self, node: exp.Select, scope: Scope, where: list[exp.Expr], demands: Sequence[exp.Expr], outer: int | None
-    ) -> int | None:
-        """How many rows of the only source are enough, when all its conditions are applied there."""
+    ) -> tuple[int | None, tuple[Ordering, ...]]:
+        """How many rows of the only source are enough, and which, when all its conditions are applied there."""
         if len(scope.sources) != 1 or not is_plain_projection(node):
-            return None
-        own = _own_limit(node)
-        if own is None and (outer is None or where or demands or node.args.get("limit") or node.args.get("offset")):
-            return None
-        enough = own if own is not None else outer
+            return None, ()
+        own, order = _own_limit(node), self._order(node, scope)
         # A condition that does not arrive at the source as it stands would be applied to fewer rows.
-        is_local = all(scope.places(part) for part in where)
-        return enough if is_local and (own is not None or not demands) else None
+        if own is not None and order is not None and all(scope.places(part) for part in where):
+            return own, order
+        is_passed = not (where or demands or any(node.args.get(key) for key in ("order", "limit", "offset")))
+        return (outer if is_passed else None), ()
+
+    def _order(self, node: exp.Select, scope: Scope) -> tuple[Ordering, ...] | None:
+        """The columns of the only source, an input, by which a SELECT is ordered; None when it is by others too."""
+        clause = node.args.get("order")
+        found: list[Ordering] = []
+        for item in clause.expressions if clause is not None else ():
+            column = item.this
+            if isinstance(column, exp.Column) and not column.table:
+                # In ORDER BY a name is first of all one of the result's.
+                named_so = [other for other in node.expressions if other.alias.lower() == column.name.lower()]
+                column = named_so[0].unalias() if len(named_so) == 1 else None if named_so else column
+            place = scope.resolve(column) if isinstance(column, exp.Column) else None
+            if place is None or scope.sources[0].handle is None or item.args.get("with_fill"):
+                return None
+            found.append(Ordering(place[1], bool(item.args.get("desc")), bool(item.args.get("nulls_first"))))
+        return tuple(found)
 
     def _given(self, scope: Scope, conditions: list[exp.Expr]) -> list[tuple[int, list[exp.Expr]]]:
         """For each source the conditions that hold in every row of it that counts."""
@@ -159,10 +177,12 @@ class NeededRows:
             found.append((0, above))
         return [(index, local_conditions(given, scope, index)) for index, given in found]
 
-    def _source(self, scope: Scope, index: int, local: list[exp.Expr], limit: int | None) -> None:
+    def _source(
+        self, scope: Scope, index: int, local: list[exp.Expr], limit: int | None, order: tuple[Ordering, ...]
+    ) -> None:
         source: Source = scope.sources[index]
         if source.handle is not None:
-            self.reaches.setdefault(source.handle, []).append(Reach(tuple(local), limit))
+            self.reaches.setdefault(source.handle, []).append(Reach(tuple(local), limit, order))
         elif source.query is not None:
             self._query(source.query, source.env, local, limit)
 
@@ -274,7 +294,7 @@ def _by_position(demand: exp.Expr, names: Sequence[OutputColumn], branch: Sequen
 
 def _own_limit(node: exp.Select) -> int | None:
     limit, offset = node.args.get("limit"), node.args.get("offset")
-    if limit is None or node.args.get("order") or not isinstance(limit, exp.Limit) or limit.args.get("limit_options"):
+    if limit is None or not isinstance(limit, exp.Limit) or limit.args.get("limit_options"):
         return None
     total = 0
     for value in (limit.expression, offset.expression if offset is not None else exp.Literal.number(0)):

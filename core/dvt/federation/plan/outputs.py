@@ -9,7 +9,7 @@ from sqlglot import exp
 from dvt.federation.plan.scope_building import named
 from dvt.federation.plan.scopes import Env, JoinKind, OutputColumn, Place, Scope, conjuncts
 
-_UNPLAIN = ("group", "having", "qualify", "distinct", "order", "sample", "windows", "laterals", "limit", "offset")
+_UNPLAIN = ("group", "having", "qualify", "distinct", "sample", "windows", "laterals")
 
 
 class Outputs:
@@ -98,8 +98,8 @@ def through_projection(
 
 
 def is_plain_projection(select: exp.Select) -> bool:
-    """Whether a SELECT gives one row for each row that it reads and keeps; its own LIMIT aside."""
-    if any(select.args.get(key) for key in _UNPLAIN if key not in ("limit", "offset")):
+    """Whether a SELECT gives one row for each row that it reads and keeps; its own ORDER BY and LIMIT aside."""
+    if any(select.args.get(key) for key in _UNPLAIN):
         return False
     return all(
         _star(item) is not None or isinstance(item.unalias(), (exp.Column, exp.Literal)) for item in select.expressions

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import sqlglot
 from sqlglot import exp
 
-from dvt.errors import PlanError
+from dvt.errors import NotAQueryError, PlanError
 from dvt.federation.engines.base import Handle
 
 # `summarize t`, `describe t` and `pivot t` are queries to DuckDB, though not to sqlglot.
@@ -18,19 +18,34 @@ def parse_query(sql: str) -> exp.Expr:
     """The query as a syntax tree.
 
     Raises:
-        PlanError: It cannot be parsed (with line and column), or is not one query.
+        PlanError: It cannot be parsed (with line and column).
+        NotAQueryError: It is not one query.
+    """
+    parsed = statements(sql)
+    if len(parsed) != 1:
+        raise NotAQueryError(f"the model holds {len(parsed)} statements", phase="plan", remedy="Leave one query in it")
+    if not is_query(parsed[0]):
+        raise NotAQueryError("the model is not a query", phase="plan", remedy="Leave one SELECT in it")
+    return parsed[0]
+
+
+def statements(sql: str) -> list[exp.Expr]:
+    """The statements of a text, each as a syntax tree.
+
+    Raises:
+        PlanError: It cannot be parsed (with line and column).
     """
     try:
-        parsed = [statement for statement in sqlglot.parse(sql, read="duckdb") if statement is not None]
+        return [statement for statement in sqlglot.parse(sql, read="duckdb") if statement is not None]
     except sqlglot.errors.SqlglotError as error:
         raise PlanError(_where(error), phase="plan", remedy="Correct the model's SQL (DuckDB dialect)") from error
     except RecursionError as error:
         raise PlanError("the query is nested too deeply", phase="plan", remedy="Split the model") from error
-    if len(parsed) != 1:
-        raise PlanError(f"the model holds {len(parsed)} statements", phase="plan", remedy="Leave one query in it")
-    if not isinstance(parsed[0], _QUERIES):
-        raise PlanError("the model is not a query", phase="plan", remedy="Leave one SELECT in it")
-    return parsed[0]
+
+
+def is_query(statement: exp.Expr) -> bool:
+    """Whether a statement gives rows and changes nothing."""
+    return isinstance(statement, _QUERIES)
 
 
 def tokens(sql: str) -> list[sqlglot.Token]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+import pyarrow as pa
 from sqlglot import exp
 
 from dvt.errors import PlanError, nearest
@@ -18,6 +19,7 @@ from dvt.federation.plan.parse import Handles, parse_query
 from dvt.federation.plan.projection import needed_columns
 from dvt.federation.plan.pushdown import Pushdown
 from dvt.federation.plan.reasons import Reason
+from dvt.federation.plan.watermarks import Watermarks, resolved_watermarks
 from dvt.federation.registry import extractor_class
 from dvt.federation.stream import ColumnSchema
 
@@ -34,8 +36,9 @@ def plan_query(
     *,
     pushdown: Pushdown = Pushdown.SAFE,
     extractor_factory: ExtractorFactory | None = None,
+    evaluate: Callable[[ScanPlan], pa.Table] | None = None,
 ) -> QueryPlan:
-    """Which inputs a query reads, which of their columns, and by what SQL. No data is read.
+    """Which inputs a query reads, which of their columns and rows, and by what SQL.
 
     Args:
         sql: One query in DuckDB's SQL, over three-part handles.
@@ -43,6 +46,7 @@ def plan_query(
         describe: Gives an input's columns.
         pushdown: The most that sources are asked to do; an input's own setting may hold it back.
         extractor_factory: Makes an extractor of a connection, for its `source_sql`; the registry's when not given.
+        evaluate: Reads the one row of a watermark. Without it no data is read.
 
     Raises:
         PlanError: The query cannot be parsed, or names a relation that is none of the inputs.
@@ -55,11 +59,19 @@ def plan_query(
     columns_of = {handle: describe(by_handle[handle]) for handle in mentioned}
     tables = {handle: [column.name for column in columns] for handle, columns in columns_of.items()}
     make = extractor_factory or (lambda connection: extractor_class(connection.type)(connection))
-    rows = _needed_rows(root, handles, columns_of) if pushdown is not Pushdown.OFF else None
+    marks, rows = Watermarks(root), None
+    if pushdown is not Pushdown.OFF:
+        marks = resolved_watermarks(root, handles, by_handle, columns_of, evaluate)
+        rows = _needed_rows(marks.root, handles, columns_of)
     constants = Constants()
     scans = []
     for handle, (columns, reason) in needed_columns(sql, tables).items():
         input_ = by_handle[handle]
+        if handle in marks.scans:
+            told = Decision(f"max({(marks.scans[handle].columns or ('',))[0]})", True, True, Reason.WATERMARK)
+            scan = replace(marks.scans[handle], decisions=(told,))
+            scans.append(replace(scan, sql=make(input_.connection).source_sql(scan.request())))
+            continue
         found = Filters()
         if rows is None or input_.pushdown is Pushdown.OFF:
             columns, reason = None, "pushdown is off"
@@ -67,9 +79,9 @@ def plan_query(
             found = filters_of(input_, columns_of[handle], rows.reaches.get(handle, ()), constants)
             if rows.reason:
                 found = Filters(decisions=(Decision(rows.reason, False, reason=Reason.NOT_FOLLOWED),))
-        scan = ScanPlan(input_, columns, "", reason, found.predicates, found.limit, found.decisions)
+        scan = ScanPlan(input_, columns, "", reason, found.predicates, found.limit, found.order, found.decisions)
         scans.append(replace(scan, sql=make(input_.connection).source_sql(scan.request())))
-    return QueryPlan(sql, tuple(scans))
+    return QueryPlan(sql, tuple(scans), marks.known)
 
 
 def _needed_rows(root: exp.Expr, handles: Handles, columns_of: Mapping[Handle, Sequence[ColumnSchema]]) -> NeededRows:

@@ -16,6 +16,17 @@ class Pushdown(str, Enum):
     SAFE = "safe"
     FULL = "full"
 
+    @classmethod
+    def of(cls, value: object) -> Pushdown | None:
+        """The member of a setting; None when it is none. YAML reads a bare `off` as false.
+
+        >>> Pushdown.of(False), Pushdown.of("full"), Pushdown.of("some")
+        (<Pushdown.OFF: 'off'>, <Pushdown.FULL: 'full'>, None)
+        """
+        if value is False:
+            return cls.OFF
+        return next((member for member in cls if member.value == value), None)
+
     def at_most(self, other: Pushdown | None) -> Pushdown:
         """The weaker of two: a source's own setting may only hold back.
 

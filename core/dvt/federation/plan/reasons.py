@@ -29,6 +29,7 @@ class Reason(str, Enum):
     SOURCE_DIFFERS = "P21", "the source compares values of this type in another way"
     SOURCE_INEXACT = "P22", "the source may keep more rows: the condition is checked again"
     DECLARED = "P23", "the project declares another type for the column"
-    KEPT = "P30", "the engine checks it too: a filter is never taken out of the query"
+    WATERMARK = "P30", "read before all others when the model runs; comparisons with it are then sent to the sources"
     LIMIT_RESIDUAL = "P40", "a condition is checked in the engine, so more rows may be needed"
+    LIMIT_ORDER = "P42", "the source may order these rows in another way"
     LIMIT_SHARED = "P41", "several places of the query read the relation"

@@ -9,13 +9,14 @@ from contextlib import contextmanager, suppress
 
 
 @contextmanager
-def cut_off(port: int, after_bytes: int, *, of_the_client: bool) -> Iterator[int]:
+def cut_off(port: int, after_bytes: int, *, of_the_client: bool, gate: threading.Event | None = None) -> Iterator[int]:
     """The port of a proxy that cuts each connection after so many bytes of one direction.
 
     Args:
         port: Where the server listens on the loopback address.
         after_bytes: How much of that direction is carried.
         of_the_client: Whether what the client sends is counted, or what the server sends.
+        gate: What the server sends waits until it is set.
     """
     listener = socket.create_server(("127.0.0.1", 0))
 
@@ -30,7 +31,7 @@ def cut_off(port: int, after_bytes: int, *, of_the_client: bool) -> Iterator[int
         for end in (source, sink):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
-            end.close()
+            end.close()  # so that a sender who fills the buffers is told, too
 
     def serve() -> None:
         while True:
@@ -39,6 +40,8 @@ def cut_off(port: int, after_bytes: int, *, of_the_client: bool) -> Iterator[int
             except OSError:
                 return
             behind = socket.create_connection(("127.0.0.1", port))
+            if gate is not None:
+                gate.wait()
             limits = (after_bytes, None) if of_the_client else (None, after_bytes)
             threading.Thread(target=carry, args=(client, behind, limits[0]), daemon=True).start()
             threading.Thread(target=carry, args=(behind, client, limits[1]), daemon=True).start()

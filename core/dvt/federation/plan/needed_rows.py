@@ -19,7 +19,16 @@ from dvt.federation.plan.implied import local_conditions
 from dvt.federation.plan.outputs import Outputs, is_plain_projection, through_projection, with_ctes
 from dvt.federation.plan.parse import Handles
 from dvt.federation.plan.scope_building import ScopeBuilder
-from dvt.federation.plan.scopes import Env, JoinKind, OutputColumn, Scope, Source, conjuncts, rejects_nulls
+from dvt.federation.plan.scopes import (
+    Env,
+    JoinKind,
+    OutputColumn,
+    Scope,
+    Source,
+    conjuncts,
+    is_plain_select,
+    rejects_nulls,
+)
 
 # A CTE is followed anew from each place that reads it; a query in which that multiplies is read whole.
 _MOST_VISITS = 2000
@@ -95,7 +104,7 @@ class NeededRows:
         if self._visits > _MOST_VISITS:
             raise _TooManyWays
         env = self._with(node, env)
-        if isinstance(node, exp.Select):
+        if isinstance(node, exp.Select) and is_plain_select(node):
             self._select(node, env, demands, limit)
         elif isinstance(node, exp.SetOperation):
             self._set_operation(node, env, demands, limit)

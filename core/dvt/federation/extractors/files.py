@@ -10,9 +10,14 @@ import pyarrow as pa
 
 from dvt.connections.files import SPEC, csv_options, locate, root_folder, translate
 from dvt.errors import DataError, DvtError, InterruptedRunError, RelationNotFoundError, UnsupportedError, nearest
-from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig
+from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig, TableStatistics
 from dvt.federation.extractors.files_csv import csv_batches, csv_columns
-from dvt.federation.extractors.files_parquet import parquet_batches, parquet_columns, parquet_row_count
+from dvt.federation.extractors.files_parquet import (
+    parquet_batches,
+    parquet_columns,
+    parquet_row_count,
+    parquet_statistics,
+)
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation
 
@@ -47,6 +52,16 @@ class FilesExtractor(BaseExtractor):
         """What is read, in words: there is no SQL."""
         columns = ", ".join(request.columns) if request.columns else "all columns"
         return f"read {request.file_options.get('path') or request.relation}: {columns}"
+
+    def statistics(self, request: ExtractionConfig) -> TableStatistics | None:
+        """Rows by the footers of Parquet files, which are exact; of CSV files only the bytes are known."""
+        if request.relation is None:
+            return None
+        with self._errors("describe", request):
+            format_, files = locate(self.connection, request.relation, request.file_options)
+            if format_ == "parquet":
+                return parquet_statistics(files)
+            return TableStatistics(bytes=sum(path.stat().st_size for path in files))
 
     def get_row_count(self, relation: Relation) -> int:
         """The exact number of rows."""

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dvt.errors import DataError
+from dvt.federation.extractors.base import TableStatistics
 from dvt.federation.stream import ColumnSchema
 from dvt.types.normal import checked_type, normalised
 from dvt.types.vocabulary import INTERVAL
@@ -62,6 +63,13 @@ def parquet_batches(path: Path, columns: list[ColumnSchema], batch_rows: int) ->
 def parquet_row_count(files: list[Path]) -> int:
     """Rows by the files' own footers."""
     return sum(pq.read_metadata(path).num_rows for path in files)
+
+
+def parquet_statistics(files: list[Path]) -> TableStatistics:
+    """Rows and uncompressed bytes by the files' own footers."""
+    footers = [pq.read_metadata(path) for path in files]
+    sizes = (footer.row_group(index).total_byte_size for footer in footers for index in range(footer.num_row_groups))
+    return TableStatistics(sum(footer.num_rows for footer in footers), sum(sizes))
 
 
 def _file_columns(file: pq.ParquetFile, path: Path) -> list[ColumnSchema]:

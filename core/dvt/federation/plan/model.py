@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from dvt.connections.comparing import ComparingFacts
 from dvt.connections.connection import Connection
 from dvt.federation.engines.base import Handle
 from dvt.federation.extractors.base import ExtractionConfig, Ordering
@@ -38,6 +39,14 @@ class Input:
     declared: Mapping[str, str] = field(default_factory=dict, hash=False)
     file_options: Mapping[str, Any] = field(default_factory=dict, hash=False)
     pushdown: Pushdown | None = None
+
+    @property
+    def comparing(self) -> ComparingFacts:
+        """How its source compares values."""
+        spec = self.connection.spec
+        if spec.comparing_of is None:
+            return spec.comparing
+        return spec.comparing_of(self.connection, self.relation, self.file_options)
 
 
 @dataclass(frozen=True)

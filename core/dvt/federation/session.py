@@ -19,6 +19,7 @@ from dvt.federation.descriptions import Descriptions
 from dvt.federation.engines.base import BaseEngine, EngineLimits
 from dvt.federation.extraction import Extraction, ExtractorFactory, ScanStats
 from dvt.federation.extractors.base import TableStatistics
+from dvt.federation.plan.estimates import estimated
 from dvt.federation.plan.hints import add_hint
 from dvt.federation.plan.model import Input, QueryPlan, ScanPlan
 from dvt.federation.plan.planner import plan_query
@@ -121,6 +122,10 @@ class RunSession:
     def plan(self, sql: str, inputs: Sequence[Input], pushdown: Pushdown = Pushdown.SAFE) -> QueryPlan:
         """What a query would read, and by what SQL. Sources are asked for columns, not for rows."""
         return plan_query(sql, inputs, self.describe, pushdown=pushdown, extractor_factory=self._factory)
+
+    def estimated(self, plan: QueryPlan) -> QueryPlan:
+        """A plan with about the rows and bytes of each scan. Sources are asked for what they know without counting."""
+        return estimated(plan, self.describe, self.statistics)
 
     def _evaluate(self, scope: CancelScope, scan: ScanPlan) -> pa.Table:
         """Read a scan of one row."""

@@ -79,6 +79,8 @@ class ScanPlan:
         limit: At most that many rows are read.
         order: Which rows, with a limit: the first by these columns.
         decisions: What became of each condition on the input.
+        estimated_rows: About how many rows come, when something is known of it; see `plan/estimates.py`.
+        estimated_bytes: About how many bytes they have in Arrow.
     """
 
     input: Input
@@ -89,6 +91,8 @@ class ScanPlan:
     limit: int | None = None
     order: tuple[Ordering, ...] = ()
     decisions: tuple[Decision, ...] = ()
+    estimated_rows: int | None = field(default=None, compare=False)
+    estimated_bytes: int | None = field(default=None, compare=False)
 
     def request(self, batch_rows: int | None = None) -> ExtractionConfig:
         """The scan request for the extractor."""

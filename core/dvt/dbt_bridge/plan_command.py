@@ -1,10 +1,10 @@
-"""`dvt plan`: each model's lane, the SQL for each source and the landing, without touching data."""
+"""`dvt plan`: each model's lane, the SQL for each source and the landing; with --analyze what that read."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from dataclasses import asdict, dataclass, field, replace
+import time
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -16,69 +16,15 @@ from dbt_common.exceptions import DbtBaseException
 
 from dvt.connections.landing import file_to_come
 from dvt.dbt_bridge.bridge import Bridge
-from dvt.dbt_bridge.planning import plan_node
+from dvt.dbt_bridge.plan_document import ActualResult, ActualScan, PlannedCondition, PlannedNode, PlannedScan, document
+from dvt.dbt_bridge.plan_text import plan_text
+from dvt.dbt_bridge.planning import compiled_sql, plan_node
 from dvt.errors import ConnectionFailedError, DvtError, RelationNotFoundError
-from dvt.federation.plan.model import Decision
+from dvt.federation.extraction import ScanStats
+from dvt.federation.plan.coercions import coercions
+from dvt.federation.plan.model import Decision, ScanPlan
 
 _PLANNED = (NodeType.Model, NodeType.Snapshot, NodeType.Seed, NodeType.Test)
-
-
-@dataclass(frozen=True)
-class PlannedCondition:
-    """What becomes of one condition on a source.
-
-    Args:
-        condition: In the model's dialect, over the source's columns.
-        pushed: Whether the source applies it, or a weaker one that follows from it.
-        exact: Whether the rows that come are those in which it is true.
-        code: Reason code (see docs/pushdown.md); empty when the source does it all.
-        reason: The code in words.
-    """
-
-    condition: str
-    pushed: bool
-    exact: bool
-    code: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class PlannedScan:
-    """One read of a source, as it will be sent."""
-
-    relation: str
-    connection: str
-    type: str
-    sql: str
-    columns: list[str] | None
-    reason: str
-    conditions: list[PlannedCondition]
-    limit: int | None
-
-
-@dataclass(frozen=True)
-class PlannedNode:
-    """One node of the plan.
-
-    Args:
-        unique_id: dbt's id.
-        lane: "native", "federated", or "ephemeral" for what is inlined where it is used.
-        landing: Name of the connection.
-        relation: Where it lands.
-        inputs: Names of the connections that it reads.
-        scans: What is read from each source; empty for native nodes.
-        notes: What a user should know before the run.
-        error: Why the node cannot be planned.
-    """
-
-    unique_id: str
-    lane: str
-    landing: str
-    relation: str
-    inputs: list[str]
-    scans: list[PlannedScan] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    error: str = ""
 
 
 @click.command("plan")
@@ -95,14 +41,20 @@ class PlannedNode:
 @params.vars
 @params.full_refresh
 @params.empty
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document; docs/plan.schema.json describes it.")
+@click.option(
+    "--analyze",
+    is_flag=True,
+    help="Also read every selected federated node's query to its end, and show rows, bytes and seconds. Nothing lands: "
+    "no table changes and no hook runs. Nodes of other lanes are not run.",
+)
 @requires.postflight
 @requires.preflight
 @requires.profile
 @requires.project
 @requires.runtime_config
 @requires.manifest
-def plan_command(ctx: click.Context, as_json: bool, **kwargs: Any) -> tuple[Any, bool]:
+def plan_command(ctx: click.Context, as_json: bool, analyze: bool, **kwargs: Any) -> tuple[Any, bool]:
     """Show each selected node's lane, the SQL for each source and the landing, without touching data."""
     from dbt.task.compile import CompileTask  # the substituted class
 
@@ -112,27 +64,24 @@ def plan_command(ctx: click.Context, as_json: bool, **kwargs: Any) -> tuple[Any,
     try:
         nodes = {node.unique_id: node for node in task._flattened_nodes if node.resource_type in _PLANNED}
         order = networkx.lexicographical_topological_sort(task.graph.graph)
-        planned = [_plan(bridge, nodes[uid]) for uid in order if uid in nodes]
+        planned = [_plan(bridge, nodes[uid], analyze) for uid in order if uid in nodes]
     finally:
         bridge.close()
-    if as_json:
-        click.echo(json.dumps({"nodes": [asdict(node) for node in planned]}, indent=2))
-    else:
-        click.echo(_text(planned) if planned else "nothing is selected")
+    click.echo(json.dumps(document(planned, analyze), indent=2) if as_json else plan_text(planned))
     return planned, not any(node.error for node in planned)
 
 
-def _plan(bridge: Bridge, node: Any) -> PlannedNode:
+def _plan(bridge: Bridge, node: Any, analyze: bool) -> PlannedNode:
     route = bridge.router.route(node)
     if getattr(node, "is_ephemeral_model", False):
         return PlannedNode(node.unique_id, "ephemeral", route.connection, "", list(route.inputs))
     relation = str(node.relation_name or node.name) if node.is_relational else "result only"
     plain = PlannedNode(node.unique_id, str(route.lane.value), route.connection, relation, list(route.inputs))
     if not route.is_federated:
-        return plain
+        return replace(plain, notes=["not run: --analyze reads federated queries"]) if analyze else plain
     try:
-        scans = _scans(bridge, node)
-        return replace(plain, scans=scans, notes=_notes(bridge, node, route.connection))
+        full = replace(plain, notes=_notes(bridge, node, route.connection))
+        return _analyzed(bridge, node, full) if analyze else replace(full, scans=_scans(bridge, node))
     except (RelationNotFoundError, ConnectionFailedError) as error:
         if missing := _built_by_the_run(bridge, node, error):
             return replace(plain, notes=[f"reads {missing}, which is not there yet: its scans are planned when it is"])
@@ -166,19 +115,43 @@ def _is_file_to_come(bridge: Bridge, name: str | None) -> bool:
 
 
 def _scans(bridge: Bridge, node: Any) -> list[PlannedScan]:
-    return [
-        PlannedScan(
-            relation=str(scan.input.relation),
-            connection=scan.input.connection.name,
-            type=scan.input.connection.type,
-            sql=scan.sql,
-            columns=list(scan.columns) if scan.columns is not None else None,
-            reason=scan.reason,
-            conditions=[_condition(decision) for decision in scan.decisions],
-            limit=scan.limit,
-        )
-        for scan in plan_node(bridge, node).scans
+    return [_scan(bridge, scan) for scan in bridge.session.estimated(plan_node(bridge, node)).scans]
+
+
+def _analyzed(bridge: Bridge, node: Any, planned: PlannedNode) -> PlannedNode:
+    """Run the node's query to its end; the rows go nowhere."""
+    sql = compiled_sql(bridge, node, reads_data=True)
+    started = time.monotonic()
+    with bridge.query(sql, node) as run:
+        for _ in run.stream.batches():
+            pass
+        rows, bytes_, seconds = run.stream.rows_read, run.stream.bytes_read, time.monotonic() - started
+        plan, stats = run.plan, {each.scan.input.handle: each for each in run.scans}
+    scans = [
+        replace(_scan(bridge, scan), actual=_actual(stats[scan.input.handle]))
+        for scan in bridge.session.estimated(plan).scans
     ]
+    return replace(planned, scans=scans, actual=ActualResult(rows, bytes_, round(seconds, 3)))
+
+
+def _actual(stats: ScanStats) -> ActualScan:
+    return ActualScan(stats.rows, stats.bytes, round(stats.seconds, 3), stats.method, stats.shared)
+
+
+def _scan(bridge: Bridge, scan: ScanPlan) -> PlannedScan:
+    return PlannedScan(
+        relation=str(scan.input.relation),
+        connection=scan.input.connection.name,
+        type=scan.input.connection.type,
+        sql=scan.sql,
+        columns=list(scan.columns) if scan.columns is not None else None,
+        reason=scan.reason,
+        conditions=[_condition(decision) for decision in scan.decisions],
+        limit=scan.limit,
+        estimated_rows=scan.estimated_rows,
+        estimated_bytes=scan.estimated_bytes,
+        coercions=coercions(bridge.session.describe(scan.input), scan.columns),
+    )
 
 
 def _condition(decision: Decision) -> PlannedCondition:
@@ -197,35 +170,3 @@ def _notes(bridge: Bridge, node: Any, landing: str) -> list[str]:
         if not bridge.connections.get(name).spec.has_snapshot:
             notes.append(f"{name} is not read from one snapshot")
     return notes
-
-
-def _text(planned: list[PlannedNode]) -> str:
-    """All nodes in the order of the run; native tests, of which there is little to say, in one line at the end."""
-    tests = Counter(node.landing for node in planned if node.lane == "native" and node.unique_id.startswith("test."))
-    parts = [_paragraph(n) for n in planned if n.lane != "native" or not n.unique_id.startswith("test.")]
-    if tests:
-        parts.append("native tests: " + ", ".join(f"{count} on {name}" for name, count in sorted(tests.items())))
-    return "\n\n".join(parts)
-
-
-def _condition_line(condition: PlannedCondition) -> str:
-    word = "pushed" if condition.pushed else "stays "
-    why = f"  [{condition.code}: {condition.reason}]" if condition.code else ""
-    return f"           {word} {condition.condition}{why}"
-
-
-def _paragraph(node: PlannedNode) -> str:
-    lines = [node.unique_id, f"  lane     {node.lane}"]
-    if node.relation:
-        lines.append(f"  landing  {node.landing}: {node.relation}")
-    if node.inputs:
-        lines.append(f"  reads    {', '.join(node.inputs)}")
-    for scan in node.scans:
-        lines.append(f"  scan     {scan.connection} ({scan.type}): {scan.sql}")
-        if scan.reason:
-            lines.append(f"           all columns: {scan.reason}")
-        lines += [_condition_line(condition) for condition in scan.conditions]
-    lines += [f"  note     {note}" for note in node.notes]
-    if node.error:
-        lines.append(f"  ERROR    {node.error}")
-    return "\n".join(lines)

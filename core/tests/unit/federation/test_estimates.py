@@ -128,5 +128,3 @@ def test_filters_and_limits_of_a_real_source(tmp_path: Path) -> None:
             plan = session.estimated(session.plan(query, inputs))
             assert (plan.scans[0].estimated_rows, plan.scans[0].estimated_bytes) == figures, query
             assert plan == session.plan(query, inputs)  # an estimate makes no other scan of it
-            request = plan.scans[0].request()
-            assert request == ExtractionConfig(**request.__dict__)

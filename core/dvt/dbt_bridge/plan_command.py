@@ -55,7 +55,10 @@ _PLANNED = (NodeType.Model, NodeType.Snapshot, NodeType.Seed, NodeType.Test)
 @requires.runtime_config
 @requires.manifest
 def plan_command(ctx: click.Context, as_json: bool, analyze: bool, **kwargs: Any) -> tuple[Any, bool]:
-    """Show each selected node's lane, the SQL for each source and the landing, without touching data."""
+    """Show each selected node's lane, the SQL for each source and the landing.
+
+    Without --analyze, no data is touched.
+    """
     from dbt.task.compile import CompileTask  # the substituted class
 
     task = CompileTask(ctx.obj["flags"], ctx.obj["runtime_config"], ctx.obj["manifest"])

@@ -75,7 +75,7 @@ def test_estimates_follow_the_filters(project: Project) -> None:
     assert orders["estimated_bytes"] > 0
     text = project.dvt("plan", "--select", "few")
     assert f"           about {orders['estimated_rows']} rows, " in text
-    assert "           pushed customer_id IN (1, 2, 3, 4, 5)" in text
+    assert f"           pushed {views['conditions'][0]['condition']}\n" in text
 
 
 def test_analyze_reads_and_lands_nothing(project: Project) -> None:

@@ -9,7 +9,29 @@ from dataclasses import dataclass
 from fuzz.kinds import BOOLS, DATES, DECIMALS, DOUBLES, FAR_STAMPS, SMALL_INTS, STAMPS, TEXTS, TIMES, UUIDS
 
 _COMPARE = ("=", "=", "<>", "!=", "<", "<=", ">", ">=")
-_PATTERNS = ("a%", "A%", "%a", "%", "_", "a_c", "a\\_c", "%ä%", "", "1%", "a ", "op%", "OPEN%", "%\\", "__", "%c%", "\t%", "ß%", "İ%", "i%", "1.5%")
+_PATTERNS = (
+    "a%",
+    "A%",
+    "%a",
+    "%",
+    "_",
+    "a_c",
+    "a\\_c",
+    "%ä%",
+    "",
+    "1%",
+    "a ",
+    "op%",
+    "OPEN%",
+    "%\\",
+    "__",
+    "%c%",
+    "\t%",
+    "ß%",
+    "İ%",
+    "i%",
+    "1.5%",
+)
 # What a column of the family is now and then compared with, besides its own.
 _FOREIGN = {
     "int": ("1.5", "'1'", "2.0", "1e0", "cast('2' as int)", "1 + 1", "abs(-1)", "length('ab')", "'01'", "9007199254740993", "-1.5", "'1.5'", "9007199254740992e0", "' 2 '", "1.5::float", "true", "9223372036854775807.5"),

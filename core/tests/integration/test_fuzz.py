@@ -81,6 +81,7 @@ def test_a_case_that_was_found(path: Path, place_of: PlaceOf, tmp_path: Path) ->
     with Bench((place_of(case.pair[0]), place_of(case.pair[1])), case.tables, tmp_path) as bench:
         expected = bench.expected(case.query)
         for level in LEVELS:
-            found = bench.afresh(case.query, level)
+            is_second = bool(case.before)
+            found = bench.together(case.before, case.query, level) if is_second else bench.afresh(case.query, level)
             what = difference(expected, found, case.is_ordered)
             assert not what, f"{what} at {level.value}\n{case.query}\noff:\n{expected}\n{level.value}:\n{found}"

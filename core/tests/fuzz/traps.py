@@ -148,5 +148,11 @@ class Traps(Queries):
              f"select v.k from (select * from {a.sql} where {cond_a}) v where v.k in (select k from (select * from {b.sql} order by k limit 5) t)",
              f"select a.k from {a.sql} where not exists (select 1 from {b.sql} where {link} and not ({cond_b})) and {cond_a}",
              f"select a.k from {a.sql}, (values (1), (2), (null)) as v(w) where a.id = v.w and {cond_a}",
+             f"select a.k from {a.sql} left join {b.sql} on {link} and {cond_a} where not (b.k = any (select z.k from {self.base('z').sql} where z.k > 90))",
+             # The `k` of the first ON is the outer query's: the one that a later source has is not in its reach.
+             f"select a.k from {a.sql} where exists (select 1 from (select id as i from {self.base('z').sql}) y join {b.sql.replace(' as b', ' as w')} on y.i = w.id "
+             f"and y.i = a.id join (select id as i2, k as k2 from {self.base('z').sql}) a2 on true where a2.i2 = {self.literal('int')})",
+             f"select a.k from {a.sql} where exists (select 1 from (select id as i from {self.base('z').sql}) y join (select k as j from {self.base('z').sql}) w "
+             f"on y.i = a.id join (select id, k as k2 from {self.base('z').sql}) a on true where a.id = {self.literal('int')})",
              f"from {a.sql} select a.k where {cond_a}")
         )  # fmt: skip

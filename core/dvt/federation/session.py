@@ -112,7 +112,18 @@ class RunSession:
 
     def plan(self, sql: str, inputs: Sequence[Input], pushdown: Pushdown = Pushdown.SAFE) -> QueryPlan:
         """What a query would read, and by what SQL. Sources are asked for columns, not for rows."""
-        return plan_query(sql, inputs, self.describe, pushdown=pushdown, extractor_factory=self._factory)
+        return plan_query(
+            sql,
+            inputs,
+            self.describe,
+            pushdown=pushdown,
+            extractor_factory=self._factory,
+            rows_of=self.estimated_rows,
+        )
+
+    def estimated_rows(self, _inp: Input) -> int | None:
+        """How many rows an input has about; None when its source does not say."""
+        return None
 
     def _evaluate(self, scope: CancelScope, scan: ScanPlan) -> pa.Table:
         """Read a scan of one row."""
@@ -163,6 +174,7 @@ class RunSession:
                     pushdown=pushdown,
                     extractor_factory=self._factory,
                     evaluate=partial(self._evaluate, asking),
+                    rows_of=self.estimated_rows,
                 )
             units = scan_units(plan)
             try:

@@ -34,6 +34,16 @@ _OPERATORS: dict[type[exp.Expr], Operator] = {
     exp.GTE: Operator.GREATER_EQUAL,
 }
 _VALUES_AT_MOST = 1000
+_BOTH = frozenset({"this", "expression"})
+# What each node may consist of: an argument that is not known could turn its meaning round, as NOT LIKE's does.
+_PARTS: dict[type[exp.Expr], frozenset[str]] = {
+    **dict.fromkeys((*_OPERATORS, exp.And, exp.Or, exp.Is, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Like), _BOTH),
+    exp.Paren: frozenset({"this"}),
+    exp.Not: frozenset({"this"}),
+    exp.Between: frozenset({"this", "low", "high"}),
+    exp.In: frozenset({"this", "expressions"}),
+    exp.Column: frozenset({"this", "table"}),
+}
 
 
 @dataclass(frozen=True)
@@ -83,6 +93,9 @@ class ConditionReader:
 
     def read(self, condition: exp.Expr, is_negated: bool = False) -> Reading:
         """What a condition, or its negation, says."""
+        known = _PARTS.get(type(condition))
+        if known is None or not {name for name, value in condition.args.items() if value} <= known:
+            return Reading(None, reason=Reason.NOT_COMPARABLE)
         if isinstance(condition, exp.Paren):
             return self.read(condition.this, is_negated)
         if isinstance(condition, exp.Not):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dvt.connections.connection import Connection
 from dvt.federation.engines.base import Handle
 from dvt.federation.extractors.base import ExtractionConfig, Ordering
+from dvt.federation.plan.key_filters import KeyFilter
 from dvt.federation.plan.pushdown import Pushdown
 from dvt.federation.plan.reasons import Reason
 from dvt.identifiers import Relation
@@ -69,6 +70,7 @@ class ScanPlan:
         predicates: Conditions that the source applies, in its own words.
         limit: At most that many rows are read.
         order: Which rows, with a limit: the first by these columns.
+        key_filters: Relations that are read before, and whose keys are then asked for.
         decisions: What became of each condition on the input.
     """
 
@@ -79,6 +81,7 @@ class ScanPlan:
     predicates: tuple[Any, ...] = ()
     limit: int | None = None
     order: tuple[Ordering, ...] = ()
+    key_filters: tuple[KeyFilter, ...] = ()
     decisions: tuple[Decision, ...] = ()
 
     def request(self, batch_rows: int | None = None) -> ExtractionConfig:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from sqlglot import exp
 
 from dvt.federation.plan.scope_building import named
-from dvt.federation.plan.scopes import Env, JoinKind, OutputColumn, Place, Scope, conjuncts
+from dvt.federation.plan.scopes import Env, JoinKind, OutputColumn, Place, Scope, conjuncts, is_plain_select
 
 _UNPLAIN = ("group", "having", "qualify", "distinct", "sample", "windows", "laterals")
 
@@ -25,7 +25,7 @@ class Outputs:
     def of(self, query: exp.Expr, env: Env) -> list[OutputColumn] | None:
         """A query's output columns in their order; None when they cannot be told."""
         env = with_ctes(query, env)
-        if isinstance(query, exp.Select):
+        if isinstance(query, exp.Select) and is_plain_select(query):
             return self._select(query, self._scope_of(query, env))
         if isinstance(query, exp.SetOperation):
             return self._set_operation(query, env)

@@ -11,6 +11,7 @@ from dvt.federation.plan.scopes import Env, Join, JoinKind, OutputColumn, Scope,
 
 _PLAIN_TABLE = {"this", "db", "catalog", "alias"}
 _PLAIN_SUBQUERY = {"this", "alias"}
+_PLAIN_JOIN = {"this", "kind", "side", "method", "on", "using"}
 _SIDES = {"LEFT": JoinKind.LEFT, "RIGHT": JoinKind.RIGHT, "FULL": JoinKind.FULL}
 _KINDS = {"SEMI": JoinKind.SEMI, "ANTI": JoinKind.ANTI}
 
@@ -115,6 +116,8 @@ def _is_comma(clause: exp.Expr) -> bool:
 
 
 def _kind(clause: exp.Expr) -> JoinKind:
+    if not {name for name, value in clause.args.items() if value} <= _PLAIN_JOIN:
+        return JoinKind.OTHER
     method, side, kind = ((clause.args.get(key) or "").upper() for key in ("method", "side", "kind"))
     if method or isinstance(clause.this, exp.Values):
         return JoinKind.OTHER

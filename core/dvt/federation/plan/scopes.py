@@ -141,6 +141,17 @@ class Scope:
         return self.joins[index - 1].kind in (JoinKind.SEMI, JoinKind.ANTI)
 
 
+_PLAIN_SELECT = {
+    *("with_", "expressions", "from_", "joins", "laterals", "where", "group", "having", "qualify", "windows"),
+    *("distinct", "order", "limit", "offset", "sample"),
+}
+
+
+def is_plain_select(select: exp.Select) -> bool:
+    """Whether a SELECT consists of clauses that are understood."""
+    return {name for name, value in select.args.items() if value} <= _PLAIN_SELECT
+
+
 def conjuncts(condition: exp.Expr | None) -> list[exp.Expr]:
     """The parts of a condition that all have to be true."""
     if condition is None:

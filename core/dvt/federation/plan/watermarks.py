@@ -11,9 +11,10 @@ from sqlglot import exp
 
 from dvt.federation.engines.base import Handle
 from dvt.federation.plan.condition_reading import family_of
-from dvt.federation.plan.model import Input, ScanPlan
+from dvt.federation.plan.model import Decision, Input, ScanPlan
 from dvt.federation.plan.parse import Handles
 from dvt.federation.plan.predicates import Family
+from dvt.federation.plan.reasons import Reason
 from dvt.federation.stream import ColumnSchema
 
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Between, exp.Coalesce, exp.Paren)
@@ -143,7 +144,9 @@ def _scan(input_: Input, column: str) -> ScanPlan:
     """Reads a row with the largest value, as the column's own type: an aggregate's may be another."""
     name = exp.column(exp.to_identifier(column, quoted=True))
     largest = exp.Select().select(exp.Max(this=name.copy())).from_(input_.relation.ast())
-    return ScanPlan(input_, (column,), "", predicates=(exp.EQ(this=name, expression=largest.subquery()),), limit=1)
+    told = Decision(f"max({column})", True, True, Reason.WATERMARK)
+    predicate = exp.EQ(this=name, expression=largest.subquery())
+    return ScanPlan(input_, (column,), "", predicates=(predicate,), limit=1, decisions=(told,))
 
 
 def _literal(table: pa.Table | None) -> exp.Expr | None:

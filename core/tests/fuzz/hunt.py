@@ -165,7 +165,7 @@ class Hunt:
             if plan is not None:
                 plans.append(plan)
                 tally.pushed += len(plans) == 1 and any(
-                    scan.predicates or scan.limit is not None for scan in plan.scans
+                    scan.predicates or scan.limit is not None or scan.key_filters for scan in plan.scans
                 )
             ask = bench.afresh if is_fresh else bench.found
             answer = ask(query.sql, level)

@@ -121,7 +121,7 @@ class RunSession:
             rows_of=self.estimated_rows,
         )
 
-    def estimated_rows(self, _inp: Input) -> int | None:
+    def estimated_rows(self, inp: Input) -> int | None:
         """How many rows an input has about; None when its source does not say."""
         return None
 

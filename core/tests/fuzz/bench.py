@@ -7,7 +7,8 @@ the queries, and every difference, is asked again of a session that does none of
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +16,7 @@ from typing import Any
 
 from dvt.connections.connection import Connection
 from dvt.errors import DvtError, PlanError
-from dvt.federation.engines.base import BaseEngine, EngineLimits, Handle
+from dvt.federation.engines.base import BaseEngine, EngineLimits
 from dvt.federation.engines.duckdb import DuckDBEngine
 from dvt.federation.extractors.base import ExtractionConfig
 from dvt.federation.plan.model import Input, QueryPlan
@@ -56,9 +57,7 @@ class Bench:
         self._stack = ExitStack()
         self._stack.callback(self._kept.close)
         try:
-            self._session = self._stack.enter_context(
-                _KeptSession(folder / "work", "kept", _sizes(self.inputs, tables), self._kept)
-            )
+            self._session = self._stack.enter_context(_KeptSession(folder / "work", "kept", self._kept))
             self._whole = self._stack.enter_context(DuckDBEngine(_limits(folder)))
             self._load()
         except BaseException:
@@ -83,12 +82,12 @@ class Bench:
 
     def afresh(self, sql: str, level: Pushdown) -> Outcome:
         """The same through a session and connections that nothing was done with before."""
-        with _Session(self._folder / "work", "fresh", _sizes(self.inputs, self.tables)) as session:
+        with _SizedSession(self._folder / "work", **_BUDGET, run_id="fresh") as session:
             return outcome(lambda: _streamed(session, sql, self.inputs, level))
 
     def together(self, before: str, sql: str, level: Pushdown) -> Outcome:
         """The answer when another query of the same run was asked first, and both may share what is read."""
-        with _Session(self._folder / "work", "pair", _sizes(self.inputs, self.tables)) as session:
+        with _SizedSession(self._folder / "work", **_BUDGET, run_id="pair") as session:
             for query in (before, sql):
                 with suppress(DvtError):
                     session.announce(session.plan(query, self.inputs, level))
@@ -162,13 +161,6 @@ class _Lent:
         """Left open."""
 
 
-def _sizes(inputs: Sequence[Input], tables: Sequence[Table]) -> dict[Handle, int]:
-    """Sizes in an order that has nothing to do with the rows, but is the same for the same tables."""
-    is_reversed = sum(len(table.rows) for table in tables) % 2
-    handles = [input_.handle for input_ in inputs]
-    return {handle: 10**rank for rank, handle in enumerate(handles[::-1] if is_reversed else handles)}
-
-
 class _KeptEngine(DuckDBEngine):
     """An engine that is emptied when it is closed; to start another one costs more than most queries."""
 
@@ -183,22 +175,19 @@ class _KeptEngine(DuckDBEngine):
         super().close()
 
 
-class _Session(RunSession):
-    """A session that takes one table to be much smaller than the next: so keys of one filter the other."""
-
-    def __init__(self, folder: Path, run_id: str, sizes: Mapping[Handle, int], factory: Any = None) -> None:
-        super().__init__(folder, **_BUDGET, run_id=run_id, extractor_factory=factory)
-        self._sizes = sizes
+class _SizedSession(RunSession):
+    """A session to which relations seem to be of very different sizes, so that some wait for the keys of others."""
 
     def estimated_rows(self, inp: Input) -> int | None:
-        return self._sizes.get(inp.handle)
+        """Any number will do: it decides what is asked, never what the answer is."""
+        return 5 ** (zlib.crc32(repr(inp.handle).encode()) % 5)
 
 
-class _KeptSession(_Session):
+class _KeptSession(_SizedSession):
     """A session with one engine for all its queries."""
 
-    def __init__(self, folder: Path, run_id: str, sizes: Mapping[Handle, int], factory: Any) -> None:
-        super().__init__(folder, run_id, sizes, factory)
+    def __init__(self, folder: Path, run_id: str, factory: Any) -> None:
+        super().__init__(folder, **_BUDGET, run_id=run_id, extractor_factory=factory)
         self._kept_engine = _KeptEngine(_limits(folder))
 
     def _engine(self) -> BaseEngine:

@@ -54,14 +54,14 @@ def _local_part(condition: exp.Expr, scope: Scope, source: int) -> exp.Expr | No
     if isinstance(condition, exp.Paren):
         return _local_part(condition.this, scope, source)
     if isinstance(condition, exp.And):
-        parts = [_local_part(part, scope, source) for part in (condition.this, condition.expression)]
+        parts = [_local_part(part, scope, source) for part in condition.flatten()]
         kept = [part for part in parts if part is not None]
         return exp.and_(*kept, copy=False) if kept else None
     places = scope.places(condition)
     if places and all(place[0] == source for place in places):
         return _renamed(condition, scope, {})
     if isinstance(condition, exp.Or):
-        parts = [_local_part(part, scope, source) for part in (condition.this, condition.expression)]
+        parts = [_local_part(part, scope, source) for part in condition.flatten()]
         whole = [part for part in parts if part is not None]
         return exp.or_(*whole, copy=False) if len(whole) == len(parts) else None
     return None

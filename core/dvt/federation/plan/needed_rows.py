@@ -7,7 +7,7 @@ step below keeps one promise: rows that fail the demands on a relation may be th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -33,6 +33,8 @@ from dvt.federation.plan.scopes import (
     is_plain_select,
 )
 
+# DuckDB's functions that read a relation by a name in a text.
+_BY_NAME = ("query", "query_table")
 # A CTE is followed anew from each place that reads it; a query in which that multiplies is read whole.
 _MOST_VISITS = 2000
 
@@ -85,6 +87,9 @@ class NeededRows:
             self._query(self.root, {}, (), None)
         except _TooManyWays:
             self.reason = "common table expressions are read in too many ways"
+        except RecursionError:
+            self.reason = "the query is nested too deeply"
+        self.reason = self.reason or _by_other_means(self.root, self.tables.values())
         unseen = [table for table in self.root.find_all(exp.Table) if id(table) not in self._visited]
         if not self.reason and any(self._may_matter(table) for table in unseen):
             self.reason = "a relation stands in a place that is not followed"
@@ -260,6 +265,16 @@ class NeededRows:
 
 class _TooManyWays(Exception):
     """The number of ways through a query's CTEs has no end that is worth waiting for."""
+
+
+def _by_other_means(root: exp.Expr, tables: Iterable[Mapping[str, pa.DataType]]) -> str:
+    """Why rows count that no clause of the query speaks of."""
+    if any(function.name.lower() in _BY_NAME for function in root.find_all(exp.Anonymous)):
+        return "a function reads a relation that it is given as a text"
+    is_column = any("rowid" in table for table in tables)
+    if not is_column and any(column.name.lower() == "rowid" for column in root.find_all(exp.Column)):
+        return "rowid is a row's place among those that are read"
+    return ""
 
 
 def _by_position(demand: exp.Expr, names: Sequence[OutputColumn], branch: Sequence[OutputColumn]) -> exp.Expr | None:

@@ -11,6 +11,7 @@ from sqlglot import exp
 
 from dvt.federation.engines.base import Handle
 from dvt.federation.plan.condition_reading import family_of
+from dvt.federation.plan.constants import CONSTANT_PARTS
 from dvt.federation.plan.model import Decision, Input, ScanPlan
 from dvt.federation.plan.parse import Handles
 from dvt.federation.plan.predicates import Family
@@ -124,6 +125,8 @@ def _watermark(
         or calls[0].args.get("expressions")
     ):
         return None
+    if not _is_only_largest(select.expressions[0]):
+        return None
     name = calls[0].this.name.lower()
     if calls[0].this.table.lower() not in ("", (table.alias or table.name).lower()):
         return None
@@ -131,6 +134,12 @@ def _watermark(
         if column.name.lower() == name and _is_comparable(column, inputs[handle]):
             return Watermark(handle, column.name, node, calls[0])
     return None
+
+
+def _is_only_largest(item: exp.Expr) -> bool:
+    """Whether nothing but constants stands beside the largest value: another aggregate is over more than its row."""
+    known = (*CONSTANT_PARTS, exp.Max, exp.Column, exp.Alias)
+    return all(isinstance(node, known) for node in item.walk()) and len(list(item.find_all(exp.Column))) == 1
 
 
 def _is_comparable(column: ColumnSchema, input_: Input) -> bool:

@@ -100,6 +100,8 @@ class Source:
     def ordered(self, order: Sequence[Ordering]) -> tuple[Ordering, ...] | None:
         """An order in the source's own names; None when it may be another one there."""
         found = []
+        if order and not self._facts.takes_order:
+            return None
         for item in order:
             kind = self._kind(item.column)
             is_text = family_of(self._columns[item.column].type) is Family.TEXT

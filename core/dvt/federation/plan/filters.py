@@ -58,7 +58,7 @@ def filters_of(
     spec = input_.connection.spec
     asking = _Asking(
         ConditionReader({column.name.lower(): column.type for column in columns}, constants),
-        Source(columns, spec.comparing, spec.dialect, input_.declared),
+        Source(columns, input_.comparing, spec.dialect, input_.declared),
     )
     if not reaches:
         return Filters()

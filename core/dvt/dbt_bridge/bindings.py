@@ -81,7 +81,7 @@ def _check_options(node: Any) -> None:
                 node=f"{node.name} ({node.original_file_path})",
                 remedy="Correct or remove it",
             )
-    given = meta_of(node).get("dvt_pushdown", "dvt_direct")
+    given = meta_of(node).get("dvt_pushdown")
     if given is not None and Pushdown.of(given) is None:
         raise ConfigurationError(
             f"option meta.dvt_pushdown is {given!r}",
@@ -101,7 +101,7 @@ def _check_options(node: Any) -> None:
 
 def pushdown_of(node: Any) -> Pushdown | None:
     """How much of a query may move to sources, by what a model or a source says; None when it says nothing."""
-    return Pushdown.of(meta_of(node).get("dvt_pushdown", "dvt_direct"))
+    return Pushdown.of(meta_of(node).get("dvt_pushdown"))
 
 
 def direct_of(node: Any) -> bool | None:

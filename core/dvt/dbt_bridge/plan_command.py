@@ -16,9 +16,11 @@ from dbt_common.exceptions import DbtBaseException
 
 from dvt.connections.landing import file_to_come
 from dvt.dbt_bridge.bridge import Bridge
-from dvt.dbt_bridge.planning import plan_node
+from dvt.dbt_bridge.planning import announce_shared, plan_node
 from dvt.errors import ConnectionFailedError, DvtError, RelationNotFoundError
-from dvt.federation.plan.model import Decision
+from dvt.federation.plan.model import Decision, QueryPlan
+from dvt.federation.plan.reasons import Reason
+from dvt.federation.plan.router import Lane
 
 _PLANNED = (NodeType.Model, NodeType.Snapshot, NodeType.Seed, NodeType.Test)
 
@@ -62,7 +64,7 @@ class PlannedNode:
 
     Args:
         unique_id: dbt's id.
-        lane: "native", "federated", or "ephemeral" for what is inlined where it is used.
+        lane: "native", "direct", "federated", or "ephemeral" for what is inlined where it is used.
         landing: Name of the connection.
         relation: Where it lands.
         inputs: Names of the connections that it reads.
@@ -111,6 +113,7 @@ def plan_command(ctx: click.Context, as_json: bool, **kwargs: Any) -> tuple[Any,
     bridge = task.bridge
     try:
         nodes = {node.unique_id: node for node in task._flattened_nodes if node.resource_type in _PLANNED}
+        announce_shared(bridge, nodes)
         order = networkx.lexicographical_topological_sort(task.graph.graph)
         planned = [_plan(bridge, nodes[uid]) for uid in order if uid in nodes]
     finally:
@@ -131,8 +134,10 @@ def _plan(bridge: Bridge, node: Any) -> PlannedNode:
     if not route.is_federated:
         return plain
     try:
-        scans = _scans(bridge, node)
-        return replace(plain, scans=scans, notes=_notes(bridge, node, route.connection))
+        plan = plan_node(bridge, node)
+        lane = plain.lane if plan.direct is None else Lane.DIRECT.value
+        notes = [*_lane_notes(plan), *_notes(bridge, node, route.connection)]
+        return replace(plain, lane=lane, scans=_scans(plan), notes=notes)
     except (RelationNotFoundError, ConnectionFailedError) as error:
         if missing := _built_by_the_run(bridge, node, error):
             return replace(plain, notes=[f"reads {missing}, which is not there yet: its scans are planned when it is"])
@@ -165,7 +170,16 @@ def _is_file_to_come(bridge: Bridge, name: str | None) -> bool:
     return name is not None and file_to_come(bridge.connections.get(name)) is not None
 
 
-def _scans(bridge: Bridge, node: Any) -> list[PlannedScan]:
+def _lane_notes(plan: QueryPlan) -> list[str]:
+    """Why the engine is needed for a query over one connection."""
+    why = plan.federated_because
+    is_one = len({scan.input.connection.name for scan in plan.scans}) == 1
+    if why is None or not (is_one or why is Reason.DIRECT_WATERMARK):
+        return []
+    return [f"not direct  [{why.code}: {why.text}]"]
+
+
+def _scans(plan: QueryPlan) -> list[PlannedScan]:
     return [
         PlannedScan(
             relation=str(scan.input.relation),
@@ -177,7 +191,7 @@ def _scans(bridge: Bridge, node: Any) -> list[PlannedScan]:
             conditions=[_condition(decision) for decision in scan.decisions],
             limit=scan.limit,
         )
-        for scan in plan_node(bridge, node).scans
+        for scan in (plan.scans if plan.direct is None else (plan.direct.scan,))
     ]
 
 

@@ -35,7 +35,8 @@ def plan_node(bridge: Bridge, node: Any) -> QueryPlan:
     compiler = FederatedCompiler(bridge, target)
     with _reading_no_data(bridge), target.adapter.connection_named(f"plan_{node.unique_id}"):
         compiled = compiler.compile_node(private, target.manifest(bridge.manifest), {}, False)
-    return bridge.session.plan(compiled.compiled_code, bridge.handles.inputs(), bridge.pushdown(node))
+    sql, inputs = compiled.compiled_code, bridge.handles.inputs()
+    return bridge.session.plan(sql, inputs, bridge.pushdown(node), direct=bridge.direct(node))
 
 
 def announce_shared(bridge: Bridge, selected: Iterable[str]) -> None:

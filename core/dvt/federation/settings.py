@@ -30,6 +30,7 @@ class ProjectSettings:
         engine_threads: Threads of one engine.
         staging: Where staged and spilled data lie during a run; None for a folder below dbt's target path.
         pushdown: How much of a query moves to its sources, where a model does not say otherwise.
+        direct: Whether the engine may be left out of a plain read of one relation, where a model does not say.
     """
 
     engine: str
@@ -37,6 +38,7 @@ class ProjectSettings:
     engine_threads: int
     staging: Path | None = None
     pushdown: Pushdown = Pushdown.SAFE
+    direct: bool = True
 
     def staging_folder(self, target: Path) -> Path:
         """The folder for staged and spilled data, given dbt's target path."""
@@ -47,14 +49,14 @@ class ProjectSettings:
         """Checked settings, with defaults for what is not given.
 
         Args:
-            given: Keys `engine`, `memory_limit`, `threads`, `staging_folder`, `pushdown`.
+            given: Keys `engine`, `memory_limit`, `threads`, `staging_folder`, `pushdown`, `direct`.
             project: Folder against which `staging_folder` is resolved.
             file: What messages call the file.
 
         Raises:
             ConfigurationError: A key is unknown or a value is not what it takes.
         """
-        known = ("engine", "memory_limit", "threads", "staging_folder", "pushdown")
+        known = ("engine", "memory_limit", "threads", "staging_folder", "pushdown", "direct")
         for key in given:
             if key not in known:
                 raise _refusal(file, f"unknown key '{key}': {nearest(str(key), known)}", "Correct or remove it")
@@ -69,7 +71,10 @@ class ProjectSettings:
         pushdown = Pushdown.of(given.get("pushdown", Pushdown.SAFE.value))
         if pushdown is None:
             raise _refusal(file, f"pushdown is {given['pushdown']!r}", "It takes one of: off, safe, full")
-        return cls(engine, memory, _threads(given.get("threads"), file), staging, pushdown)
+        direct = given.get("direct", True)
+        if not isinstance(direct, bool):
+            raise _refusal(file, f"direct is {direct!r}", "It takes true or false")
+        return cls(engine, memory, _threads(given.get("threads"), file), staging, pushdown, direct)
 
 
 def load_settings(path: Path) -> ProjectSettings:

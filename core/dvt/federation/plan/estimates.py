@@ -54,10 +54,9 @@ def selectivity(condition: exp.Expr) -> float:
     if isinstance(condition, exp.Paren):
         return selectivity(condition.this)
     if isinstance(condition, exp.And):
-        return selectivity(condition.this) * selectivity(condition.expression)
+        return math.prod(selectivity(part) for part in condition.flatten())
     if isinstance(condition, exp.Or):
-        one, other = selectivity(condition.this), selectivity(condition.expression)
-        return one + other - one * other
+        return 1 - math.prod(1 - selectivity(part) for part in condition.flatten())
     if isinstance(condition, exp.Not):
         return 1 - selectivity(condition.this)
     if isinstance(condition, (exp.EQ, exp.Like, exp.Escape)):

@@ -18,6 +18,8 @@ from dvt.identifiers import Relation
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from dvt.federation.stream import ColumnSchema
+
 
 @dataclass(frozen=True)
 class Input:
@@ -113,6 +115,23 @@ class ScanPlan:
 
 
 @dataclass(frozen=True)
+class DirectScan:
+    """A scan whose rows are a query's answer.
+
+    Args:
+        scan: The read; all its conditions and its limit are applied exactly.
+        names: The query's columns, in lower case.
+        sources: The relation's column that each of them is.
+        columns: The query's columns as the engine gives them; empty until it was asked.
+    """
+
+    scan: ScanPlan
+    names: tuple[str, ...]
+    sources: tuple[str, ...]
+    columns: tuple[ColumnSchema, ...] = ()
+
+
+@dataclass(frozen=True)
 class QueryPlan:
     """A federated query and the scans that feed it. A handle that the query does not mention is not scanned.
 
@@ -120,8 +139,12 @@ class QueryPlan:
         sql: The query.
         scans: All reads.
         known: What some of them gave already, because others depend on it.
+        direct: The scan that is read instead of all others, when the engine has nothing to do.
+        federated_because: Why there is no such scan; None when nobody asked for one.
     """
 
     sql: str
     scans: tuple[ScanPlan, ...]
     known: Mapping[Handle, pa.Table] = field(default_factory=dict, hash=False)
+    direct: DirectScan | None = None
+    federated_because: Reason | None = None

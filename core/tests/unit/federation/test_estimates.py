@@ -12,7 +12,7 @@ from local_engines import connection
 from sqlglot import parse_one
 
 from dvt.federation.engines.base import Handle
-from dvt.federation.extractors.base import TableStatistics
+from dvt.federation.extractors.base import ExtractionConfig, TableStatistics
 from dvt.federation.plan.estimates import fixed_width, selectivity
 from dvt.federation.plan.model import Input
 from dvt.federation.session import RunSession

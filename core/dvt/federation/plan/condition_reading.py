@@ -183,11 +183,15 @@ class ConditionReader:
             if value is None and not null:
                 return Reading(None, reason=Reason.NO_CONSTANT)
             if family is Family.INTEGER and value is not None:
+                if not is_negated and Decimal(value.text) % 1:
+                    continue  # it equals no integer
                 value = whole_number(value)
-                if value is None:  # it equals no integer, or none that every engine can write
+                if value is None:
                     return Reading(None, reason=Reason.NO_CONSTANT)
             if value is not None:
                 values.append(value)
+        if not values:
+            return Reading(None, reason=Reason.NO_CONSTANT)
         # The values are compared at one common type: of numbers all are exact, of texts all are texts.
         if len({value.family for value in values}) > 1:
             return Reading(None, reason=Reason.NO_CONSTANT)

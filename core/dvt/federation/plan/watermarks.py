@@ -79,6 +79,9 @@ def resolved_watermarks(
     """
     tree = root.copy()
     found = [mark for node in tree.find_all(exp.Subquery) if (mark := _watermark(node, handles, inputs, columns))]
+    # What is read elsewhere in the query too may have lost the row by then: its watermark is no constant.
+    only = _read_only_so(root, handles, found)
+    found = [mark for mark in found if mark.handle in only]
     if not found:
         return Watermarks(root)
     scans: dict[tuple[Handle, str], ScanPlan] = {}
@@ -90,11 +93,10 @@ def resolved_watermarks(
         if value is not None:
             mark.largest.replace(value)
             mark.subquery.replace(exp.Paren(this=mark.subquery.this.expressions[0].unalias().copy()))
-    only = _read_only_so(root, handles, found)
     return Watermarks(
         tree,
-        {handle: scan for (handle, _), scan in scans.items() if handle in only},
-        {handle: value for (handle, _), value in values.items() if handle in only},
+        {handle: scan for (handle, _), scan in scans.items()},
+        {handle: value for (handle, _), value in values.items()},
     )
 
 

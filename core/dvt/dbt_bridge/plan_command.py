@@ -18,11 +18,13 @@ from dvt.connections.landing import file_to_come
 from dvt.dbt_bridge.bridge import Bridge
 from dvt.dbt_bridge.plan_document import ActualResult, ActualScan, PlannedCondition, PlannedNode, PlannedScan, document
 from dvt.dbt_bridge.plan_text import plan_text
-from dvt.dbt_bridge.planning import compiled_sql, plan_node
+from dvt.dbt_bridge.planning import announce_shared, compiled_sql, plan_node
 from dvt.errors import ConnectionFailedError, DvtError, RelationNotFoundError
 from dvt.federation.extraction import ScanStats
 from dvt.federation.plan.coercions import coercions
-from dvt.federation.plan.model import Decision, ScanPlan
+from dvt.federation.plan.model import Decision, QueryPlan, ScanPlan
+from dvt.federation.plan.reasons import Reason
+from dvt.federation.plan.router import Lane
 
 _PLANNED = (NodeType.Model, NodeType.Snapshot, NodeType.Seed, NodeType.Test)
 
@@ -45,8 +47,8 @@ _PLANNED = (NodeType.Model, NodeType.Snapshot, NodeType.Seed, NodeType.Test)
 @click.option(
     "--analyze",
     is_flag=True,
-    help="Also read every selected federated node's query to its end, and show rows, bytes and seconds. Nothing lands: "
-    "no table changes and no hook runs. Nodes of other lanes are not run.",
+    help="Also read every selected federated or direct node's query to its end, and show rows, bytes and seconds. "
+    "Nothing lands: no table changes and no hook runs. Nodes of other lanes are not run.",
 )
 @requires.postflight
 @requires.preflight
@@ -66,6 +68,7 @@ def plan_command(ctx: click.Context, as_json: bool, analyze: bool, **kwargs: Any
     bridge = task.bridge
     try:
         nodes = {node.unique_id: node for node in task._flattened_nodes if node.resource_type in _PLANNED}
+        announce_shared(bridge, nodes)
         order = networkx.lexicographical_topological_sort(task.graph.graph)
         planned = [_plan(bridge, nodes[uid], analyze) for uid in order if uid in nodes]
     finally:
@@ -81,10 +84,10 @@ def _plan(bridge: Bridge, node: Any, analyze: bool) -> PlannedNode:
     relation = str(node.relation_name or node.name) if node.is_relational else "result only"
     plain = PlannedNode(node.unique_id, str(route.lane.value), route.connection, relation, list(route.inputs))
     if not route.is_federated:
-        return replace(plain, notes=["not run: --analyze reads federated queries"]) if analyze else plain
+        return replace(plain, notes=["not run: --analyze reads federated and direct queries"]) if analyze else plain
     try:
         full = replace(plain, notes=_notes(bridge, node, route.connection))
-        return _analyzed(bridge, node, full) if analyze else replace(full, scans=_scans(bridge, node))
+        return _analyzed(bridge, node, full) if analyze else _shown(bridge, full, plan_node(bridge, node))
     except (RelationNotFoundError, ConnectionFailedError) as error:
         if missing := _built_by_the_run(bridge, node, error):
             return replace(plain, notes=[f"reads {missing}, which is not there yet: its scans are planned when it is"])
@@ -117,24 +120,37 @@ def _is_file_to_come(bridge: Bridge, name: str | None) -> bool:
     return name is not None and file_to_come(bridge.connections.get(name)) is not None
 
 
-def _scans(bridge: Bridge, node: Any) -> list[PlannedScan]:
-    return [_scan(bridge, scan) for scan in bridge.session.estimated(plan_node(bridge, node)).scans]
+def _shown(bridge: Bridge, planned: PlannedNode, plan: QueryPlan) -> PlannedNode:
+    """The node with its scans, and with the lane that the plan found."""
+    lane = planned.lane if plan.direct is None else Lane.DIRECT.value
+    scans = plan.scans if plan.direct is None else (plan.direct.scan,)
+    shown = [_scan(bridge, scan) for scan in bridge.session.estimated(scans)]
+    return replace(planned, lane=lane, scans=shown, notes=[*_lane_notes(plan), *planned.notes])
+
+
+def _lane_notes(plan: QueryPlan) -> list[str]:
+    """Why the engine is needed for a query over one connection."""
+    why = plan.federated_because
+    is_one = len({scan.input.connection.name for scan in plan.scans}) == 1
+    if why is None or not (is_one or why is Reason.DIRECT_WATERMARK):
+        return []
+    return [f"not direct  [{why.code}: {why.text}]"]
 
 
 def _analyzed(bridge: Bridge, node: Any, planned: PlannedNode) -> PlannedNode:
     """Run the node's query to its end; the rows go nowhere."""
     sql = compiled_sql(bridge, node, reads_data=True)
     started = time.monotonic()
-    with bridge.query(sql, node) as run:
+    with bridge.query(sql, node, direct=bridge.direct(node)) as run:
         for _ in run.stream.batches():
             pass
         rows, bytes_, seconds = run.stream.rows_read, run.stream.bytes_read, time.monotonic() - started
-        plan, stats = run.plan, {each.scan.input.handle: each for each in run.scans}
-    scans = [
-        replace(_scan(bridge, scan), actual=_actual(stats[scan.input.handle]))
-        for scan in bridge.session.estimated(plan).scans
-    ]
-    return replace(planned, scans=scans, actual=ActualResult(rows, bytes_, round(seconds, 3)))
+        plan, stats = run.plan, list(run.scans)
+    shown = _shown(bridge, planned, plan)
+    order = plan.scans if plan.direct is None else (plan.direct.scan,)
+    did = {each.scan.input.handle: _actual(each) for each in stats}
+    scans = [replace(one, actual=did.get(scan.input.handle)) for one, scan in zip(shown.scans, order, strict=True)]
+    return replace(shown, scans=scans, actual=ActualResult(rows, bytes_, round(seconds, 3)))
 
 
 def _actual(stats: ScanStats) -> ActualScan:

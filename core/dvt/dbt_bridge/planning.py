@@ -26,7 +26,8 @@ def plan_node(bridge: Bridge, node: Any) -> QueryPlan:
     Raises:
         PlanError: The node's SQL cannot be planned, or a macro in it reads data while it is compiled.
     """
-    return bridge.session.plan(compiled_sql(bridge, node), bridge.handles.inputs(), bridge.pushdown(node))
+    sql, inputs = compiled_sql(bridge, node), bridge.handles.inputs()
+    return bridge.session.plan(sql, inputs, bridge.pushdown(node), direct=bridge.direct(node))
 
 
 def compiled_sql(bridge: Bridge, node: Any, *, reads_data: bool = False) -> str:

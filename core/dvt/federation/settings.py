@@ -15,6 +15,7 @@ from dvt.federation.plan.pushdown import Pushdown
 from dvt.safe_yaml import load_yaml
 
 ENGINES = ("duckdb",)
+KEYS = ("engine", "memory_limit", "threads", "staging_folder", "pushdown", "direct")
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 _SIZE = re.compile(r"^\s*(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>%|[KMGT]?I?B|)\s*$", re.IGNORECASE)
 _LEAST_MEMORY_BYTES = 64 << 20
@@ -30,6 +31,7 @@ class ProjectSettings:
         engine_threads: Threads of one engine.
         staging: Where staged and spilled data lie during a run; None for a folder below dbt's target path.
         pushdown: How much of a query moves to its sources, where a model does not say otherwise.
+        direct: Whether the engine may be left out of a plain read of one relation, where a model does not say.
     """
 
     engine: str
@@ -37,6 +39,7 @@ class ProjectSettings:
     engine_threads: int
     staging: Path | None = None
     pushdown: Pushdown = Pushdown.SAFE
+    direct: bool = True
 
     def staging_folder(self, target: Path) -> Path:
         """The folder for staged and spilled data, given dbt's target path."""
@@ -47,17 +50,16 @@ class ProjectSettings:
         """Checked settings, with defaults for what is not given.
 
         Args:
-            given: Keys `engine`, `memory_limit`, `threads`, `staging_folder`, `pushdown`.
+            given: Keys `engine`, `memory_limit`, `threads`, `staging_folder`, `pushdown`, `direct`.
             project: Folder against which `staging_folder` is resolved.
             file: What messages call the file.
 
         Raises:
             ConfigurationError: A key is unknown or a value is not what it takes.
         """
-        known = ("engine", "memory_limit", "threads", "staging_folder", "pushdown")
         for key in given:
-            if key not in known:
-                raise _refusal(file, f"unknown key '{key}': {nearest(str(key), known)}", "Correct or remove it")
+            if key not in KEYS:
+                raise _refusal(file, f"unknown key '{key}': {nearest(str(key), KEYS)}", "Correct or remove it")
         engine = given.get("engine", "duckdb")
         if engine not in ENGINES:
             raise _refusal(file, f"engine is {engine!r}", f"It takes one of: {', '.join(ENGINES)}")
@@ -69,7 +71,10 @@ class ProjectSettings:
         pushdown = Pushdown.of(given.get("pushdown", Pushdown.SAFE.value))
         if pushdown is None:
             raise _refusal(file, f"pushdown is {given['pushdown']!r}", "It takes one of: off, safe, full")
-        return cls(engine, memory, _threads(given.get("threads"), file), staging, pushdown)
+        direct = given.get("direct", True)
+        if not isinstance(direct, bool):
+            raise _refusal(file, f"direct is {direct!r}", "It takes true or false")
+        return cls(engine, memory, _threads(given.get("threads"), file), staging, pushdown, direct)
 
 
 def load_settings(path: Path) -> ProjectSettings:

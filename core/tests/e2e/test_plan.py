@@ -81,7 +81,7 @@ def test_estimates_follow_the_filters(project: Project) -> None:
 def test_analyze_reads_and_lands_nothing(project: Project) -> None:
     before = sorted(path.name for path in project.folder.iterdir())
     nodes = planned(project, "--select", "few", "best_sellers", "countries", "--analyze")
-    assert nodes["countries"]["notes"] == ["not run: --analyze reads federated queries"]
+    assert nodes["countries"]["notes"] == ["not run: --analyze reads federated and direct queries"]
     orders, views = nodes["few"]["scans"]
     erp = project.folder / "data" / "erp.db"
     session = sqlite3.connect(erp)

@@ -103,6 +103,10 @@ CONDITIONS = (
 )
 
 
+# No integer equals the one, and not every engine writes the others.
+STAYING = ("id = 7.5", "u8 >= 17000000000000000000", "u8 = 18446744073709551615")
+
+
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One relation in three files: one of many row groups, one without a column, one of other encodings."""
@@ -143,7 +147,7 @@ def test_the_rows_are_those_of_duckdb(lake: Path, con: Connection, inputs: list[
         columns = extractor.describe(ExtractionConfig(relation=inputs[0].relation))
         plan = plan_query(f"select id, d from lake.raw.t where {condition}", inputs, lambda _: columns)
         (scan,) = plan.scans
-        is_left = "f8" in condition  # NaN
+        is_left = "f8" in condition or condition in STAYING  # NaN
         assert bool(scan.predicates) is not is_left, scan.decisions
         assert all(decision.is_exact for decision in scan.decisions) is not is_left
         with extractor.scan(scan.request()) as stream:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,8 +22,10 @@ from dvt.federation.extractors.postgres_catalog import (
 from dvt.federation.extractors.postgres_csv import CsvDecoder
 from dvt.federation.extractors.postgres_cursor import cursor_batches
 from dvt.federation.extractors.postgres_parallel import ParallelCopy, ctid_ranges
+from dvt.federation.extractors.postgres_raw import copied_blocks, raw_rows
 from dvt.federation.extractors.postgres_wire import Wire
 from dvt.federation.extractors.scan_sql import scan_sql
+from dvt.federation.raw import RawRows
 from dvt.federation.stream import ColumnSchema, RowStream
 
 if TYPE_CHECKING:
@@ -116,6 +118,44 @@ class PostgresExtractor(BaseExtractor):
             estimated_row_count=_estimate(request, facts),
             method=method,
         )
+
+    def raw(self, request: ExtractionConfig) -> RawRows | None:
+        """The rows as PostgreSQL's binary COPY, for a landing that takes them undecoded."""
+        import psycopg
+
+        if self.connection.options["method"] == "cursor":
+            return None
+        session = self._open()
+        try:
+            self._begin(session)
+            session.execute(f"savepoint {_SAVEPOINT}")
+            offer = raw_rows(session, request, lambda statement: self._raw_blocks(session, statement, request))
+        except (psycopg.Error, DvtError) as error:
+            self._rewind(session)
+            raise self._translated(error, "extract", request) from error
+        self._rewind(session)
+        return offer
+
+    def _raw_blocks(
+        self, session: psycopg.Connection[Any], statement: str, request: ExtractionConfig
+    ) -> Generator[bytes, None, int]:
+        import psycopg
+
+        try:
+            session.execute(f"savepoint {_SAVEPOINT}")
+            blocks = copied_blocks(session, statement)
+            while True:
+                if self._is_cancelled:
+                    raise InterruptedRunError("the scan was cancelled")
+                try:
+                    block = next(blocks)
+                except StopIteration as end:
+                    return int(end.value)
+                yield block
+        except (psycopg.Error, DvtError) as error:
+            raise self._translated(error, "extract", request) from error
+        finally:
+            self._end_scan(session, "")
 
     def close(self) -> None:
         """End the session; a transaction that is open is rolled back by the server."""

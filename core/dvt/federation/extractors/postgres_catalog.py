@@ -134,6 +134,8 @@ def columns_of(
     oids, typmods = [row[1] for row in described], [row[2] for row in described]
     scale = int(connection.options["numeric_scale"])
     not_null = _not_null(session, described) if request.relation is not None else set()
+    server = session.info.parameter_status("server_encoding") or ""
+    encoding = "" if server == "UTF8" else server
     columns, carriers = [], []
     for (name, _, _, table, number), facts in zip(
         described, session.execute(_TYPES, [oids, typmods]).fetchall(), strict=True
@@ -143,7 +145,7 @@ def columns_of(
         if element and oid not in VECTORS:
             carrier = array(scalar(element_base, element_typmod, scale), str(delimiter))
         carriers.append(carrier)
-        columns.append(ColumnSchema(name, carrier.type, (table, number) not in not_null, native))
+        columns.append(ColumnSchema(name, carrier.type, (table, number) not in not_null, native, encoding))
     return tuple(columns), tuple(carriers)
 
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from dvt.federation.extractors.base import TableStatistics
-from dvt.federation.plan.model import Input, QueryPlan, ScanPlan
+from dvt.federation.plan.model import Input, ScanPlan
 from dvt.federation.stream import ColumnSchema
 from dvt.types.vocabulary import is_uuid
 
@@ -31,17 +31,18 @@ _OFFSET = 4
 
 
 def estimated(
-    plan: QueryPlan, describe: Callable[[Input], list[ColumnSchema]], statistics: Callable[[Input], TableStatistics]
-) -> QueryPlan:
-    """The plan with rows and bytes for each scan, as far as its source gives a ground for them.
+    scans: Sequence[ScanPlan],
+    describe: Callable[[Input], list[ColumnSchema]],
+    statistics: Callable[[Input], TableStatistics],
+) -> list[ScanPlan]:
+    """The scans with rows and bytes, as far as their sources give a ground for them.
 
     Args:
-        plan: The plan.
+        scans: The scans.
         describe: Gives an input's columns.
         statistics: Gives what an input's source knows of its size.
     """
-    scans = (_estimated(scan, describe(scan.input), statistics(scan.input)) for scan in plan.scans)
-    return replace(plan, scans=tuple(scans))
+    return [_estimated(scan, describe(scan.input), statistics(scan.input)) for scan in scans]
 
 
 def selectivity(condition: exp.Expr) -> float:
@@ -54,10 +55,9 @@ def selectivity(condition: exp.Expr) -> float:
     if isinstance(condition, exp.Paren):
         return selectivity(condition.this)
     if isinstance(condition, exp.And):
-        return selectivity(condition.this) * selectivity(condition.expression)
+        return math.prod(selectivity(part) for part in condition.flatten())
     if isinstance(condition, exp.Or):
-        one, other = selectivity(condition.this), selectivity(condition.expression)
-        return one + other - one * other
+        return 1 - math.prod(1 - selectivity(part) for part in condition.flatten())
     if isinstance(condition, exp.Not):
         return 1 - selectivity(condition.this)
     if isinstance(condition, (exp.EQ, exp.Like, exp.Escape)):

@@ -10,12 +10,15 @@ from dvt.connections.comparing import ComparingFacts
 from dvt.connections.connection import Connection
 from dvt.federation.engines.base import Handle
 from dvt.federation.extractors.base import ExtractionConfig, Ordering
+from dvt.federation.plan.key_filters import KeyFilter
 from dvt.federation.plan.pushdown import Pushdown
 from dvt.federation.plan.reasons import Reason
 from dvt.identifiers import Relation
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from dvt.federation.stream import ColumnSchema
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ class ScanPlan:
         predicates: Conditions that the source applies, in its own words.
         limit: At most that many rows are read.
         order: Which rows, with a limit: the first by these columns.
+        key_filters: Relations that are read before, and whose keys are then asked for.
         decisions: What became of each condition on the input.
         estimated_rows: About how many rows come, when something is known of it; see `plan/estimates.py`.
         estimated_bytes: About how many bytes they have in Arrow.
@@ -90,6 +94,7 @@ class ScanPlan:
     predicates: tuple[Any, ...] = ()
     limit: int | None = None
     order: tuple[Ordering, ...] = ()
+    key_filters: tuple[KeyFilter, ...] = ()
     decisions: tuple[Decision, ...] = ()
     estimated_rows: int | None = field(default=None, compare=False)
     estimated_bytes: int | None = field(default=None, compare=False)
@@ -110,6 +115,23 @@ class ScanPlan:
 
 
 @dataclass(frozen=True)
+class DirectScan:
+    """A scan whose rows are a query's answer.
+
+    Args:
+        scan: The read; all its conditions and its limit are applied exactly.
+        names: The query's columns, in lower case.
+        sources: The relation's column that each of them is.
+        columns: The query's columns as the engine gives them; empty until it was asked.
+    """
+
+    scan: ScanPlan
+    names: tuple[str, ...]
+    sources: tuple[str, ...]
+    columns: tuple[ColumnSchema, ...] = ()
+
+
+@dataclass(frozen=True)
 class QueryPlan:
     """A federated query and the scans that feed it. A handle that the query does not mention is not scanned.
 
@@ -117,8 +139,12 @@ class QueryPlan:
         sql: The query.
         scans: All reads.
         known: What some of them gave already, because others depend on it.
+        direct: The scan that is read instead of all others, when the engine has nothing to do.
+        federated_because: Why there is no such scan; None when nobody asked for one.
     """
 
     sql: str
     scans: tuple[ScanPlan, ...]
     known: Mapping[Handle, pa.Table] = field(default_factory=dict, hash=False)
+    direct: DirectScan | None = None
+    federated_because: Reason | None = None

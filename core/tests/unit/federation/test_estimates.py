@@ -102,7 +102,7 @@ def test_rows_and_bytes(
     servers = Servers(crm={"t": TABLE})
     monkeypatch.setattr(MemoryExtractor, "statistics", lambda self, request: known)
     with start(tmp_path, servers) as session:
-        (scan,) = session.estimated(session.plan(query, servers.inputs())).scans
+        (scan,) = session.estimated(session.plan(query, servers.inputs()).scans)
         assert (scan.estimated_rows, scan.estimated_bytes) == (rows, size)
 
 
@@ -125,6 +125,7 @@ def test_filters_and_limits_of_a_real_source(tmp_path: Path) -> None:
     }
     with start(tmp_path) as session:
         for query, figures in want.items():
-            plan = session.estimated(session.plan(query, inputs))
-            assert (plan.scans[0].estimated_rows, plan.scans[0].estimated_bytes) == figures, query
-            assert plan == session.plan(query, inputs)  # an estimate makes no other scan of it
+            plan = session.plan(query, inputs)
+            (scan,) = session.estimated(plan.scans)
+            assert (scan.estimated_rows, scan.estimated_bytes) == figures, query
+            assert (scan,) == plan.scans  # an estimate makes no other scan of it

@@ -118,3 +118,17 @@ def test_analyze_as_text_and_its_errors(project: Project) -> None:
         assert node["scans"] == []
     finally:
         broken.unlink()
+
+
+def test_analyze_reads_a_direct_query_in_its_lane(project: Project) -> None:
+    model = project.folder / "models" / "straight.sql"
+    model.write_text("select order_id, customer_id from {{ source('erp', 'orders') }} where order_id <= 40")
+    try:
+        (node,) = planned(project, "--select", "straight", "--analyze").values()
+    finally:
+        model.unlink()
+    assert node["lane"] == "direct"
+    (scan,) = node["scans"]
+    wanted = int(project.sqlite("data/erp.db", "select count(*) from orders where order_id <= 40")[0])
+    assert scan["actual"]["rows"] == node["actual"]["rows"] == wanted
+    assert scan["estimated_rows"] == round(count(project, "orders") / 3)

@@ -15,6 +15,7 @@ SETTINGS = {
     "memory_limit": ("50%", "memory that all engines of a run hold together: `4GB`, or a percentage of the machine's"),
     "threads": ("all cores", "threads of one engine"),
     "staging_folder": ("target/dvt", "where staged and spilled data lie during a run; removed afterwards"),
+    "direct": ("true", "whether the engine is left out where a source's rows are the answer as they are"),
 }
 
 
@@ -60,10 +61,13 @@ def test_every_option_of_every_connection_stands_in_the_readme() -> None:
 def test_every_key_of_the_project_settings_stands_in_the_readme(tmp_path: Path) -> None:
     assert _between(README.read_text(encoding="utf-8"), *PROJECT) == settings_table()
     file = tmp_path / "dvt.yml"
-    file.write_text("engine: duckdb\nmemory_limit: 1GB\nthreads: 2\nstaging_folder: staged\n", encoding="utf-8")
+    file.write_text(
+        "engine: duckdb\nmemory_limit: 1GB\nthreads: 2\nstaging_folder: staged\ndirect: false\n", encoding="utf-8"
+    )
     settings = load_settings(file)
     assert (settings.engine, settings.memory_bytes, settings.engine_threads) == ("duckdb", 10**9, 2)
-    assert set(SETTINGS) == {"engine", "memory_limit", "threads", "staging_folder"}
+    assert not settings.direct
+    assert set(SETTINGS) == {"engine", "memory_limit", "threads", "staging_folder", "direct"}
 
 
 def test_every_extra_of_the_package_stands_in_the_readme() -> None:

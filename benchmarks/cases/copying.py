@@ -15,7 +15,7 @@ _QUERY = {"sql": "select * from b.public.lineitem", "inputs": [["b", "lineitem"]
 
 
 def copying(world: World) -> Case:
-    """A `select *` by the direct lane and by the engine, against a pipe of two psql, against DuckDB with both attached."""
+    """A `select *` by the direct lane and by the engine, against a pipe of two psql and DuckDB with both attached."""
     assert world.databases
     answer, fresh = world.lineitem_answer("copied"), world.fresh("copied")
 

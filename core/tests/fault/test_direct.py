@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 from fault.interrupted import check_interrupted
-from fault.shop import EITHER_SOURCE, MODEL, SLOW, Shop
+from fault.shop import EITHER_SOURCE, HUGE, MODEL, SLOW, Shop
+
+# Reads other columns than `m`, so that the two have no scan in common.
+OTHER = "select name from {{ source('crm', 'customers') }}"
+# Rows that come slowly and are wide, so that the landing is written to all the time.
+WIDE = (
+    "create or replace view huge as select g as id, (select repeat('x', 100000) from pg_sleep(0.02 + g * 0)) as name"
+    " from generate_series(1, 100000) g"
+)
 
 pytestmark = pytest.mark.postgres
 
@@ -48,11 +56,11 @@ def test_a_plain_read_is_direct(shop: Shop) -> None:
 def test_the_lane_can_be_turned_off(shop: Shop) -> None:
     shop.project.write(
         models__m__sql="{{ config(meta={'dvt_direct': false}) }} " + MODEL,
-        models__n__sql="select name from {{ source('crm', 'customers') }}",
+        models__n__sql=OTHER,
     )
     shop.project.run("run", code=0)
     assert {name: found["lane"] for name, found in _dvt_results(shop).items()} == {"m": "federated", "n": "direct"}
-    shop.project.write(dvt__yml="direct: false\n", models__n__sql="{{ config(meta={'dvt_direct': true}) }} " + MODEL)
+    shop.project.write(dvt__yml="direct: false\n", models__n__sql="{{ config(meta={'dvt_direct': true}) }} " + OTHER)
     planned = _planned(shop)
     assert {name: node["lane"] for name, node in planned.items()} == {"m": "federated", "n": "direct"}
     assert planned["m"]["notes"] == ["not direct  [P60: the direct lane is off]"]
@@ -118,7 +126,8 @@ def test_materializations_contracts_hooks_and_tests(shop: Shop) -> None:
 @pytest.mark.parametrize("ended", ["source", "landing"])
 def test_a_session_that_is_ended_in_the_middle_of_a_pipe(shop: Shop, ended: str) -> None:
     shop.build_old()
-    shop.project.write(models__m__sql=SLOW)
+    shop.source(WIDE)
+    shop.project.write(models__m__sql=HUGE)
     running = shop.project.start("run")
     running.until(lambda: shop.dw.active("copy%from stdin (format binary)"), "piping")
     side, words = (shop.crm, "copy (%") if ended == "source" else (shop.dw, "copy%from stdin%")

@@ -67,7 +67,7 @@ def test_the_lane_can_be_turned_off(shop: Shop) -> None:
     shop.project.write(models__m__sql="{{ config(meta={'dvt_direct': 'no'}) }} " + MODEL)
     assert "DVT103" in shop.project.run("run", code=2).output
     shop.project.write(models__m__sql=MODEL, dvt__yml="direct: 1\n")
-    assert "It takes true or false" in shop.project.run("run", code=1).output
+    assert "It takes true or false" in shop.project.run("run", code=2).output
 
 
 def test_a_shared_scan_is_read_once_and_so_planned(shop: Shop) -> None:

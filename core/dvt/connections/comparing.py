@@ -63,11 +63,13 @@ class ComparingFacts:
             that covers a native type counts.
         any_null_test: Trust in IS NOT NULL of any column, and in IS NULL of columns without an entry.
         reads_declared: Whether a type that the project declares for a column decides how its values are read.
+        takes_order: Whether the first rows of an order can be asked for.
     """
 
     families: Mapping[str, tuple[Comparing, ...]] = field(default_factory=dict)
     any_null_test: Trust = Trust.UNKNOWN
     reads_declared: bool = False
+    takes_order: bool = True
 
     def of(self, family: str, native: str) -> Comparing | None:
         """How columns of a family and native type compare; None when that is not known."""

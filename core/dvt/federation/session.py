@@ -19,7 +19,9 @@ from dvt.federation.descriptions import Descriptions
 from dvt.federation.direct import direct_rows
 from dvt.federation.engines.base import BaseEngine, EngineLimits
 from dvt.federation.extraction import Extraction, ExtractorFactory, ScanStats
+from dvt.federation.extractors.base import TableStatistics
 from dvt.federation.plan.direct import direct_scan
+from dvt.federation.plan.estimates import estimated
 from dvt.federation.plan.hints import add_hint
 from dvt.federation.plan.model import DirectScan, Input, QueryPlan, ScanPlan
 from dvt.federation.plan.planner import plan_query
@@ -27,6 +29,7 @@ from dvt.federation.plan.pushdown import Pushdown
 from dvt.federation.plan.reasons import Reason
 from dvt.federation.plan.router import Lane
 from dvt.federation.registry import engine_class, extractor_class
+from dvt.federation.sizes import Sizes
 from dvt.federation.staging.address import ScanUnit, scan_units
 from dvt.federation.staging.parquet import can_stage, scan_errors
 from dvt.federation.staging.shared import SharedScans
@@ -89,6 +92,7 @@ class RunSession:
         self._folder = WorkFolder(work_folder, run_id)
         self._scope = CancelScope()
         self._descriptions = Descriptions(self._factory, self._scope)
+        self._sizes = Sizes(self._factory, self._scope)
         self._shared = SharedScans(self._folder.path)
 
     def describe(self, inp: Input) -> list[ColumnSchema]:
@@ -109,6 +113,10 @@ class RunSession:
         """
         return self._descriptions.of(connection, relation, declared or {}, file_options or {})
 
+    def statistics(self, inp: Input) -> TableStatistics:
+        """What an input's source knows of its size, without counting; asked once a run."""
+        return self._sizes.of(inp)
+
     def forget(self, connection: Connection, relation: Relation) -> None:
         """The relation was written: what is known and staged of it is out of date, under whatever connection."""
         place = connection.place
@@ -117,14 +125,30 @@ class RunSession:
             return unit.connection.place == place and any(scan.input.relation.is_same(relation) for scan in unit.scans)
 
         self._descriptions.forget(place, relation)
+        self._sizes.forget(place, relation)
         self._shared.forget(is_outdated)
 
     def plan(
         self, sql: str, inputs: Sequence[Input], pushdown: Pushdown = Pushdown.SAFE, *, direct: bool | None = None
     ) -> QueryPlan:
         """What a query would read, and by what SQL. Sources are asked for columns, not for rows."""
-        plan = plan_query(sql, inputs, self.describe, pushdown=pushdown, extractor_factory=self._factory)
+        plan = plan_query(
+            sql,
+            inputs,
+            self.describe,
+            pushdown=pushdown,
+            extractor_factory=self._factory,
+            rows_of=self.estimated_rows,
+        )
         return self._with_lane(plan, inputs, pushdown, direct)
+
+    def estimated_rows(self, inp: Input) -> int | None:
+        """How many rows an input has about; None when its source does not say."""
+        return self.statistics(inp).rows
+
+    def estimated(self, plan: QueryPlan) -> QueryPlan:
+        """A plan with about the rows and bytes of each scan. Sources are asked for what they know without counting."""
+        return estimated(plan, self.describe, self.statistics)
 
     def _with_lane(
         self, plan: QueryPlan, inputs: Sequence[Input], pushdown: Pushdown, direct: bool | None
@@ -217,6 +241,7 @@ class RunSession:
                     pushdown=pushdown,
                     extractor_factory=self._factory,
                     evaluate=partial(self._evaluate, asking),
+                    rows_of=self.estimated_rows,
                 )
             units = scan_units(plan)
             try:

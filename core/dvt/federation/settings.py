@@ -15,6 +15,7 @@ from dvt.federation.plan.pushdown import Pushdown
 from dvt.safe_yaml import load_yaml
 
 ENGINES = ("duckdb",)
+KEYS = ("engine", "memory_limit", "threads", "staging_folder", "pushdown", "direct")
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 _SIZE = re.compile(r"^\s*(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>%|[KMGT]?I?B|)\s*$", re.IGNORECASE)
 _LEAST_MEMORY_BYTES = 64 << 20
@@ -56,10 +57,9 @@ class ProjectSettings:
         Raises:
             ConfigurationError: A key is unknown or a value is not what it takes.
         """
-        known = ("engine", "memory_limit", "threads", "staging_folder", "pushdown", "direct")
         for key in given:
-            if key not in known:
-                raise _refusal(file, f"unknown key '{key}': {nearest(str(key), known)}", "Correct or remove it")
+            if key not in KEYS:
+                raise _refusal(file, f"unknown key '{key}': {nearest(str(key), KEYS)}", "Correct or remove it")
         engine = given.get("engine", "duckdb")
         if engine not in ENGINES:
             raise _refusal(file, f"engine is {engine!r}", f"It takes one of: {', '.join(ENGINES)}")

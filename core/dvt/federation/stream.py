@@ -27,12 +27,14 @@ class ColumnSchema:
         type: Arrow type that carries the values.
         nullable: False only when the source promises it.
         native_type: The source's own name of the type, for messages and plans.
+        encoding: What the source's texts are limited to; empty when it is all of Unicode.
     """
 
     name: str
     type: pa.DataType
     nullable: bool = True
     native_type: str = ""
+    encoding: str = ""
 
 
 class RowStream:

@@ -24,6 +24,8 @@ class CaseFile:
         tables: The tables.
         seed: Where it came from.
         what: What was wrong when it was found.
+        before: A query of the same run, asked before; perhaps none.
+        known: Why it is wrong still; empty when it is mended.
     """
 
     pair: tuple[str, str]
@@ -32,16 +34,20 @@ class CaseFile:
     tables: tuple[Table, ...]
     seed: str
     what: str
+    before: str = ""
+    known: str = ""
 
     def write(self, folder: Path = FOLDER) -> Path:
         """Keep it under a name made of its content."""
-        digest = hashlib.sha256(repr((self.query, self.tables)).encode()).hexdigest()[:8]
+        digest = hashlib.sha256(repr((self.before, self.query, self.tables)).encode()).hexdigest()[:8]
         path = folder / f"{self.pair[0]}_{self.pair[1]}_{digest}.json"
         data = {
             "what": self.what,
+            **({"known": self.known} if self.known else {}),
             "seed": self.seed,
             "pair": list(self.pair),
             "is_ordered": self.is_ordered,
+            **({"before": self.before} if self.before else {}),
             "query": self.query,
             "tables": [table.as_data() for table in self.tables],
         }
@@ -53,7 +59,10 @@ def read_case(path: Path) -> CaseFile:
     """A case from its file."""
     data = json.loads(path.read_text(encoding="utf-8"))
     tables = tuple(Table.from_data(table) for table in data["tables"])
-    return CaseFile(tuple(data["pair"]), data["query"], data["is_ordered"], tables, data["seed"], data["what"])
+    pair, known = tuple(data["pair"]), data.get("known", "")
+    return CaseFile(
+        pair, data["query"], data["is_ordered"], tables, data["seed"], data["what"], data.get("before", ""), known
+    )
 
 
 def case_files() -> Sequence[Path]:

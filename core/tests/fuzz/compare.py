@@ -47,7 +47,7 @@ class Outcome:
 
 
 def outcome(run: Callable[[], AbstractContextManager[RowStream]]) -> Outcome:
-    """Run a query to its end; errors of dvt are outcomes, any other exception is a fault and goes on."""
+    """Run a query to its end; errors of dvt are outcomes, and any other exception is a fault, which nothing excuses."""
     try:
         with run() as stream:
             types = tuple(f"{column.name} {column.type}" for column in stream.columns)
@@ -56,6 +56,8 @@ def outcome(run: Callable[[], AbstractContextManager[RowStream]]) -> Outcome:
     except DvtError as error:
         is_value = isinstance(error, DataError) and error.phase == "compute"
         return Outcome((), (), f"{type(error).__name__} [{error.phase}] {error.message}", error.phase or "", is_value)
+    except Exception as error:
+        return Outcome((), (), f"{type(error).__name__}, which is none of dvt's errors: {error}", "fault")
 
 
 def texts(column: pa.ChunkedArray) -> list[str]:

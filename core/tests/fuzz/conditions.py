@@ -9,7 +9,29 @@ from dataclasses import dataclass
 from fuzz.kinds import BOOLS, DATES, DECIMALS, DOUBLES, FAR_STAMPS, SMALL_INTS, STAMPS, TEXTS, TIMES, UUIDS
 
 _COMPARE = ("=", "=", "<>", "!=", "<", "<=", ">", ">=")
-_PATTERNS = ("a%", "A%", "%a", "%", "_", "a_c", "a\\_c", "%ä%", "", "1%", "a ", "op%", "OPEN%", "%\\", "__", "%c%")
+_PATTERNS = (
+    "a%",
+    "A%",
+    "%a",
+    "%",
+    "_",
+    "a_c",
+    "a\\_c",
+    "%ä%",
+    "",
+    "1%",
+    "a ",
+    "op%",
+    "OPEN%",
+    "%\\",
+    "__",
+    "%c%",
+    "\t%",
+    "ß%",
+    "İ%",
+    "i%",
+    "1.5%",
+)
 # What a column of the family is now and then compared with, besides its own.
 _FOREIGN = {
     "int": ("1.5", "'1'", "2.0", "1e0", "cast('2' as int)", "1 + 1", "abs(-1)", "length('ab')", "'01'", "9007199254740993", "-1.5", "'1.5'", "9007199254740992e0", "' 2 '", "1.5::float", "true", "9223372036854775807.5"),
@@ -58,7 +80,7 @@ class Conditions:
         if rng.random() < 0.25 and family in _FOREIGN:
             return rng.choice(_FOREIGN[family])
         if self.actual.get(family) and rng.random() < 0.7:
-            return _constant(family, rng.choice(self.actual[family]))
+            return _constant(family, rng.choice(self.actual[family]), is_between=rng.random() < 0.08)
         if family == "text":
             return text(rng.choice(TEXTS))
         if family == "int":
@@ -134,6 +156,8 @@ class Conditions:
         one, two = self.literal(column.family), self.literal(column.family)
         if column.family == "bool" and rng.random() < 0.5:
             return rng.choice((c, f"not {c}"))
+        if rng.random() < 0.004:  # what a program writes
+            return "(" + " or ".join(f"{c} = {self.literal(column.family)}" for _ in range(rng.choice((50, 400)))) + ")"
         if column.family == "text" and rng.random() < 0.15:
             return f"{c} like {text(rng.choice(_PATTERNS))}"
         return rng.choice(
@@ -203,8 +227,10 @@ class Conditions:
         return " where " + " and ".join(self.condition(columns) for _ in range(self.rng.choice((1, 1, 1, 2, 3))))
 
 
-def _constant(family: str, cell: str) -> str:
+def _constant(family: str, cell: str, *, is_between: bool = False) -> str:
     """A cell as a typed constant."""
+    if family == "int" and is_between:  # between this number and the next, which a float cannot tell for large ones
+        return f"{cell}.5"
     if family in ("int", "dec"):
         return cell
     if family == "bool":

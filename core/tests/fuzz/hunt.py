@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,16 +14,20 @@ from fuzz.bench import Bench
 from fuzz.cases import CaseFile
 from fuzz.compare import Outcome, difference, is_tolerated
 from fuzz.places import Place
+from fuzz.queries import name
 from fuzz.schema import Table, random_tables
 from fuzz.shapes import Query, random_query
 from fuzz.shrink import shrink_query, shrink_rows
 
 QUERIES_PER_SCHEMA = 50
 _FRESH_EVERY = 40
+# Two queries of one run, which may share what they read.
+_TOGETHER_EVERY = 12
 # Queries that DuckDB refuses say little; a few of them are asked all the same.
 _REFUSED_EVERY = 10
 # Nor do empty answers.
 _EMPTY_EVERY = 3
+_LIMIT = re.compile(r"limit \d+")
 LEVELS = (Pushdown.SAFE, Pushdown.FULL)
 
 
@@ -114,6 +119,7 @@ class Hunt:
 
     def _schema(self, bench: Bench, seed: int, tally: Tally, say: Callable[[str], object]) -> None:
         number = asked = 0
+        previous = f"select * from {'.'.join(map(name, bench.handle(0)))}"
         while asked < self.per_schema and tally.asked < self.count and number < self.per_schema * 4:
             query = random_query(seed, number, bench.tables, bench.inputs)
             number += 1
@@ -130,11 +136,18 @@ class Hunt:
                 tally.asked += 1
                 tally.empty += not expected.rows
                 tally.shapes[query.shape] += 1
+            label = f"{seed}.{number - 1}"
             found = self._ask(bench, query, expected, tally, is_fresh=number % _FRESH_EVERY == 0)
             if found is not None:
-                level, what = found
-                tally.found.append(self._made_small(bench, query, level, what, f"{seed}.{number - 1}", say))
+                tally.found.append(self._made_small(bench, query, *found, label, say))
                 return
+            if number % _TOGETHER_EVERY == 0 and not expected.error:
+                before = _LIMIT.sub("limit 1", query.sql, count=1) if _LIMIT.search(query.sql) else previous
+                what = difference(expected, bench.together(before, query.sql, self.levels[0]), query.is_ordered)
+                if what:
+                    tally.found.append(self._of_two(bench, before, query, what, label))
+                    return
+            previous = query.sql if not expected.error else previous
 
     def _ask(
         self, bench: Bench, query: Query, expected: Outcome, tally: Tally, *, is_fresh: bool
@@ -147,12 +160,12 @@ class Hunt:
         plans: list[QueryPlan] = []
         for level in self.levels:
             plan = bench.plan(query.sql, level)
-            if plan is not None and plan in plans:
+            if plan is not None and plan in plans and not is_fresh:
                 continue  # the same scans of the same data, and the same query above them
             if plan is not None:
                 plans.append(plan)
                 tally.pushed += len(plans) == 1 and any(
-                    scan.predicates or scan.limit is not None for scan in plan.scans
+                    scan.predicates or scan.limit is not None or scan.key_filters for scan in plan.scans
                 )
             ask = bench.afresh if is_fresh else bench.found
             answer = ask(query.sql, level)
@@ -161,6 +174,16 @@ class Hunt:
             if what:
                 return level, what
         return None
+
+    def _of_two(self, bench: Bench, before: str, query: Query, what: str, label: str) -> Found:
+        level = self.levels[0]
+        case = CaseFile(self.names, query.sql, query.is_ordered, tuple(bench.tables), label, what, before)
+        lines = [
+            f"{what} at {level.value} after another query of the run; seed {label}, pair {'-'.join(self.names)}",
+            *("before:", f"  {before}", "query:", f"  {query.sql}", "tables:", *map(_table_text, bench.tables)),
+            *("off:", str(bench.expected(query.sql)), "shared:", str(bench.together(before, query.sql, level))),
+        ]
+        return Found(case, level, "\n".join(lines))
 
     def _made_small(
         self, bench: Bench, query: Query, level: Pushdown, what: str, seed: str, say: Callable[[str], object]

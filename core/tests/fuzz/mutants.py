@@ -82,9 +82,9 @@ NAIVE: dict[str, Change] = {
 }
 # What the rule's function says when the rule is gone.
 LOST_RULES: dict[str, tuple[str, Any]] = {
-    "what rejects NULLs": ("dvt.federation.plan.needed_rows.rejects_nulls", lambda *_: True),
+    "what rejects NULLs": ("dvt.federation.plan.joins.rejects_nulls", lambda *_: True),
     "what an engine's comparisons are worth": ("dvt.federation.plan.answers._trust", lambda *_: Trust.EXACT),
-    "which side a condition is about": ("dvt.federation.plan.needed_rows._without", lambda *_: True),
+    "which side a condition is about": ("dvt.federation.plan.joins._without", lambda *_: True),
 }
 
 

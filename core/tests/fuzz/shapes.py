@@ -139,7 +139,13 @@ class Shapes(Traps):
         family = self.rng.choice(sorted(families))
         a = self.rng.choice([c for c in outer.columns if c.family == family])
         b = self.rng.choice([c for c in inner.columns if c.family == family])
-        maximum = f"(select max({b.sql}) from {inner.sql}{self.where(inner.columns, 0.3)})"
+        largest = f"max({b.sql})"
+        if self.rng.random() < 0.3:
+            others = [f"{largest} filter (where {self.easy(inner.columns)})", f"max(distinct {b.sql})", f"min({b.sql})"]
+            if family in EXACT:
+                others += [f"{largest} - min({b.sql})", f"{largest} - count(*)", f"coalesce({largest}, 0) - 1"]
+            largest = self.rng.choice(others)
+        maximum = f"(select {largest} from {inner.sql}{self.where(inner.columns, 0.3)})"
         form = self.rng.choice(("{a} > {m}", "{a} >= {m}", "{a} > coalesce({m}, {l})", "({a} > {m} or {m} is null)"))
         return f"select {self.output([outer])} from {outer.sql} where " + form.format(
             a=a.sql, m=maximum, l=self.literal(family)

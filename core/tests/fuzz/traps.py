@@ -87,6 +87,9 @@ class Traps(Queries):
         twin = easy_a.replace("a.", "b.") if a.sql.endswith(" as a") else "true"
         handle = a.sql.split(" as ")[0]
         limit = f"{rng.randint(1, 6)}{rng.choice(('', ' offset 1'))}"
+        outer = rng.choice(("left join", "full join"))
+        if rng.random() < 0.12:
+            return self._used_twice(easy_a, easy_b, missing, a, b)
         return rng.choice(
             (f"select a.k, b.k as k2 from {a.sql} left join {b.sql} on {link} where {missing}",
              f"select a.k, b.k as k2 from {a.sql} left join {b.sql} on {link} where {missing} and {easy_a}",
@@ -105,8 +108,20 @@ class Traps(Queries):
              f"select a.k from {a.sql} where {easy_a}",
              f"select a.k from {a.sql} where {easy_a} and {self.easy(a.columns)}",
              f"select a.k from {a.sql} where a.id not in (select b.id from {b.sql} where {easy_b})",
-             f"select a.k from {a.sql} anti join {b.sql} on {link} and {easy_b} where {easy_a}")
+             f"select a.k from {a.sql} anti join {b.sql} on {link} and {easy_b} where {easy_a}",
+             f"select a.k, b.k as k2 from {a.sql} {outer} {b.sql} on {link} and {easy_a} where {b.columns[0].sql} {rng.choice(('<>', '>', '='))} "
+             f"all (select z.k from {self.base('z').sql} where z.k > {rng.choice((0, 30, 90))})")
         )  # fmt: skip
+
+    def _used_twice(self, easy_a: str, easy_b: str, missing: str, a: Piece, b: Piece) -> str:
+        """USING after USING: the second is about what the first made of both sides."""
+        rng = self.rng
+        c = self.base("c")
+        joins = ("join", "left join", "right join", "full join", "semi join", "anti join")
+        first, second = rng.choice(joins[:4]), rng.choice(joins)
+        a_null = f"{rng.choice(a.columns).sql} is null"
+        test = rng.choice((a_null, a_null, easy_a, easy_b, missing, "id = 1", f"{a_null} and {easy_b}"))
+        return f"select a.k, b.k as k2 from {a.sql} {first} {b.sql} using (id) {second} {c.sql} using (id) where {test}"
 
     def odd(self) -> str:
         """What a planner does not meet each day: pivots, tuples, nested WITH, correlation in ON and in the select list."""
@@ -133,5 +148,11 @@ class Traps(Queries):
              f"select v.k from (select * from {a.sql} where {cond_a}) v where v.k in (select k from (select * from {b.sql} order by k limit 5) t)",
              f"select a.k from {a.sql} where not exists (select 1 from {b.sql} where {link} and not ({cond_b})) and {cond_a}",
              f"select a.k from {a.sql}, (values (1), (2), (null)) as v(w) where a.id = v.w and {cond_a}",
+             f"select a.k from {a.sql} left join {b.sql} on {link} and {cond_a} where not (b.k = any (select z.k from {self.base('z').sql} where z.k > 90))",
+             # The `k` of the first ON is the outer query's: the one that a later source has is not in its reach.
+             f"select a.k from {a.sql} where exists (select 1 from (select id as i from {self.base('z').sql}) y join {b.sql.replace(' as b', ' as w')} on y.i = w.id "
+             f"and y.i = a.id join (select id as i2, k as k2 from {self.base('z').sql}) a2 on true where a2.i2 = {self.literal('int')})",
+             f"select a.k from {a.sql} where exists (select 1 from (select id as i from {self.base('z').sql}) y join (select k as j from {self.base('z').sql}) w "
+             f"on y.i = a.id join (select id, k as k2 from {self.base('z').sql}) a on true where a.id = {self.literal('int')})",
              f"from {a.sql} select a.k where {cond_a}")
         )  # fmt: skip

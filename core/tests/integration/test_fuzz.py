@@ -68,12 +68,20 @@ def test_a_planner_that_is_wrong_is_caught(name: str, place_of: PlaceOf, tmp_pat
     assert tally.found, f"{tally.asked} queries did not find it"
 
 
-@pytest.mark.parametrize("path", case_files(), ids=lambda path: path.stem)
+def _as_parameter(path: Path) -> object:
+    """A case that is known to be wrong still turns red when it is mended, so that its note goes."""
+    known = read_case(path).known
+    marks = [pytest.mark.xfail(strict=True, reason=known)] if known else []
+    return pytest.param(path, id=path.stem, marks=marks)
+
+
+@pytest.mark.parametrize("path", [_as_parameter(path) for path in case_files()])
 def test_a_case_that_was_found(path: Path, place_of: PlaceOf, tmp_path: Path) -> None:
     case = read_case(path)
     with Bench((place_of(case.pair[0]), place_of(case.pair[1])), case.tables, tmp_path) as bench:
         expected = bench.expected(case.query)
         for level in LEVELS:
-            found = bench.afresh(case.query, level)
+            is_second = bool(case.before)
+            found = bench.together(case.before, case.query, level) if is_second else bench.afresh(case.query, level)
             what = difference(expected, found, case.is_ordered)
             assert not what, f"{what} at {level.value}\n{case.query}\noff:\n{expected}\n{level.value}:\n{found}"

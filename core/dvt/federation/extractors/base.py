@@ -91,6 +91,19 @@ class ExtractionResult:
     method: str
 
 
+@dataclass(frozen=True)
+class TableStatistics:
+    """What a source already knows of a relation's size, as old as its last ANALYZE.
+
+    Args:
+        rows: Estimated number; None when the source does not say.
+        bytes: Size of the data as the source stores it, without indexes; None when the source does not say.
+    """
+
+    rows: int | None = None
+    bytes: int | None = None
+
+
 class BaseExtractor(ABC):
     """Reads one connection. One instance is one session, used by one thread at a time.
 
@@ -144,6 +157,14 @@ class BaseExtractor(ABC):
         from dvt.federation.extractors.scan_sql import scan_sql
 
         return scan_sql(request, self.connection.dialect)
+
+    def statistics(self, request: ExtractionConfig) -> TableStatistics | None:
+        """What the source knows of a relation's size without counting; None when it knows nothing.
+
+        An optional power: catalogues and file footers are asked, never the rows. Columns, predicates and limit of the
+        request do not matter.
+        """
+        return None
 
     def batch_rows(self, request: ExtractionConfig) -> int:
         """Rows in one batch of this request."""

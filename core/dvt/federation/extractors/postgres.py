@@ -11,8 +11,14 @@ import pyarrow as pa
 from dvt.connections.postgres import SPEC, cancel, connect, read_unconverted, translate
 from dvt.connections.spec import ConnectionSpec
 from dvt.errors import ConnectionLostError, DvtError, InterruptedRunError
-from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig
-from dvt.federation.extractors.postgres_catalog import RelationFacts, columns_of, missing_relation, relation_facts
+from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig, TableStatistics
+from dvt.federation.extractors.postgres_catalog import (
+    RelationFacts,
+    columns_of,
+    missing_relation,
+    relation_facts,
+    table_statistics,
+)
 from dvt.federation.extractors.postgres_csv import CsvDecoder
 from dvt.federation.extractors.postgres_cursor import cursor_batches
 from dvt.federation.extractors.postgres_parallel import ParallelCopy, ctid_ranges
@@ -77,6 +83,17 @@ class PostgresExtractor(BaseExtractor):
         if in_snapshot:
             self._rewind(session)
         return columns
+
+    def statistics(self, request: ExtractionConfig) -> TableStatistics | None:
+        """Rows by the last ANALYZE, and bytes on disk, summed over partitions; no rows when one was never analysed."""
+        import psycopg
+
+        if request.relation is None:
+            return None
+        try:
+            return table_statistics(self._open(), request.relation)
+        except psycopg.Error as error:
+            raise self._translated(error, "describe", request) from error
 
     def scan(self, request: ExtractionConfig) -> RowStream:
         """Start reading, by COPY or by a server-side cursor as `dvt.method` says."""

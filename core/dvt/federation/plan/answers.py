@@ -10,6 +10,7 @@ from sqlglot import exp
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.federation.extractors.base import Ordering
 from dvt.federation.plan.condition_reading import family_of
+from dvt.federation.plan.key_filters import FAMILIES
 from dvt.federation.plan.predicates import (
     AllOf,
     AnyOf,
@@ -88,9 +89,19 @@ class Source:
             return Answer(Trust.UNKNOWN, reason=Reason.SOURCE_UNKNOWN)
         return self._compared(predicate, [kind for kind in kinds if kind is not None])
 
+    def keyed(self, name: str) -> tuple[str, Family] | None:
+        """A column by its own name, with its family, when the source can be asked for a list of its values."""
+        column, kind = self._columns[name], self._kind(name)
+        family = family_of(column.type)
+        if kind is None or kind.equal is Trust.UNKNOWN or name in self._declared or family not in FAMILIES:
+            return None
+        return column.name, family
+
     def ordered(self, order: Sequence[Ordering]) -> tuple[Ordering, ...] | None:
         """An order in the source's own names; None when it may be another one there."""
         found = []
+        if order and not self._facts.takes_order:
+            return None
         for item in order:
             kind = self._kind(item.column)
             is_text = family_of(self._columns[item.column].type) is Family.TEXT
@@ -101,6 +112,8 @@ class Source:
 
     def _kind(self, name: str) -> Comparing | None:
         column = self._columns[name]
+        if column.encoding and family_of(column.type) is Family.TEXT:
+            return None  # a constant of other characters would be an error there, and is none in the engine
         return self._facts.of(family_of(column.type).value, column.native_type)
 
     def _all(self, predicate: AllOf) -> Answer:
@@ -164,18 +177,23 @@ class Source:
         return exp.Paren(this=exp.Collate(this=column, expression=exp.to_identifier(collation, quoted=True)))
 
     def _constant(self, value: Constant) -> exp.Expr:
-        if value.family in (Family.INTEGER, Family.DECIMAL):
-            number = exp.Literal.number(value.text.lstrip("-"))
-            return exp.Neg(this=number) if value.text.startswith("-") else number
-        if value.family is Family.BOOLEAN:
-            return exp.Boolean(this=value.text == "true")
-        # A session at MySQL has no other zone than UTC, and its literals none at all.
-        is_bare = value.family is Family.INSTANT and self._dialect == "mysql"
-        text = exp.Literal.string(value.text.removesuffix("+00") if is_bare else value.text)
-        if value.family is Family.TEXT:
-            return text
-        to = _literal_type(value.family, self._dialect)
-        return exp.Cast(this=text, to=exp.DataType.build(to, dialect=self._dialect)) if to else text
+        return literal(value, self._dialect)
+
+
+def literal(value: Constant, dialect: str) -> exp.Expr:
+    """A constant in a source's words."""
+    if value.family in (Family.INTEGER, Family.DECIMAL):
+        number = exp.Literal.number(value.text.lstrip("-"))
+        return exp.Neg(this=number) if value.text.startswith("-") else number
+    if value.family is Family.BOOLEAN:
+        return exp.Boolean(this=value.text == "true")
+    # A session at MySQL has no other zone than UTC, and its literals none at all.
+    is_bare = value.family is Family.INSTANT and dialect == "mysql"
+    text = exp.Literal.string(value.text.removesuffix("+00") if is_bare else value.text)
+    if value.family is Family.TEXT:
+        return text
+    to = _literal_type(value.family, dialect)
+    return exp.Cast(this=text, to=exp.DataType.build(to, dialect=dialect)) if to else text
 
 
 def _trust(kind: Comparing, operator: Operator) -> Trust:

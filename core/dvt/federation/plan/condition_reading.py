@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 import pyarrow as pa
 from sqlglot import exp
@@ -34,6 +35,7 @@ _OPERATORS: dict[type[exp.Expr], Operator] = {
     exp.GTE: Operator.GREATER_EQUAL,
 }
 _VALUES_AT_MOST = 1000
+_INT64 = 2**63
 _BOTH = frozenset({"this", "expression"})
 # What each node may consist of: an argument that is not known could turn its meaning round, as NOT LIKE's does.
 _PARTS: dict[type[exp.Expr], frozenset[str]] = {
@@ -101,7 +103,7 @@ class ConditionReader:
         if isinstance(condition, exp.Not):
             return self.read(condition.this, not is_negated)
         if isinstance(condition, (exp.And, exp.Or)):
-            parts = [self.read(part, is_negated) for part in (condition.this, condition.expression)]
+            parts = [self.read(part, is_negated) for part in condition.flatten()]
             return _all(parts) if isinstance(condition, exp.And) is not is_negated else _any(parts)
         if isinstance(condition, exp.Between):
             low = exp.GTE(this=condition.this, expression=condition.args["low"])
@@ -144,6 +146,8 @@ class ConditionReader:
         value = self._value(left.name, right, family)
         if value is None:
             return Reading(None, reason=Reason.NO_CONSTANT)
+        if family is Family.INTEGER:
+            return _of_integers(left.name, operator, value)
         if family is Family.BOOLEAN and operator not in (Operator.EQUAL, Operator.UNEQUAL):
             return Reading(None, reason=Reason.NOT_COMPARABLE)
         return Reading(Comparison(left.name, operator, value))
@@ -178,8 +182,16 @@ class ConditionReader:
             value = None if null else self._value(column, item, family)
             if value is None and not null:
                 return Reading(None, reason=Reason.NO_CONSTANT)
+            if family is Family.INTEGER and value is not None:
+                if not is_negated and Decimal(value.text) % 1:
+                    continue  # it equals no integer
+                value = whole_number(value)
+                if value is None:
+                    return Reading(None, reason=Reason.NO_CONSTANT)
             if value is not None:
                 values.append(value)
+        if not values:
+            return Reading(None, reason=Reason.NO_CONSTANT)
         # The values are compared at one common type: of numbers all are exact, of texts all are texts.
         if len({value.family for value in values}) > 1:
             return Reading(None, reason=Reason.NO_CONSTANT)
@@ -224,6 +236,32 @@ class ConditionReader:
             return Reading(None, reason=Reason.NOT_COMPARABLE)
         value = Constant(Family.BOOLEAN, "true" if wanted else "false")
         return Reading(Comparison(column.name, Operator.EQUAL, value))
+
+
+def _of_integers(column: str, operator: Operator, value: Constant) -> Reading:
+    """A comparison of an integer with a number; one with a fraction becomes one with the next integer.
+
+    SQLite compares an integer with a fraction as floats.
+    """
+    whole = whole_number(value)
+    if whole is not None:
+        return Reading(Comparison(column, operator, whole))
+    number = Decimal(value.text)
+    downward = operator in (Operator.LESS, Operator.LESS_EQUAL)
+    if not downward and operator not in (Operator.GREATER, Operator.GREATER_EQUAL):
+        return Reading(None, reason=Reason.NO_CONSTANT)
+    rounded = number.to_integral_value(ROUND_FLOOR if downward else ROUND_CEILING)
+    nearest = whole_number(Constant(value.family, f"{rounded:f}"))
+    if nearest is None:
+        return Reading(None, reason=Reason.NO_CONSTANT)
+    return Reading(Comparison(column, Operator.LESS_EQUAL if downward else Operator.GREATER_EQUAL, nearest))
+
+
+def whole_number(value: Constant) -> Constant | None:
+    """A number without its zero fraction; None when it has another one, or more than 64 bits."""
+    number = Decimal(value.text)
+    is_whole = number == number.to_integral_value() and -_INT64 <= number < _INT64
+    return Constant(value.family, f"{number.to_integral_value():f}") if is_whole else None
 
 
 def _is_compared_exactly(type_: pa.DataType, number: str) -> bool:

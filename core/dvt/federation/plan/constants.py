@@ -11,7 +11,7 @@ from sqlglot import exp
 from dvt.federation.plan.predicates import Constant, Family
 
 # What a constant may be made of. No functions: `now()` and `random()` are not constants, and few others are needed.
-_PARTS = (
+CONSTANT_PARTS = (
     *(exp.Literal, exp.Neg, exp.Paren, exp.Cast, exp.DataType, exp.DataTypeParam, exp.Boolean, exp.Null),
     *(exp.Add, exp.Sub, exp.Mul, exp.Interval, exp.Var, exp.Identifier, exp.Coalesce),
 )
@@ -45,7 +45,7 @@ class Constants:
         """
         while isinstance(expression, exp.Paren):
             expression = expression.this
-        if not all(isinstance(node, _PARTS) for node in expression.walk()):
+        if not all(isinstance(node, CONSTANT_PARTS) for node in expression.walk()):
             return None
         found = self._ask(expression)
         if found is None:

@@ -119,7 +119,7 @@ def _filtered(scan: ScanPlan, chain: _Chain, columns: list[ColumnSchema]) -> Dir
     if not all(_is_carried(column.type) for column in columns if column.name.lower() in taken):
         raise _NotDirectError(Reason.DIRECT_TYPE)
     reach = Reach(chain.conditions, chain.limit, chain.order)
-    found = filters_of(scan.input, columns, [reach], Constants())
+    found = filters_of(scan.input, columns, [reach], Constants(), {})
     if found.limit != chain.limit or not all(decision.is_exact for decision in found.decisions):
         raise _NotDirectError(Reason.DIRECT_RESIDUAL)
     by_name = {column.name.lower(): column.name for column in columns}

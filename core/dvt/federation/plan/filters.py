@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
 from dvt.connections.comparing import Trust
+from dvt.federation.engines.base import Handle
 from dvt.federation.extractors.base import Ordering
 from dvt.federation.plan.answers import Answer, Source
 from dvt.federation.plan.condition_reading import ConditionReader
 from dvt.federation.plan.constants import Constants
+from dvt.federation.plan.key_filters import KeyFilter, is_worth_waiting, marker_of
 from dvt.federation.plan.model import Decision, Input
 from dvt.federation.plan.needed_rows import Reach
 from dvt.federation.plan.reasons import Reason
@@ -26,16 +28,24 @@ class Filters:
         predicates: Conditions in the source's words; a row that fails one is not needed.
         limit: At most that many rows are needed.
         order: Which rows, with a limit.
+        key_filters: Relations whose keys are asked for.
         decisions: What became of each condition.
     """
 
     predicates: tuple[exp.Expr, ...] = ()
     limit: int | None = None
     order: tuple[Ordering, ...] = ()
+    key_filters: tuple[KeyFilter, ...] = ()
     decisions: tuple[Decision, ...] = ()
 
 
-def filters_of(input_: Input, columns: list[ColumnSchema], reaches: Sequence[Reach], constants: Constants) -> Filters:
+def filters_of(
+    input_: Input,
+    columns: list[ColumnSchema],
+    reaches: Sequence[Reach],
+    constants: Constants,
+    sizes: Mapping[Handle, int | None],
+) -> Filters:
     """What the source is asked to leave out.
 
     Args:
@@ -43,17 +53,25 @@ def filters_of(input_: Input, columns: list[ColumnSchema], reaches: Sequence[Rea
         columns: Its columns.
         reaches: The ways to it; a row stays behind when none of them needs it.
         constants: Works out constants.
+        sizes: How many rows each input has about; empty when no relation is to wait for another one.
     """
     spec = input_.connection.spec
     asking = _Asking(
         ConditionReader({column.name.lower(): column.type for column in columns}, constants),
-        Source(columns, spec.comparing, spec.dialect, input_.declared),
+        Source(columns, input_.comparing, spec.dialect, input_.declared),
     )
     if not reaches:
         return Filters()
-    if len(reaches) == 1:
-        return asking.one(reaches[0])
-    return asking.several(reaches)
+    plain = [replace(reach, conditions=tuple(c for c in reach.conditions if not marker_of(c))) for reach in reaches]
+    found = asking.one(plain[0]) if len(plain) == 1 else asking.several(plain)
+    keys = [c for c in reaches[0].conditions if marker_of(c) and all(c in other.conditions for other in reaches[1:])]
+    waits = [key for c in keys if (key := asking.key_filter(c, input_.handle, sizes)) is not None]
+    told = tuple(Decision(_told(key), True, False, Reason.KEYS) for key in waits)
+    return replace(found, key_filters=tuple(waits), decisions=(*found.decisions, *told))
+
+
+def _told(key: KeyFilter) -> str:
+    return f"{key.column} IN (keys of {key.provider.schema}.{key.provider.name}.{key.provider_column})"
 
 
 class _Asking:
@@ -71,7 +89,7 @@ class _Asking:
         is_exact = all(decision.is_exact for decision in decisions)
         text = f"LIMIT {reach.limit}" + (" of the first rows" if reach.order else "")
         if order is not None and is_exact:
-            return Filters(predicates, reach.limit, order, (*decisions, Decision(text, True, True)))
+            return Filters(predicates, reach.limit, order, decisions=(*decisions, Decision(text, True, True)))
         reason = Reason.LIMIT_RESIDUAL if order is not None else Reason.LIMIT_ORDER
         return Filters(predicates, decisions=(*decisions, Decision(text, False, reason=reason)))
 
@@ -98,6 +116,15 @@ class _Asking:
         for limit in sorted({reach.limit for reach in reaches if reach.limit is not None}):
             decisions.append(Decision(f"LIMIT {limit}", False, reason=Reason.LIMIT_SHARED))
         return Filters(tuple(predicates), decisions=tuple(decisions))
+
+    def key_filter(self, condition: exp.Expr, handle: Handle, sizes: Mapping[Handle, int | None]) -> KeyFilter | None:
+        found = marker_of(condition)
+        assert found is not None, "only markers come here"
+        name, provider, provider_column = found
+        if provider == handle or not is_worth_waiting(sizes.get(handle), sizes.get(provider)):
+            return None
+        column = self._source.keyed(name)
+        return KeyFilter(column[0], column[1], provider, provider_column) if column is not None else None
 
     def _ask(self, condition: exp.Expr) -> tuple[Answer, Decision]:
         text = condition.sql(dialect="duckdb")

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import pyarrow as pa
 from sqlglot import exp
 
+from dvt.federation.engines.base import Handle
+from dvt.federation.plan.key_filters import marked
 from dvt.federation.plan.scopes import Place, Scope
 
+Origin = Callable[[Place], "tuple[Handle, str] | None"]
 
-def local_conditions(conditions: Sequence[exp.Expr], scope: Scope, source: int) -> list[exp.Expr]:
+
+def local_conditions(
+    conditions: Sequence[exp.Expr], scope: Scope, source: int, origin: Origin | None = None
+) -> list[exp.Expr]:
     """Conditions on one source that follow from all conditions together.
 
     Args:
         conditions: All of them are true in every row that counts.
         scope: Where their names are looked up.
         source: Which source.
+        origin: The input whose column a place shows. When given, columns that equal another input's are marked so.
 
     Returns:
         Conditions over columns of the source, each named by its lower-case name alone.
@@ -29,7 +36,17 @@ def local_conditions(conditions: Sequence[exp.Expr], scope: Scope, source: int) 
             found.setdefault(local.sql(), local)
         for other in _moved(condition, scope, source, classes):
             found.setdefault(other.sql(), other)
+    for other in _marked(classes, source, origin) if origin is not None else ():
+        found.setdefault(other.sql(), other)
     return list(found.values())
+
+
+def _marked(classes: dict[Place, set[Place]], source: int, origin: Origin) -> Iterator[exp.Expr]:
+    for place, equal in classes.items():
+        for other in sorted(equal) if place[0] == source else ():
+            provider = origin(other) if other[0] != source else None
+            if provider is not None:
+                yield marked(exp.column(place[1], quoted=True), *provider)
 
 
 def _local_part(condition: exp.Expr, scope: Scope, source: int) -> exp.Expr | None:
@@ -37,14 +54,14 @@ def _local_part(condition: exp.Expr, scope: Scope, source: int) -> exp.Expr | No
     if isinstance(condition, exp.Paren):
         return _local_part(condition.this, scope, source)
     if isinstance(condition, exp.And):
-        parts = [_local_part(part, scope, source) for part in (condition.this, condition.expression)]
+        parts = [_local_part(part, scope, source) for part in condition.flatten()]
         kept = [part for part in parts if part is not None]
         return exp.and_(*kept, copy=False) if kept else None
     places = scope.places(condition)
     if places and all(place[0] == source for place in places):
         return _renamed(condition, scope, {})
     if isinstance(condition, exp.Or):
-        parts = [_local_part(part, scope, source) for part in (condition.this, condition.expression)]
+        parts = [_local_part(part, scope, source) for part in condition.flatten()]
         whole = [part for part in parts if part is not None]
         return exp.or_(*whole, copy=False) if len(whole) == len(parts) else None
     return None
@@ -82,7 +99,7 @@ def _equal_places(conditions: Iterable[exp.Expr], scope: Scope) -> dict[Place, s
         if not (isinstance(bare.this, exp.Column) and isinstance(bare.expression, exp.Column)):
             continue
         left, right = scope.resolve(bare.this), scope.resolve(bare.expression)
-        if left is None or right is None or not _interchangeable(scope.type_of(left), scope.type_of(right)):
+        if left is None or right is None or not interchangeable(scope.type_of(left), scope.type_of(right)):
             continue
         joined = classes.get(left, {left}) | classes.get(right, {right})
         for place in joined:
@@ -90,7 +107,7 @@ def _equal_places(conditions: Iterable[exp.Expr], scope: Scope) -> dict[Place, s
     return classes
 
 
-def _interchangeable(left: pa.DataType | None, right: pa.DataType | None) -> bool:
+def interchangeable(left: pa.DataType | None, right: pa.DataType | None) -> bool:
     """Whether equal values of the two types compare alike with everything. Floats do not: -0.0 equals 0.0."""
     if left is None or right is None:
         return False

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from dvt.connections.comparing import ComparingFacts
 from dvt.connections.connection import Connection
 from dvt.federation.engines.base import Handle
 from dvt.federation.extractors.base import ExtractionConfig, Ordering
+from dvt.federation.plan.key_filters import KeyFilter
 from dvt.federation.plan.pushdown import Pushdown
 from dvt.federation.plan.reasons import Reason
 from dvt.identifiers import Relation
@@ -41,6 +43,14 @@ class Input:
     file_options: Mapping[str, Any] = field(default_factory=dict, hash=False)
     pushdown: Pushdown | None = None
 
+    @property
+    def comparing(self) -> ComparingFacts:
+        """How its source compares values."""
+        spec = self.connection.spec
+        if spec.comparing_of is None:
+            return spec.comparing
+        return spec.comparing_of(self.connection, self.relation, self.file_options)
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -71,7 +81,10 @@ class ScanPlan:
         predicates: Conditions that the source applies, in its own words.
         limit: At most that many rows are read.
         order: Which rows, with a limit: the first by these columns.
+        key_filters: Relations that are read before, and whose keys are then asked for.
         decisions: What became of each condition on the input.
+        estimated_rows: About how many rows come, when something is known of it; see `plan/estimates.py`.
+        estimated_bytes: About how many bytes they have in Arrow.
     """
 
     input: Input
@@ -81,7 +94,10 @@ class ScanPlan:
     predicates: tuple[Any, ...] = ()
     limit: int | None = None
     order: tuple[Ordering, ...] = ()
+    key_filters: tuple[KeyFilter, ...] = ()
     decisions: tuple[Decision, ...] = ()
+    estimated_rows: int | None = field(default=None, compare=False)
+    estimated_bytes: int | None = field(default=None, compare=False)
 
     def request(self, batch_rows: int | None = None) -> ExtractionConfig:
         """The scan request for the extractor."""

@@ -7,29 +7,34 @@ step below keeps one promise: rows that fail the demands on a relation may be th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import pyarrow as pa
 from sqlglot import exp
 
 from dvt.federation.engines.base import Handle
 from dvt.federation.extractors.base import Ordering
-from dvt.federation.plan.implied import local_conditions
-from dvt.federation.plan.outputs import Outputs, is_plain_projection, through_projection, with_ctes
+from dvt.federation.plan.implied import interchangeable, local_conditions
+from dvt.federation.plan.joins import sides
+from dvt.federation.plan.key_filters import marked
+from dvt.federation.plan.limits import enough_rows
+from dvt.federation.plan.outputs import Outputs, through_projection, with_ctes
 from dvt.federation.plan.parse import Handles
 from dvt.federation.plan.scope_building import ScopeBuilder
 from dvt.federation.plan.scopes import (
     Env,
-    JoinKind,
     OutputColumn,
+    Place,
     Scope,
     Source,
     conjuncts,
     is_plain_select,
-    rejects_nulls,
 )
 
+# DuckDB's functions that read a relation by a name in a text.
+_BY_NAME = ("query", "query_table")
 # A CTE is followed anew from each place that reads it; a query in which that multiplies is read whole.
 _MOST_VISITS = 2000
 
@@ -57,6 +62,7 @@ class NeededRows:
         root: The query.
         handles: The inputs' handles.
         tables: Columns of the inputs, by lower-case name.
+        with_keys: Whether a relation that is joined to another one is told to wait for its keys.
 
     Attributes:
         reaches: By handle; a handle that is missing is needed whole.
@@ -66,6 +72,7 @@ class NeededRows:
     root: exp.Expr
     handles: Handles
     tables: Mapping[Handle, Mapping[str, pa.DataType]]
+    with_keys: bool = False
     reaches: dict[Handle, list[Reach]] = field(default_factory=dict)
     reason: str = ""
 
@@ -80,6 +87,9 @@ class NeededRows:
             self._query(self.root, {}, (), None)
         except _TooManyWays:
             self.reason = "common table expressions are read in too many ways"
+        except RecursionError:
+            self.reason = "the query is nested too deeply"
+        self.reason = self.reason or _by_other_means(self.root, self.tables.values())
         unseen = [table for table in self.root.find_all(exp.Table) if id(table) not in self._visited]
         if not self.reason and any(self._may_matter(table) for table in unseen):
             self.reason = "a relation stands in a place that is not followed"
@@ -134,8 +144,8 @@ class NeededRows:
         is_sampled = bool(node.args.get("sample"))
         where = [] if is_sampled else conjuncts(node.args["where"].this if node.args.get("where") else None)
         passed = [] if is_sampled else through_projection(node, demands, self._outputs.of(node, env), scope)
-        for part in self._given(scope, [*where, *passed]):
-            self._source(scope, *part, *self._limit(node, scope, where, demands, limit))
+        for part in self._given(scope, [*where, *passed, *self._listed(scope, where, env)]):
+            self._source(scope, *part, *enough_rows(node, scope, where, demands, limit))
         for part_node in opaque:
             if part_node is not None:
                 self._whole(part_node, env)
@@ -144,47 +154,52 @@ class NeededRows:
         self._nested(node, env, skip=("with_", "from_", "joins"))
         self._mark(node)
 
-    def _limit(
-        self, node: exp.Select, scope: Scope, where: list[exp.Expr], demands: Sequence[exp.Expr], outer: int | None
-    ) -> tuple[int | None, tuple[Ordering, ...]]:
-        """How many rows of the only source are enough, and which, when all its conditions are applied there."""
-        if len(scope.sources) != 1 or not is_plain_projection(node):
-            return None, ()
-        own, order = _own_limit(node), self._order(node, scope)
-        # A condition that does not arrive at the source as it stands would be applied to fewer rows.
-        if own is not None and order is not None and all(scope.places(part) for part in where):
-            return own, order
-        is_passed = not (where or demands or any(node.args.get(key) for key in ("order", "limit", "offset")))
-        return (outer if is_passed else None), ()
-
-    def _order(self, node: exp.Select, scope: Scope) -> tuple[Ordering, ...] | None:
-        """The columns of the only source, an input, by which a SELECT is ordered; None when it is by others too."""
-        clause = node.args.get("order")
-        found: list[Ordering] = []
-        for item in clause.expressions if clause is not None else ():
-            column = item.this
-            if isinstance(column, exp.Column) and not column.table:
-                # In ORDER BY a name is first of all one of the result's.
-                named_so = [other for other in node.expressions if other.alias.lower() == column.name.lower()]
-                column = named_so[0].unalias() if len(named_so) == 1 else None if named_so else column
-            place = scope.resolve(column) if isinstance(column, exp.Column) else None
-            if place is None or scope.sources[0].handle is None or item.args.get("with_fill"):
-                return None
-            found.append(Ordering(place[1], bool(item.args.get("desc")), bool(item.args.get("nulls_first"))))
-        return tuple(found)
-
     def _given(self, scope: Scope, conditions: list[exp.Expr]) -> list[tuple[int, list[exp.Expr]]]:
         """For each source the conditions that hold in every row of it that counts."""
         found: list[tuple[int, list[exp.Expr]]] = []
         above = conditions
         for index in range(len(scope.sources) - 1, 0, -1):
             join = scope.joins[index - 1]
-            left, right = _sides(scope, index, join.kind, above, list(join.conditions))
+            left, right = sides(scope, index, join.kind, above, list(join.conditions))
             found.append((index, right))
             above = left
         if scope.sources:
             found.append((0, above))
-        return [(index, local_conditions(given, scope, index)) for index, given in found]
+        origin = partial(self._origin, scope) if self.with_keys else None
+        return [(index, local_conditions(given, scope, index, origin)) for index, given in found]
+
+    def _listed(self, scope: Scope, where: list[exp.Expr], env: Env) -> list[exp.Expr]:
+        """`x in (select k from ...)`: x is one of the keys of the input behind k."""
+        found: list[exp.Expr] = []
+        for condition in where if self.with_keys else ():
+            query = condition.args.get("query") if isinstance(condition, exp.In) else None
+            select = query.this if isinstance(query, exp.Subquery) else query
+            place = scope.resolve(condition.this) if isinstance(condition.this, exp.Column) else None
+            if place is None or not isinstance(select, exp.Select):
+                continue
+            outputs = self._outputs.of(select, env)
+            column = outputs[0].expression if outputs is not None and len(outputs) == 1 else None
+            inner = self._scope(select, with_ctes(select, env))
+            within = inner.resolve(column) if isinstance(column, exp.Column) else None
+            if within is None or not interchangeable(scope.type_of(place), inner.type_of(within)):
+                continue
+            provider = self._origin(inner, within)
+            if provider is not None:
+                found.append(marked(condition.this.copy(), *provider))
+        return found
+
+    def _origin(self, scope: Scope, place: Place) -> tuple[Handle, str] | None:
+        """The input's column whose values, or some of them, a place shows; None when it is no plain column."""
+        source = scope.sources[place[0]]
+        if source.handle is not None:
+            return source.handle, place[1]
+        if source.query is None or not isinstance(source.query, exp.Select):
+            return None
+        outputs = self._outputs.of(source.query, source.env) or ()
+        column = next((output.expression for output in outputs if output.name == place[1]), None)
+        inner = self._scope(source.query, with_ctes(source.query, source.env))
+        within = inner.resolve(column) if isinstance(column, exp.Column) else None
+        return self._origin(inner, within) if within is not None else None
 
     def _source(
         self, scope: Scope, index: int, local: list[exp.Expr], limit: int | None, order: tuple[Ordering, ...]
@@ -252,39 +267,14 @@ class _TooManyWays(Exception):
     """The number of ways through a query's CTEs has no end that is worth waiting for."""
 
 
-def _sides(
-    scope: Scope, index: int, kind: JoinKind, above: list[exp.Expr], on: list[exp.Expr]
-) -> tuple[list[exp.Expr], list[exp.Expr]]:
-    """What holds for the rows of the left and of the right side of a join that count.
-
-    A condition from above that is not true where a side is all NULL makes the outer join on that side an inner one.
-    """
-    left_sources, right_source = set(range(index)), {index}
-    if kind is JoinKind.FULL and any(rejects_nulls(part, scope, left_sources) for part in above):
-        kind = JoinKind.LEFT
-    elif kind is JoinKind.FULL and any(rejects_nulls(part, scope, right_source) for part in above):
-        kind = JoinKind.RIGHT
-    if kind is JoinKind.LEFT and any(rejects_nulls(part, scope, right_source) for part in above):
-        kind = JoinKind.INNER
-    if kind is JoinKind.RIGHT and any(rejects_nulls(part, scope, left_sources) for part in above):
-        kind = JoinKind.INNER
-    if kind in (JoinKind.INNER, JoinKind.SEMI):
-        return [*above, *on], [*above, *on]
-    if kind in (JoinKind.LEFT, JoinKind.ANTI):
-        kept = [part for part in above if _without(part, scope, right_source)]
-        return kept, [*kept, *on]
-    if kind is JoinKind.RIGHT:
-        kept = [part for part in above if _without(part, scope, left_sources)]
-        return [*kept, *on], kept
-    if kind is JoinKind.LATERAL:
-        return [part for part in above if _without(part, scope, right_source)], []
-    return [], []
-
-
-def _without(condition: exp.Expr, scope: Scope, sources: set[int]) -> bool:
-    """Whether a condition says nothing of these sources."""
-    places = scope.places(condition)
-    return places is not None and all(place[0] not in sources for place in places)
+def _by_other_means(root: exp.Expr, tables: Iterable[Mapping[str, pa.DataType]]) -> str:
+    """Why rows count that no clause of the query speaks of."""
+    if any(function.name.lower() in _BY_NAME for function in root.find_all(exp.Anonymous)):
+        return "a function reads a relation that it is given as a text"
+    is_column = any("rowid" in table for table in tables)
+    if not is_column and any(column.name.lower() == "rowid" for column in root.find_all(exp.Column)):
+        return "rowid is a row's place among those that are read"
+    return ""
 
 
 def _by_position(demand: exp.Expr, names: Sequence[OutputColumn], branch: Sequence[OutputColumn]) -> exp.Expr | None:
@@ -299,18 +289,6 @@ def _by_position(demand: exp.Expr, names: Sequence[OutputColumn], branch: Sequen
             return None
         column.replace(exp.column(part.name, quoted=True))
     return moved
-
-
-def _own_limit(node: exp.Select) -> int | None:
-    limit, offset = node.args.get("limit"), node.args.get("offset")
-    if limit is None or not isinstance(limit, exp.Limit) or limit.args.get("limit_options"):
-        return None
-    total = 0
-    for value in (limit.expression, offset.expression if offset is not None else exp.Literal.number(0)):
-        if not (isinstance(value, exp.Literal) and not value.is_string and value.this.isdigit()):
-            return None
-        total += int(value.this)
-    return total
 
 
 def _is_read(name: str, node: exp.Expr, cte: exp.Expr) -> bool:

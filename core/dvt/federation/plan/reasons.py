@@ -30,6 +30,7 @@ class Reason(str, Enum):
     SOURCE_INEXACT = "P22", "the source may keep more rows: the condition is checked again"
     DECLARED = "P23", "the project declares another type for the column"
     WATERMARK = "P30", "read before all others when the model runs; comparisons with it are then sent to the sources"
+    KEYS = "P31", "the other relation is read first; when it has few keys, the source is asked for these only"
     LIMIT_RESIDUAL = "P40", "a condition is checked in the engine, so more rows may be needed"
     LIMIT_ORDER = "P42", "the source may order these rows in another way"
     LIMIT_SHARED = "P41", "several places of the query read the relation"

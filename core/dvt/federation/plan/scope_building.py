@@ -49,15 +49,26 @@ class ScopeBuilder:
             opaque.append(node if is_opaque else None)
         kinds = self._kinds(clauses)
         merged: dict[str, bool] = {}
+        using: list[list[exp.Expr]] = [[] for _ in nodes]
         joins: list[Join] = []
         for index, (clause, kind) in enumerate(zip(clauses, kinds, strict=True), start=1):
             for identifier in clause.args.get("using") or ():
                 is_left = kind in (JoinKind.INNER, JoinKind.LEFT, JoinKind.SEMI, JoinKind.ANTI)
-                merged[identifier.name.lower()] = merged.get(identifier.name.lower(), True) and is_left
-            conditions = conjuncts(clause.args.get("on"))
-            conditions += self._using(clause, sources[:index], sources[index])
-            joins.append(Join(kind, tuple(conditions)))
-        return Scope(tuple(sources), tuple(joins), merged), opaque
+                name = identifier.name.lower()
+                if merged.get(name, True):
+                    using[index] += self._using(name, sources[:index], sources[index])
+                merged[name] = merged.get(name, True) and is_left
+            joins.append(Join(kind))
+        scope = Scope(tuple(sources), tuple(joins), merged)
+        conditions = [
+            tuple(part for part in conjuncts(clause.args.get("on")) if _sees_no_more(part, scope, index + 1))
+            for index, clause in enumerate(clauses, start=1)
+        ]
+        joins = [
+            Join(join.kind, (*on, *using[index]))
+            for index, (join, on) in enumerate(zip(joins, conditions, strict=True), start=1)
+        ]
+        return Scope(scope.sources, tuple(joins), merged), opaque
 
     def _kinds(self, clauses: Sequence[exp.Expr]) -> list[JoinKind]:
         kinds = [_kind(clause) for clause in clauses]
@@ -67,15 +78,12 @@ class ScopeBuilder:
             return [JoinKind.OTHER] * len(kinds)
         return kinds
 
-    def _using(self, clause: exp.Expr, before: Sequence[Source], right: Source) -> list[exp.Expr]:
-        conditions: list[exp.Expr] = []
-        for identifier in clause.args.get("using") or ():
-            name = identifier.name.lower()
-            owners = [source for source in before if source.columns is not None and name in source.columns]
-            if owners:
-                left = exp.column(name, table=owners[0].alias, quoted=True)
-                conditions.append(exp.EQ(this=left, expression=exp.column(name, table=right.alias, quoted=True)))
-        return conditions
+    def _using(self, name: str, before: Sequence[Source], right: Source) -> list[exp.Expr]:
+        owners = [source for source in before if source.columns is not None and name in source.columns]
+        if not owners:
+            return []
+        left = exp.column(name, table=owners[0].alias, quoted=True)
+        return [exp.EQ(this=left, expression=exp.column(name, table=right.alias, quoted=True))]
 
     def _source(self, node: exp.Expr, env: Env) -> tuple[Source, bool]:
         given = {key for key, value in node.args.items() if value}
@@ -99,6 +107,12 @@ class ScopeBuilder:
         query, inner = known
         columns = None if renames else named(self._outputs_of(query, inner))
         return Source(alias, columns, query=query, env=inner)
+
+
+def _sees_no_more(condition: exp.Expr, scope: Scope, visible: int) -> bool:
+    """Whether a condition of ON means the same sources as it would if it saw those that come later."""
+    columns = condition.find_all(exp.Column)
+    return all(scope.resolve(column, visible) == scope.resolve(column) for column in columns)
 
 
 def named(outputs: Sequence[OutputColumn] | None) -> dict[str, object] | None:

@@ -158,7 +158,7 @@ def conjuncts(condition: exp.Expr | None) -> list[exp.Expr]:
         return []
     inner = condition.unnest() if isinstance(condition, exp.Paren) else condition
     if isinstance(inner, exp.And):
-        return [*conjuncts(inner.this), *conjuncts(inner.expression)]
+        return [part for operand in inner.flatten() for part in conjuncts(operand)]
     return [inner]
 
 
@@ -172,12 +172,14 @@ def rejects_nulls(condition: exp.Expr, scope: Scope, sources: set[int]) -> bool:
         place = scope.resolve(value) if isinstance(value, exp.Column) else None
         return place is not None and place[0] in sources
 
+    if condition.find(exp.All, exp.Any):  # of no rows ALL is true and ANY false, whatever it is compared with
+        return False
     if isinstance(condition, exp.Paren):
         return rejects_nulls(condition.unnest(), scope, sources)
     if isinstance(condition, exp.And):
-        return any(rejects_nulls(part, scope, sources) for part in (condition.this, condition.expression))
+        return any(rejects_nulls(part, scope, sources) for part in condition.flatten())
     if isinstance(condition, exp.Or):
-        return all(rejects_nulls(part, scope, sources) for part in (condition.this, condition.expression))
+        return all(rejects_nulls(part, scope, sources) for part in condition.flatten())
     if isinstance(condition, (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE)):
         return is_null(condition.this) or is_null(condition.expression)
     if isinstance(condition, (exp.Between, exp.Like)):

@@ -11,9 +11,11 @@ from sqlglot import exp
 
 from dvt.federation.engines.base import Handle
 from dvt.federation.plan.condition_reading import family_of
-from dvt.federation.plan.model import Input, ScanPlan
+from dvt.federation.plan.constants import CONSTANT_PARTS
+from dvt.federation.plan.model import Decision, Input, ScanPlan
 from dvt.federation.plan.parse import Handles
 from dvt.federation.plan.predicates import Family
+from dvt.federation.plan.reasons import Reason
 from dvt.federation.stream import ColumnSchema
 
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Between, exp.Coalesce, exp.Paren)
@@ -77,6 +79,9 @@ def resolved_watermarks(
     """
     tree = root.copy()
     found = [mark for node in tree.find_all(exp.Subquery) if (mark := _watermark(node, handles, inputs, columns))]
+    # What is read elsewhere in the query too may have lost the row by then: its watermark is no constant.
+    only = _read_only_so(root, handles, found)
+    found = [mark for mark in found if mark.handle in only]
     if not found:
         return Watermarks(root)
     scans: dict[tuple[Handle, str], ScanPlan] = {}
@@ -88,11 +93,10 @@ def resolved_watermarks(
         if value is not None:
             mark.largest.replace(value)
             mark.subquery.replace(exp.Paren(this=mark.subquery.this.expressions[0].unalias().copy()))
-    only = _read_only_so(root, handles, found)
     return Watermarks(
         tree,
-        {handle: scan for (handle, _), scan in scans.items() if handle in only},
-        {handle: value for (handle, _), value in values.items() if handle in only},
+        {handle: scan for (handle, _), scan in scans.items()},
+        {handle: value for (handle, _), value in values.items()},
     )
 
 
@@ -123,6 +127,8 @@ def _watermark(
         or calls[0].args.get("expressions")
     ):
         return None
+    if not _is_only_largest(select.expressions[0]):
+        return None
     name = calls[0].this.name.lower()
     if calls[0].this.table.lower() not in ("", (table.alias or table.name).lower()):
         return None
@@ -130,6 +136,12 @@ def _watermark(
         if column.name.lower() == name and _is_comparable(column, inputs[handle]):
             return Watermark(handle, column.name, node, calls[0])
     return None
+
+
+def _is_only_largest(item: exp.Expr) -> bool:
+    """Whether nothing but constants stands beside the largest value: another aggregate is over more than its row."""
+    known = (*CONSTANT_PARTS, exp.Max, exp.Column, exp.Alias)
+    return all(isinstance(node, known) for node in item.walk()) and len(list(item.find_all(exp.Column))) == 1
 
 
 def _is_comparable(column: ColumnSchema, input_: Input) -> bool:
@@ -143,7 +155,9 @@ def _scan(input_: Input, column: str) -> ScanPlan:
     """Reads a row with the largest value, as the column's own type: an aggregate's may be another."""
     name = exp.column(exp.to_identifier(column, quoted=True))
     largest = exp.Select().select(exp.Max(this=name.copy())).from_(input_.relation.ast())
-    return ScanPlan(input_, (column,), "", predicates=(exp.EQ(this=name, expression=largest.subquery()),), limit=1)
+    told = Decision(f"max({column})", True, True, Reason.WATERMARK)
+    predicate = exp.EQ(this=name, expression=largest.subquery())
+    return ScanPlan(input_, (column,), "", predicates=(predicate,), limit=1, decisions=(told,))
 
 
 def _literal(table: pa.Table | None) -> exp.Expr | None:

@@ -33,7 +33,8 @@ def keys_predicate(engine: BaseEngine, key: KeyFilter, dialect: str) -> exp.Expr
     if len(values) > MOST_KEYS:
         return None
     if not values:
-        return exp.EQ(this=exp.Literal.number(1), expression=exp.Literal.number(0))
+        is_null = exp.Is(this=exp.column(exp.to_identifier(key.column, quoted=True)), expression=exp.Null())
+        return exp.and_(is_null, exp.Not(this=is_null.copy()))  # no row at all, in words that every source knows
     constants = [_constant(value, key.family) for value in values]
     if any(constant is None for constant in constants):
         return None

@@ -35,11 +35,12 @@ class Case:
     Args:
         name: Name on the command line.
         title: One line on what is done.
-        contenders: The first one is dvt's, against which the others are set; the order is that of the runs.
+        contenders: The first one is dvt's, against which the others are set, in the order of the runs; perhaps none.
         missing: Contenders that could not be had, each with the reason.
         differences: Pairs of contenders whose difference in seconds is printed.
         remarks: What a reader of the table has to know.
         warm_ups: Runs of each contender that are not counted.
+        table: Lines of a table that is ready, for a case that times nothing.
     """
 
     name: str
@@ -49,3 +50,4 @@ class Case:
     differences: tuple[tuple[str, str], ...] = ()
     remarks: tuple[str, ...] = field(default=())
     warm_ups: int = 0
+    table: tuple[str, ...] = ()

@@ -14,9 +14,13 @@ _MB = 1_000_000
 
 def case_table(found: CaseRuns) -> str:
     """A case's section: title, table, differences, what is missing, what has to be known."""
-    reference = found.case.contenders[0].name
-    rows = [_row(found, contender.name, reference) for contender in found.case.contenders]
-    lines = [f"### {found.case.name}: {found.case.title}", "", *_markdown([_HEAD, *rows]), ""]
+    lines = [f"### {found.case.name}: {found.case.title}", ""]
+    if found.case.contenders:
+        reference = found.case.contenders[0].name
+        rows = [_row(found, contender.name, reference) for contender in found.case.contenders]
+        lines += [*markdown([_HEAD, *rows]), ""]
+    if found.case.table:
+        lines += [*found.case.table, ""]
     for slower, faster in found.case.differences:
         lines.append(f"- {slower} minus {faster}: {_difference(found, slower, faster)}")
     wrong = found.wrong()
@@ -68,7 +72,8 @@ def _notes(found: CaseRuns) -> dict[str, str]:
     return {name: runs[-1].note for name, runs in found.runs.items() if runs and runs[-1].note}
 
 
-def _markdown(rows: list[tuple[str, ...]]) -> list[str]:
+def markdown(rows: list[tuple[str, ...]]) -> list[str]:
+    """Rows of cells as the lines of a Markdown table; the first row is its head."""
     widths = [max(len(row[number]) for row in rows) for number in range(len(rows[0]))]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows

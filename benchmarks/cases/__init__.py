@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from benchmarks.case import Case
-from benchmarks.cases import copying, extract, join, load, mariadb, overhead
+from benchmarks.cases import copying, extract, join, load, mariadb, moved, overhead
 from benchmarks.world import World
 
 CASES: dict[str, Callable[[World], Case]] = {
@@ -17,4 +17,5 @@ CASES: dict[str, Callable[[World], Case]] = {
     "join-q3": join.q3,
     "join-q5": join.q5,
     "mariadb": mariadb.extract,
+    "bytes": moved.moved,
 }

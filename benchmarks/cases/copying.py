@@ -15,7 +15,7 @@ _QUERY = {"sql": "select * from b.public.lineitem", "inputs": [["b", "lineitem"]
 
 
 def copying(world: World) -> Case:
-    """A federated `select *`, against a pipe of two psql, against DuckDB with both attached."""
+    """A `select *` by the direct lane and by the engine, against a pipe of two psql and DuckDB with both attached."""
     assert world.databases
     answer, fresh = world.lineitem_answer("copied"), world.fresh("copied")
 
@@ -25,7 +25,13 @@ def copying(world: World) -> Case:
 
     contenders = [
         Contender("dvt", world.dvt("query", **_QUERY), prepare=fresh, answer=answer),
-        Contender("dvt, parallel: 2", world.dvt("query", parallel=2, **_QUERY), prepare=fresh, answer=answer),
+        Contender("dvt, direct: false", world.dvt("query", direct=False, **_QUERY), prepare=fresh, answer=answer),
+        Contender(
+            "dvt, direct: false, parallel: 2",
+            world.dvt("query", direct=False, parallel=2, **_QUERY),
+            prepare=fresh,
+            answer=answer,
+        ),
         _pipe(world, "COPY | COPY, text", "(format text)", empty),
         _pipe(world, "COPY | COPY, binary", "(format binary)", empty),
     ]

@@ -39,6 +39,21 @@ def query(sql: str, inputs: list[list[str]], database: str, table: str):
     return {}, ""
 
 
+def moved(sql: str, files: dict[str, str], mysql: str):
+    """A query over a PostgreSQL and a MariaDB database and files; where they are stands in the environment."""
+    import duckdb_extension_mysql_scanner
+
+    connection = _attached()
+    found = next(iter(duckdb_extension_mysql_scanner.__path__))
+    connection.execute(f"load '{found}/extensions/v{duckdb.__version__}/mysql_scanner.duckdb_extension'")
+    connection.execute("attach '' as pg (type postgres, read_only)")
+    connection.execute(f"attach 'database={mysql}' as my (type mysql, read_only)")
+    connection.execute("attach ':memory:' as dk")
+    for table, path in files.items():
+        connection.execute(f"create view dk.main.{table} as from read_parquet('{path}')")
+    return {"rows": len(connection.execute(sql).fetchall())}, ""
+
+
 def _attached(*databases: str) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(config={"autoinstall_known_extensions": "false"})
     found = next(iter(duckdb_extension_postgres_scanner.__path__))
@@ -49,4 +64,12 @@ def _attached(*databases: str) -> duckdb.DuckDBPyConnection:
 
 
 if __name__ == "__main__":
-    main({"extract_parquet": extract_parquet, "extract_arrow": extract_arrow, "load": load, "query": query})
+    main(
+        {
+            "extract_parquet": extract_parquet,
+            "extract_arrow": extract_arrow,
+            "load": load,
+            "query": query,
+            "moved": moved,
+        }
+    )

@@ -52,8 +52,8 @@ def load(parquet: str, database: str, table: str):
     return {}, ""
 
 
-def query(sql: str, inputs: list[list[str]], database: str, table: str, parallel: int = 1):
-    """A federated query over (database, table) pairs, which lands in a table: what `dvt run` does for one model."""
+def query(sql: str, inputs: list[list[str]], database: str, table: str, parallel: int = 1, direct: bool = True):
+    """A query over (database, table) pairs, which lands in a table: what `dvt run` does for one model."""
     connections = {name: _postgres(name, parallel=parallel) for name in dict(inputs)}
     bound = [
         Input(Handle(name, "public", table), connections[name], Relation(table, "public")) for name, table in inputs
@@ -64,10 +64,11 @@ def query(sql: str, inputs: list[list[str]], database: str, table: str, parallel
         session = RunSession(
             Path(folder), memory_bytes=memory_bytes() // 2, threads=threads, parallel_queries=1, run_id="0be2c41a"
         )
-        with session, session.query(sql, bound) as run, loader_class("postgres")(target) as loader:
-            loader.load(run.stream, _landing(target, table))
+        with session, session.query(sql, bound, direct=direct) as run, loader_class("postgres")(target) as loader:
+            method = loader.load(run.stream, _landing(target, table)).method
             read = sum(scan.bytes for scan in run.scans)
-    return {}, f"{read / 1e6:.0f} MB of Arrow read from the sources"
+            lane = run.lane.value
+    return {}, f"{read / 1e6:.0f} MB read from the sources, lane {lane}, method {method}"
 
 
 def mysql_arrow(output: dict, table: str):

@@ -10,7 +10,7 @@ import click
 )
 @click.pass_context
 def command(context: click.Context) -> int:
-    """Show each selected node's lane, the SQL for each source and the landing, without touching data."""
+    """Show each selected node's lane, the SQL for each source and the landing; with --analyze read them, too."""
     from dvt.dbt_bridge.contract import check_dbt
 
     check_dbt()  # before anything of dbt's is imported

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
 from dvt.connections.secrets import register
 from dvt.connections.spec import ConnectionSpec
@@ -47,6 +48,22 @@ def _place(settings: Mapping[str, Any]) -> tuple[Any, ...]:
     return (str((Path(settings["__root__"]) / path).resolve()) if is_file(path) else path,)
 
 
+# The compute engine's own kind, but a text column may have a collation, which the catalogue does not tell.
+_COMPARING = ComparingFacts(
+    {
+        "integer": (Comparing.all(Trust.EXACT),),
+        "decimal": (Comparing.all(Trust.EXACT),),
+        "double": (Comparing.all(Trust.EXACT, "double"),),
+        "text": (Comparing("varchar", equal=Trust.SUPERSET),),
+        "date": (Comparing.all(Trust.EXACT, "date"),),
+        "timestamp": (Comparing.all(Trust.EXACT, "timestamp"),),
+        "instant": (Comparing.all(Trust.EXACT, "timestamp with time zone"),),
+        "boolean": (Comparing(native="boolean", equal=Trust.EXACT, unequal=Trust.EXACT),),
+        "uuid": (Comparing(native="uuid", equal=Trust.EXACT, unequal=Trust.EXACT),),
+    },
+    any_null_test=Trust.EXACT,
+)
+
 SPEC = ConnectionSpec(
     type="duckdb",
     dialect="duckdb",
@@ -59,6 +76,7 @@ SPEC = ConnectionSpec(
     place=_place,
     # DuckDB has no limit; this keeps private names readable.
     max_identifier_bytes=255,
+    comparing=_COMPARING,
 )
 
 

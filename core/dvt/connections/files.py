@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
 from dvt.connections.spec import ConnectionSpec, Option
 from dvt.errors import (
@@ -35,6 +36,25 @@ CSV_OPTIONS = (
     Option("null_text", "str", "", "CSV: the unquoted text that is NULL"),
 )
 
+# Of Parquet files. Values are compared as they are carried, by Arrow: texts by their bytes, as the engine does. No
+# floating-point numbers: NaN is the largest of them for the engine, and compares with nothing for Arrow.
+_EXACT = Comparing(equal=Trust.EXACT, unequal=Trust.EXACT, order=Trust.EXACT)
+_PARQUET = ComparingFacts(
+    {
+        **dict.fromkeys(("integer", "decimal", "date", "timestamp", "instant"), (_EXACT,)),
+        "text": (Comparing(equal=Trust.EXACT, unequal=Trust.EXACT, prefix=Trust.EXACT),),
+        "boolean": (Comparing(equal=Trust.EXACT, unequal=Trust.EXACT),),
+    },
+    any_null_test=Trust.EXACT,
+    takes_order=False,
+)
+
+
+def _comparing(connection: Connection, relation: Relation, options: Mapping[str, Any]) -> ComparingFacts:
+    """Text files are read as they are: a value that is not of its declared type is to be found, not left out."""
+    return _PARQUET if locate(connection, relation, options)[0] == "parquet" else ComparingFacts()
+
+
 SPEC = ConnectionSpec(
     type="files",
     dialect="duckdb",
@@ -45,6 +65,7 @@ SPEC = ConnectionSpec(
     place=_place,
     runs_sql=False,
     has_snapshot=False,
+    comparing_of=_comparing,
     max_identifier_bytes=200,  # a file name has 255 bytes on the usual file systems; prefix and suffix need some
 )
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from dvt import errors
+from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
 from dvt.connections.spec import ConnectionSpec, Option
 
@@ -23,6 +24,24 @@ def _place(settings: Mapping[str, Any]) -> tuple[Any, ...]:
     host = str(settings.get("server") or settings.get("host") or "").strip("[]").rstrip(".").lower()
     return ("localhost" if host in _LOOPBACK else host, int(settings.get("port") or 3306))
 
+
+# Equal characters are equal under every collation, and so are many others. A zero date is NULL to whoever reads it so,
+# and not to the server.
+_MOMENTS = Comparing(
+    equal=Trust.SUPERSET, unequal=Trust.SUPERSET, order=Trust.SUPERSET, is_null=Trust.UNKNOWN, columns=Trust.SUPERSET
+)
+_COMPARING = ComparingFacts(
+    {
+        "integer": (Comparing.all(Trust.EXACT, r"(tiny|small|medium|big)?int(eger)?(\(\d+\))?( unsigned)?"),),
+        "decimal": (Comparing.all(Trust.EXACT, r"decimal(\(.*\))?( unsigned)?"),),
+        "double": (Comparing.all(Trust.EXACT, "double"),),
+        "text": (Comparing(r"(var)?char\(\d+\)|(tiny|medium|long)?text", equal=Trust.SUPERSET, prefix=Trust.SUPERSET),),
+        "date": (dataclasses.replace(_MOMENTS, native="date"),),
+        "timestamp": (dataclasses.replace(_MOMENTS, native=r"datetime(\(\d\))?"),),
+        "instant": (dataclasses.replace(_MOMENTS, native=r"timestamp(\(\d\))?"),),
+    },
+    any_null_test=Trust.EXACT,
+)
 
 SPEC = ConnectionSpec(
     type="mysql",
@@ -66,6 +85,7 @@ SPEC = ConnectionSpec(
     place=_place,
     transactional_ddl=False,
     max_identifier_bytes=64,
+    comparing=_COMPARING,
 )
 MARIADB_SPEC = dataclasses.replace(SPEC, type="mariadb")
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
 from dvt.connections.postgres_errors import translate
 from dvt.connections.spec import ConnectionSpec, Option
@@ -41,6 +42,32 @@ def _place(settings: Mapping[str, Any]) -> tuple[Any, ...]:
     port = int(settings.get("port") or _DEFAULT_PORT)
     return ("localhost" if host in _LOOPBACK else host, port, settings.get("dbname") or settings.get("database"))
 
+
+# NaN equals itself and is the largest number in both engines. A text is equal by its characters under every collation,
+# though under some others are equal too.
+_COMPARING = ComparingFacts(
+    {
+        "integer": (Comparing.all(Trust.EXACT, "smallint|integer|bigint"),),
+        "decimal": (Comparing.all(Trust.EXACT, r"numeric(\(.*\))?"),),
+        "double": (Comparing.all(Trust.EXACT, "double precision"),),
+        "text": (
+            Comparing(
+                r"text|character varying(\(\d+\))?",
+                equal=Trust.SUPERSET,
+                unequal=Trust.EXACT,
+                prefix=Trust.EXACT,
+                collation="C",
+            ),
+            Comparing(r"character\(\d+\)", equal=Trust.SUPERSET),
+        ),
+        "date": (Comparing.all(Trust.EXACT, "date"),),
+        "timestamp": (Comparing.all(Trust.EXACT, r"timestamp(\(\d\))? without time zone"),),
+        "instant": (Comparing.all(Trust.EXACT, r"timestamp(\(\d\))? with time zone"),),
+        "boolean": (Comparing(native="boolean", equal=Trust.EXACT, unequal=Trust.EXACT),),
+        "uuid": (Comparing(native="uuid", equal=Trust.EXACT, unequal=Trust.EXACT),),
+    },
+    any_null_test=Trust.EXACT,
+)
 
 SPEC = ConnectionSpec(
     type="postgres",
@@ -89,6 +116,7 @@ SPEC = ConnectionSpec(
     ),
     drivers=("psycopg",),
     extra="postgres",
+    comparing=_COMPARING,
 )
 
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from dvt.connections.comparing import ComparingFacts
 from dvt.errors import ConfigurationError, nearest
+
+if TYPE_CHECKING:
+    from dvt.connections.connection import Connection
+    from dvt.identifiers import Relation
 
 Kind = Literal["int", "float", "str", "bool"]
 _KINDS: dict[Kind, str] = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false"}
@@ -84,6 +89,9 @@ class ConnectionSpec:
         atomic_swap: Whether a table can be replaced without a moment in which it is missing.
         transactional_ddl: Whether a transaction that fails also takes back a table's replacement.
         max_identifier_bytes: Longest identifier.
+        comparing: How the engine compares values, for the planner; a source of which nothing is known filters nothing.
+        comparing_of: The same for one relation, by its connection, name and file options, where relations of one
+            connection differ; it takes the place of `comparing`.
     """
 
     type: str
@@ -100,6 +108,8 @@ class ConnectionSpec:
     atomic_swap: bool = True
     transactional_ddl: bool = True
     max_identifier_bytes: int = 63
+    comparing: ComparingFacts = field(default=ComparingFacts())
+    comparing_of: Callable[[Connection, Relation, Mapping[str, Any]], ComparingFacts] | None = None
     common_options: tuple[Option, ...] = field(default=COMMON_OPTIONS)
 
     @property

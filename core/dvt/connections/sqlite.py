@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
 from dvt.connections.spec import ConnectionSpec
 from dvt.errors import (
@@ -29,6 +30,25 @@ def _place(settings: Mapping[str, Any]) -> tuple[Any, ...]:
     return (str((Path(settings["__root__"]) / str(settings["path"])).resolve()),)
 
 
+# A column of a declared type holds whatever was put into it; what is not of the type stops a read. Dates are texts in
+# any of several forms. SQLite reads the literals of extreme floats inexactly.
+_COMPARING = ComparingFacts(
+    {
+        "integer": (Comparing.all(Trust.EXACT, ".*int.*"),),
+        "text": (
+            Comparing(
+                r"text|(var|n|nvar)?char(acter)?( varying)?(\(\d+\))?|clob",
+                equal=Trust.SUPERSET,
+                unequal=Trust.EXACT,
+                prefix=Trust.SUPERSET,
+                collation="BINARY",
+            ),
+        ),
+    },
+    any_null_test=Trust.EXACT,
+    reads_declared=True,
+)
+
 SPEC = ConnectionSpec(
     type="sqlite",
     dialect="sqlite",
@@ -38,6 +58,7 @@ SPEC = ConnectionSpec(
     place=_place,
     # SQLite has no limit; this keeps private names readable.
     max_identifier_bytes=255,
+    comparing=_COMPARING,
 )
 
 

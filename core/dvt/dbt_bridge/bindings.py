@@ -9,10 +9,11 @@ from dbt.node_types import NodeType
 
 from dvt.dbt_bridge.profiles import Connections
 from dvt.errors import ConfigurationError, DvtError, nearest
+from dvt.federation.plan.pushdown import Pushdown
 from dvt.federation.registry import known_types
 
 # Options of a node, flat scalars in `meta`; `target` is another word for `connection` on what lands.
-NODE_OPTIONS = ("dvt_path", "dvt_format")
+NODE_OPTIONS = ("dvt_path", "dvt_format", "dvt_pushdown", "dvt_direct")
 _LANDING = (NodeType.Model, NodeType.Seed, NodeType.Snapshot)
 
 
@@ -80,6 +81,33 @@ def _check_options(node: Any) -> None:
                 node=f"{node.name} ({node.original_file_path})",
                 remedy="Correct or remove it",
             )
+    given = meta_of(node).get("dvt_pushdown")
+    if given is not None and Pushdown.of(given) is None:
+        raise ConfigurationError(
+            f"option meta.dvt_pushdown is {given!r}",
+            code="DVT103",
+            node=f"{node.name} ({node.original_file_path})",
+            remedy="It takes one of: off, safe, full",
+        )
+    given = meta_of(node).get("dvt_direct")
+    if given is not None and not isinstance(given, bool):
+        raise ConfigurationError(
+            f"option meta.dvt_direct is {given!r}",
+            code="DVT103",
+            node=f"{node.name} ({node.original_file_path})",
+            remedy="It takes true or false",
+        )
+
+
+def pushdown_of(node: Any) -> Pushdown | None:
+    """How much of a query may move to sources, by what a model or a source says; None when it says nothing."""
+    return Pushdown.of(meta_of(node).get("dvt_pushdown"))
+
+
+def direct_of(node: Any) -> bool | None:
+    """Whether the engine may be left out for a model, by what the model says; None when it says nothing."""
+    given = meta_of(node).get("dvt_direct")
+    return given if isinstance(given, bool) else None
 
 
 def foreign(nodes: Iterable[Any], default: str) -> Iterator[tuple[str, Any]]:

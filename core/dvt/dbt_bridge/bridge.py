@@ -5,21 +5,25 @@ from __future__ import annotations
 import os
 import threading
 import uuid
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dbt.node_types import NodeType
+
 from dvt.dbt_bridge.adapters import DbtConnection, DbtConnections
+from dvt.dbt_bridge.bindings import direct_of, pushdown_of
 from dvt.dbt_bridge.handles import HandleBook
 from dvt.dbt_bridge.profiles import connections_of
 from dvt.dbt_bridge.routing import Router
 from dvt.errors import DvtError
+from dvt.federation.plan.pushdown import Pushdown
 from dvt.federation.registry import loader_class
 from dvt.federation.settings import ProjectSettings, load_settings
 
 if TYPE_CHECKING:
     from dvt.federation.loaders.base import BaseLoader
-    from dvt.federation.session import RunSession
+    from dvt.federation.session import QueryRun, RunSession
 
 # dbt's own test suites run with it, as an oracle for the federated path.
 FORCE_FEDERATED = "DVT_FORCE_FEDERATED"
@@ -74,6 +78,29 @@ class Bridge:
                     engine=settings.engine,
                 )
             return self._session
+
+    def pushdown(self, node: Any) -> Pushdown:
+        """How much of a node's query may move to its sources."""
+        return pushdown_of(node) or self.settings().pushdown
+
+    def direct(self, node: Any) -> bool | None:
+        """Whether the engine may be left out for a node; None for nodes that do not land."""
+        if node.resource_type not in (NodeType.Model, NodeType.Snapshot):
+            return None
+        found = direct_of(node)
+        # The oracle of dbt's own tests is the engine's path.
+        return (self.settings().direct if found is None else found) and not self.router.is_forced
+
+    def query(self, sql: str, node: Any, *, direct: bool | None = None) -> AbstractContextManager[QueryRun]:
+        """Run a node's query over everything that the handles name.
+
+        Args:
+            sql: The query.
+            node: Whose settings count.
+            direct: Whether the engine may be left out; only for what lands.
+        """
+        inputs, pushdown = self.handles.inputs(), self.pushdown(node)
+        return self.session.query(sql, inputs, node=node.name, pushdown=pushdown, direct=direct)
 
     def settings(self) -> ProjectSettings:
         """The project-wide settings of dvt.yml."""

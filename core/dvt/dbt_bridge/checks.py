@@ -44,7 +44,7 @@ class FederatedTest(Federated, TestRunner):
         verdicts = f"{calc} {config.warn_if} as should_warn, {calc} {config.error_if} as should_error"
         columns = f"{calc} as failures, {verdicts}"
         sql = "\n".join(["select", columns, "from (", failing, ") as dbt_internal_test"])
-        with self.bridge.session.query(sql, self.bridge.handles.inputs(), node=data_test.name) as run:
+        with self.bridge.query(sql, data_test) as run:
             row = next(iter(run.stream))
         return TestResultData(
             failures=int(row["failures"] or 0),
@@ -58,7 +58,7 @@ class FederatedTest(Federated, TestRunner):
         compiled = data_test.compiled_code
         try:
             with ExitStack() as stack:
-                with self.bridge.session.query(compiled, self.bridge.handles.inputs(), node=data_test.name) as run:
+                with self.bridge.query(compiled, data_test) as run:
                     private, _ = stack.enter_context(target.staged(run.stream))
                 relation = self.adapter.Relation.create_from(self.config, data_test)
                 name = relation.incorporate(path={"identifier": private.name})
@@ -78,7 +78,7 @@ class FederatedShow(Federated, ShowRunner):
         limit = self.config.args.limit
         sql = select_all(compiled_node.compiled_code, limit if limit >= 0 else None)
         with shown_by_dbt(compiled_node):
-            with self.bridge.session.query(sql, self.bridge.handles.inputs(), node=compiled_node.name) as run:
+            with self.bridge.query(sql, compiled_node) as run:
                 table = agate_table(run.stream)
         return RunResult(
             node=compiled_node,
@@ -128,6 +128,6 @@ class FilesFreshness(OnConnection, FreshnessRunner):
         where = ["where", source.freshness.filter] if source.freshness.filter else []
         field = source.loaded_at_field
         sql = " ".join(["select max((", field, ")::timestamptz) as newest from", name, *where])
-        with self.bridge.session.query(sql, self.bridge.handles.inputs(), node=source.name) as run:
+        with self.bridge.query(sql, source) as run:
             value = next(iter(run.stream))["newest"]
         return _LONG_AGO if value is None else value.astimezone(dt.timezone.utc)

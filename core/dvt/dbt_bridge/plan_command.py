@@ -1,10 +1,10 @@
-"""`dvt plan`: each model's lane, the SQL for each source and the landing, without touching data."""
+"""`dvt plan`: each model's lane, the SQL for each source and the landing; with --analyze what that read."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from dataclasses import asdict, dataclass, field, replace
+import time
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -16,47 +16,17 @@ from dbt_common.exceptions import DbtBaseException
 
 from dvt.connections.landing import file_to_come
 from dvt.dbt_bridge.bridge import Bridge
-from dvt.dbt_bridge.planning import plan_node
+from dvt.dbt_bridge.plan_document import ActualResult, ActualScan, PlannedCondition, PlannedNode, PlannedScan, document
+from dvt.dbt_bridge.plan_text import plan_text
+from dvt.dbt_bridge.planning import announce_shared, compiled_sql, plan_node
 from dvt.errors import ConnectionFailedError, DvtError, RelationNotFoundError
+from dvt.federation.extraction import ScanStats
+from dvt.federation.plan.coercions import coercions
+from dvt.federation.plan.model import Decision, QueryPlan, ScanPlan
+from dvt.federation.plan.reasons import Reason
+from dvt.federation.plan.router import Lane
 
 _PLANNED = (NodeType.Model, NodeType.Snapshot, NodeType.Seed, NodeType.Test)
-
-
-@dataclass(frozen=True)
-class PlannedScan:
-    """One read of a source, as it will be sent."""
-
-    relation: str
-    connection: str
-    type: str
-    sql: str
-    columns: list[str] | None
-    reason: str
-
-
-@dataclass(frozen=True)
-class PlannedNode:
-    """One node of the plan.
-
-    Args:
-        unique_id: dbt's id.
-        lane: "native", "federated", or "ephemeral" for what is inlined where it is used.
-        landing: Name of the connection.
-        relation: Where it lands.
-        inputs: Names of the connections that it reads.
-        scans: What is read from each source; empty for native nodes.
-        notes: What a user should know before the run.
-        error: Why the node cannot be planned.
-    """
-
-    unique_id: str
-    lane: str
-    landing: str
-    relation: str
-    inputs: list[str]
-    scans: list[PlannedScan] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    error: str = ""
 
 
 @click.command("plan")
@@ -73,15 +43,24 @@ class PlannedNode:
 @params.vars
 @params.full_refresh
 @params.empty
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document; docs/plan.schema.json describes it.")
+@click.option(
+    "--analyze",
+    is_flag=True,
+    help="Also read every selected federated or direct node's query to its end, and show rows, bytes and seconds. "
+    "Nothing lands: no table changes and no hook runs. Nodes of other lanes are not run.",
+)
 @requires.postflight
 @requires.preflight
 @requires.profile
 @requires.project
 @requires.runtime_config
 @requires.manifest
-def plan_command(ctx: click.Context, as_json: bool, **kwargs: Any) -> tuple[Any, bool]:
-    """Show each selected node's lane, the SQL for each source and the landing, without touching data."""
+def plan_command(ctx: click.Context, as_json: bool, analyze: bool, **kwargs: Any) -> tuple[Any, bool]:
+    """Show each selected node's lane, the SQL for each source and the landing.
+
+    Without --analyze, no data is touched.
+    """
     from dbt.task.compile import CompileTask  # the substituted class
 
     task = CompileTask(ctx.obj["flags"], ctx.obj["runtime_config"], ctx.obj["manifest"])
@@ -89,28 +68,26 @@ def plan_command(ctx: click.Context, as_json: bool, **kwargs: Any) -> tuple[Any,
     bridge = task.bridge
     try:
         nodes = {node.unique_id: node for node in task._flattened_nodes if node.resource_type in _PLANNED}
+        announce_shared(bridge, nodes)
         order = networkx.lexicographical_topological_sort(task.graph.graph)
-        planned = [_plan(bridge, nodes[uid]) for uid in order if uid in nodes]
+        planned = [_plan(bridge, nodes[uid], analyze) for uid in order if uid in nodes]
     finally:
         bridge.close()
-    if as_json:
-        click.echo(json.dumps({"nodes": [asdict(node) for node in planned]}, indent=2))
-    else:
-        click.echo(_text(planned) if planned else "nothing is selected")
+    click.echo(json.dumps(document(planned, analyze), indent=2) if as_json else plan_text(planned))
     return planned, not any(node.error for node in planned)
 
 
-def _plan(bridge: Bridge, node: Any) -> PlannedNode:
+def _plan(bridge: Bridge, node: Any, analyze: bool) -> PlannedNode:
     route = bridge.router.route(node)
     if getattr(node, "is_ephemeral_model", False):
         return PlannedNode(node.unique_id, "ephemeral", route.connection, "", list(route.inputs))
     relation = str(node.relation_name or node.name) if node.is_relational else "result only"
     plain = PlannedNode(node.unique_id, str(route.lane.value), route.connection, relation, list(route.inputs))
     if not route.is_federated:
-        return plain
+        return replace(plain, notes=["not run: --analyze reads federated and direct queries"]) if analyze else plain
     try:
-        scans = _scans(bridge, node)
-        return replace(plain, scans=scans, notes=_notes(bridge, node, route.connection))
+        full = replace(plain, notes=_notes(bridge, node, route.connection))
+        return _analyzed(bridge, node, full) if analyze else _shown(bridge, full, plan_node(bridge, node))
     except (RelationNotFoundError, ConnectionFailedError) as error:
         if missing := _built_by_the_run(bridge, node, error):
             return replace(plain, notes=[f"reads {missing}, which is not there yet: its scans are planned when it is"])
@@ -143,18 +120,62 @@ def _is_file_to_come(bridge: Bridge, name: str | None) -> bool:
     return name is not None and file_to_come(bridge.connections.get(name)) is not None
 
 
-def _scans(bridge: Bridge, node: Any) -> list[PlannedScan]:
-    return [
-        PlannedScan(
-            relation=str(scan.input.relation),
-            connection=scan.input.connection.name,
-            type=scan.input.connection.type,
-            sql=scan.sql,
-            columns=list(scan.columns) if scan.columns is not None else None,
-            reason=scan.reason,
-        )
-        for scan in plan_node(bridge, node).scans
-    ]
+def _shown(bridge: Bridge, planned: PlannedNode, plan: QueryPlan) -> PlannedNode:
+    """The node with its scans, and with the lane that the plan found."""
+    lane = planned.lane if plan.direct is None else Lane.DIRECT.value
+    scans = plan.scans if plan.direct is None else (plan.direct.scan,)
+    shown = [_scan(bridge, scan) for scan in bridge.session.estimated(scans)]
+    return replace(planned, lane=lane, scans=shown, notes=[*_lane_notes(plan), *planned.notes])
+
+
+def _lane_notes(plan: QueryPlan) -> list[str]:
+    """Why the engine is needed for a query over one connection."""
+    why = plan.federated_because
+    is_one = len({scan.input.connection.name for scan in plan.scans}) == 1
+    if why is None or not (is_one or why is Reason.DIRECT_WATERMARK):
+        return []
+    return [f"not direct  [{why.code}: {why.text}]"]
+
+
+def _analyzed(bridge: Bridge, node: Any, planned: PlannedNode) -> PlannedNode:
+    """Run the node's query to its end; the rows go nowhere."""
+    sql = compiled_sql(bridge, node, reads_data=True)
+    started = time.monotonic()
+    with bridge.query(sql, node, direct=bridge.direct(node)) as run:
+        for _ in run.stream.batches():
+            pass
+        rows, bytes_, seconds = run.stream.rows_read, run.stream.bytes_read, time.monotonic() - started
+        plan, stats = run.plan, list(run.scans)
+    shown = _shown(bridge, planned, plan)
+    order = plan.scans if plan.direct is None else (plan.direct.scan,)
+    did = {each.scan.input.handle: _actual(each) for each in stats}
+    scans = [replace(one, actual=did.get(scan.input.handle)) for one, scan in zip(shown.scans, order, strict=True)]
+    return replace(shown, scans=scans, actual=ActualResult(rows, bytes_, round(seconds, 3)))
+
+
+def _actual(stats: ScanStats) -> ActualScan:
+    return ActualScan(stats.rows, stats.bytes, round(stats.seconds, 3), stats.method, stats.shared)
+
+
+def _scan(bridge: Bridge, scan: ScanPlan) -> PlannedScan:
+    return PlannedScan(
+        relation=str(scan.input.relation),
+        connection=scan.input.connection.name,
+        type=scan.input.connection.type,
+        sql=scan.sql,
+        columns=list(scan.columns) if scan.columns is not None else None,
+        reason=scan.reason,
+        conditions=[_condition(decision) for decision in scan.decisions],
+        limit=scan.limit,
+        estimated_rows=scan.estimated_rows,
+        estimated_bytes=scan.estimated_bytes,
+        coercions=coercions(bridge.session.describe(scan.input), scan.columns),
+    )
+
+
+def _condition(decision: Decision) -> PlannedCondition:
+    code, reason = (decision.reason.code, decision.reason.text) if decision.reason is not None else ("", "")
+    return PlannedCondition(decision.condition, decision.is_pushed, decision.is_exact, code, reason)
 
 
 def _notes(bridge: Bridge, node: Any, landing: str) -> list[str]:
@@ -168,28 +189,3 @@ def _notes(bridge: Bridge, node: Any, landing: str) -> list[str]:
         if not bridge.connections.get(name).spec.has_snapshot:
             notes.append(f"{name} is not read from one snapshot")
     return notes
-
-
-def _text(planned: list[PlannedNode]) -> str:
-    """All nodes in the order of the run; native tests, of which there is little to say, in one line at the end."""
-    tests = Counter(node.landing for node in planned if node.lane == "native" and node.unique_id.startswith("test."))
-    parts = [_paragraph(n) for n in planned if n.lane != "native" or not n.unique_id.startswith("test.")]
-    if tests:
-        parts.append("native tests: " + ", ".join(f"{count} on {name}" for name, count in sorted(tests.items())))
-    return "\n\n".join(parts)
-
-
-def _paragraph(node: PlannedNode) -> str:
-    lines = [node.unique_id, f"  lane     {node.lane}"]
-    if node.relation:
-        lines.append(f"  landing  {node.landing}: {node.relation}")
-    if node.inputs:
-        lines.append(f"  reads    {', '.join(node.inputs)}")
-    for scan in node.scans:
-        lines.append(f"  scan     {scan.connection} ({scan.type}): {scan.sql}")
-        if scan.reason:
-            lines.append(f"           all columns: {scan.reason}")
-    lines += [f"  note     {note}" for note in node.notes]
-    if node.error:
-        lines.append(f"  ERROR    {node.error}")
-    return "\n".join(lines)

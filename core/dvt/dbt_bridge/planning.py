@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from dbt.node_types import NodeType
@@ -26,6 +26,21 @@ def plan_node(bridge: Bridge, node: Any) -> QueryPlan:
     Raises:
         PlanError: The node's SQL cannot be planned, or a macro in it reads data while it is compiled.
     """
+    sql, inputs = compiled_sql(bridge, node), bridge.handles.inputs()
+    return bridge.session.plan(sql, inputs, bridge.pushdown(node), direct=bridge.direct(node))
+
+
+def compiled_sql(bridge: Bridge, node: Any, *, reads_data: bool = False) -> str:
+    """A federated node's query in the engine's SQL; the node itself is not changed.
+
+    Args:
+        bridge: The invocation's bridge.
+        node: The node.
+        reads_data: Whether a macro may read data while it is compiled.
+
+    Raises:
+        PlanError: A macro reads data, and may not.
+    """
     from dvt.dbt_bridge.compilation import FederatedCompiler
 
     private = copy.copy(node)
@@ -33,9 +48,10 @@ def plan_node(bridge: Bridge, node: Any) -> QueryPlan:
     private.extra_ctes, private.extra_ctes_injected = [], False
     target = bridge.dbt_connections.get(bridge.router.route(node).connection)
     compiler = FederatedCompiler(bridge, target)
-    with _reading_no_data(bridge), target.adapter.connection_named(f"plan_{node.unique_id}"):
+    guard = nullcontext() if reads_data else _reading_no_data(bridge)
+    with guard, target.adapter.connection_named(f"plan_{node.unique_id}"):
         compiled = compiler.compile_node(private, target.manifest(bridge.manifest), {}, False)
-    return bridge.session.plan(compiled.compiled_code, bridge.handles.inputs())
+    return str(compiled.compiled_code)
 
 
 def announce_shared(bridge: Bridge, selected: Iterable[str]) -> None:

@@ -49,6 +49,11 @@ class Router:
         self._force = force_federated
         self._cache: dict[str, Route] = {}
 
+    @property
+    def is_forced(self) -> bool:
+        """Whether nodes are federated that need not be."""
+        return self._force
+
     def connection_name(self, node: Any) -> str:
         """The connection on which a node's relation lives."""
         return bound_connection(node, self._connections.default_name)

@@ -35,7 +35,7 @@ class Federated(OnConnection):
 
 
 class FederatedLanding(Federated, Lands):
-    """Computes a node in the engine, stages the result on its landing, and lands it there."""
+    """Computes a node in the engine, or takes its rows from the source directly, stages them and lands them."""
 
     def describe_node(self) -> str:
         """What the run's lines call the node."""
@@ -55,16 +55,14 @@ class FederatedLanding(Federated, Lands):
         target = Target(self.bridge, self.connection, model)
         try:
             with ExitStack() as stack:
-                with self.bridge.session.query(
-                    model.compiled_code, self.bridge.handles.inputs(), node=model.name
-                ) as run:
+                with self.bridge.query(model.compiled_code, model, direct=self.bridge.direct(model)) as run:
                     self._check_contract(model, run.stream.schema.names)
                     private, loaded = stack.enter_context(target.staged(run.stream))
-                    scans = run.scans
+                    scans, lane = run.scans, run.lane
                 result = self.materialize(model, manifest, target, private)
         finally:
             target.close()
-        return _annotated(result, model, loaded, scans)
+        return _annotated(result, model, loaded, lane.value, scans)
 
     def _check_contract(self, model: Any, names: list[str]) -> None:
         contract = getattr(model.config, "contract", None)
@@ -142,7 +140,7 @@ def _refuse(model: Any) -> None:
         )
 
 
-def _annotated(result: Any, model: Any, loaded: LoadResult, scans: Any) -> Any:
+def _annotated(result: Any, model: Any, loaded: LoadResult, lane: str, scans: Any) -> Any:
     """Put dvt's figures into `run_results.json`, beside the adapter's own."""
     if result.status != RunStatus.Success:
         return result
@@ -150,7 +148,7 @@ def _annotated(result: Any, model: Any, loaded: LoadResult, scans: Any) -> Any:
     if model.config.materialized != "incremental" or str(result.message).split()[0] == "OK":
         result.message = f"{loaded.rows} rows"
     dvt = {
-        "lane": "federated",
+        "lane": lane,
         "rows": loaded.rows,
         "load_method": loaded.method,
         "inputs": [_figures(scan) for scan in scans],

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import pyarrow as pa
 
 from dvt.connections.connection import Connection
 from dvt.federation.cancel import CancelScope
-from dvt.federation.engines.base import BaseEngine
+from dvt.federation.engines.base import BaseEngine, Handle
 from dvt.federation.extractors.base import BaseExtractor
+from dvt.federation.keys import keys_predicate
+from dvt.federation.plan.key_filters import levels
 from dvt.federation.plan.model import ScanPlan
 from dvt.federation.staging.address import ScanUnit
 from dvt.federation.staging.parquet import StagedScan, scan_errors, stage_unit
 from dvt.federation.staging.shared import SharedScans
-from dvt.federation.stream import RowStream
+from dvt.federation.stream import ColumnSchema, RowStream
 
 ExtractorFactory = Callable[[Connection], BaseExtractor]
 
 _MOST_CONNECTIONS_AT_A_TIME = 8
+_WAKE_UP_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -69,16 +75,29 @@ class Extraction:
         self._shared = shared
         self._scope = scope
         self._can_share = can_share
+        self._known: Mapping[Handle, pa.Table] = {}
+        self._levels: Mapping[Handle, int] = {}
+        self._arrived: Mapping[Handle, threading.Event] = {}
 
     @contextmanager
-    def extracted(self, units: list[ScanUnit]) -> Iterator[list[ScanStats]]:
+    def extracted(
+        self, units: list[ScanUnit], known: Mapping[Handle, pa.Table] | None = None
+    ) -> Iterator[list[ScanStats]]:
         """Read all units into the engine; staged files stay in place while the body runs.
+
+        Args:
+            units: What to read.
+            known: Rows that were read already, by handle.
 
         The first failure ends the other scans and is raised.
         """
+        self._known = known or {}
         by_connection: dict[str, list[ScanUnit]] = {}
         for unit in units:
             by_connection.setdefault(unit.connection.name, []).append(unit)
+        waits = {scan.input.handle: [key.provider for key in scan.key_filters] for u in units for scan in u.scans}
+        self._levels = levels(waits)
+        self._arrived = {handle: threading.Event() for handle in waits}
         groups = list(by_connection.values())
         with ExitStack() as files:
             if len(groups) <= 1:
@@ -88,7 +107,10 @@ class Extraction:
             yield [stats for group in found for stats in group]
 
     def _side_by_side(self, groups: list[list[ScanUnit]], files: ExitStack) -> list[list[ScanStats]]:
-        with ThreadPoolExecutor(min(len(groups), _MOST_CONNECTIONS_AT_A_TIME), "dvt-extract") as pool:
+        # Scans that wait for others must not keep these from their turn.
+        waits = any(self._levels.values())
+        threads = len(groups) if waits else min(len(groups), _MOST_CONNECTIONS_AT_A_TIME)
+        with ThreadPoolExecutor(threads, "dvt-extract") as pool:
             running = [pool.submit(self._read, group, files) for group in groups]
             try:
                 for future in as_completed(running):
@@ -103,10 +125,29 @@ class Extraction:
     def _read(self, units: list[ScanUnit], files: ExitStack) -> list[ScanStats]:
         """Read the units of one connection, one after the other, on one session."""
         with _Session(units[0].connection, self._factory, self._scope) as session:
+            # Who waits for others comes after those who wait for less: so no two wait for each other.
+            if any(self._levels[scan.input.handle] for unit in units for scan in unit.scans):
+                return self._in_turn(units, session)
             return [stats for unit in units for stats in self._read_unit(unit, session, files)]
+
+    def _in_turn(self, units: list[ScanUnit], session: _Session) -> list[ScanStats]:
+        scans = sorted((scan for unit in units for scan in unit.scans), key=lambda s: self._levels[s.input.handle])
+        return [self._stream(self._with_keys(scan), session) for scan in scans]
+
+    def _with_keys(self, scan: ScanPlan) -> ScanPlan:
+        """The scan with the keys of the relations that it waited for, where these are few."""
+        for key in scan.key_filters:
+            while not self._arrived[key.provider].wait(_WAKE_UP_S):
+                self._scope.check()
+            predicate = keys_predicate(self._engine, key, scan.input.connection.dialect)
+            if predicate is not None:
+                scan = replace(scan, predicates=(*scan.predicates, predicate))
+        return scan
 
     def _read_unit(self, unit: ScanUnit, session: _Session, files: ExitStack) -> list[ScanStats]:
         started = time.monotonic()
+        if any(scan.input.handle in self._known for scan in unit.scans):
+            return [self._stream(scan, session) for scan in unit.scans]
 
         def stage(folder: Path) -> tuple[StagedScan, ...]:
             return stage_unit(unit, folder, session.scan)
@@ -117,6 +158,7 @@ class Extraction:
         files.callback(self._shared.give_back, shared)
         for scan, staged in zip(unit.scans, shared.scans, strict=True):
             self._engine.register_parquet(scan.input.handle, [shared.folder / staged.file])
+            self._arrived[scan.input.handle].set()
         seconds = time.monotonic() - started
         return [
             ScanStats(scan, staged.rows, staged.bytes, staged.method, seconds, True)
@@ -125,8 +167,15 @@ class Extraction:
 
     def _stream(self, scan: ScanPlan, session: _Session) -> ScanStats:
         started = time.monotonic()
+        if scan.input.handle in self._known:
+            table = self._known[scan.input.handle]
+            columns = [ColumnSchema(field.name, field.type, field.nullable) for field in table.schema]
+            rows = self._engine.register(scan.input.handle, RowStream(columns, iter(table.to_batches())))
+            self._arrived[scan.input.handle].set()
+            return ScanStats(scan, rows, table.nbytes, "known", time.monotonic() - started, False)
         with scan_errors(scan), session.scan(scan) as stream:
             rows = self._engine.register(scan.input.handle, stream)
+            self._arrived[scan.input.handle].set()
             return ScanStats(scan, rows, stream.bytes_read, stream.method, time.monotonic() - started, False)
 
 

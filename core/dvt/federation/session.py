@@ -4,23 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+import pyarrow as pa
 
 from dvt.connections.connection import Connection
 from dvt.errors import DvtError, InterruptedRunError, PlanError
 from dvt.federation.cancel import CancelScope
 from dvt.federation.descriptions import Descriptions
+from dvt.federation.direct import direct_rows
 from dvt.federation.engines.base import BaseEngine, EngineLimits
 from dvt.federation.extraction import Extraction, ExtractorFactory, ScanStats
+from dvt.federation.extractors.base import TableStatistics
+from dvt.federation.plan.direct import direct_scan
+from dvt.federation.plan.estimates import estimated
 from dvt.federation.plan.hints import add_hint
-from dvt.federation.plan.model import Input, QueryPlan
+from dvt.federation.plan.model import DirectScan, Input, QueryPlan, ScanPlan
 from dvt.federation.plan.planner import plan_query
+from dvt.federation.plan.pushdown import Pushdown
+from dvt.federation.plan.reasons import Reason
+from dvt.federation.plan.router import Lane
 from dvt.federation.registry import engine_class, extractor_class
+from dvt.federation.sizes import Sizes
 from dvt.federation.staging.address import ScanUnit, scan_units
-from dvt.federation.staging.parquet import can_stage
+from dvt.federation.staging.parquet import can_stage, scan_errors
 from dvt.federation.staging.shared import SharedScans
 from dvt.federation.staging.work_folder import WorkFolder
 from dvt.federation.stream import ColumnSchema, RowStream
@@ -32,17 +43,22 @@ _LEAST_BYTES_PER_THREAD = 128 << 20
 
 @dataclass(frozen=True)
 class QueryRun:
-    """A query whose inputs are at the engine.
+    """A query whose inputs are at the engine, or whose answer comes from its only input directly.
 
     Args:
         stream: The result; valid while the query's context is open.
         plan: What was read, and by what SQL.
-        scans: What each scan did.
+        scans: What each scan did; of a direct one that is known when the stream was read.
     """
 
     stream: RowStream
     plan: QueryPlan
     scans: list[ScanStats]
+
+    @property
+    def lane(self) -> Lane:
+        """How the query is run."""
+        return Lane.FEDERATED if self.plan.direct is None else Lane.DIRECT
 
 
 class RunSession:
@@ -76,6 +92,7 @@ class RunSession:
         self._folder = WorkFolder(work_folder, run_id)
         self._scope = CancelScope()
         self._descriptions = Descriptions(self._factory, self._scope)
+        self._sizes = Sizes(self._factory, self._scope)
         self._shared = SharedScans(self._folder.path)
 
     def describe(self, inp: Input) -> list[ColumnSchema]:
@@ -96,6 +113,10 @@ class RunSession:
         """
         return self._descriptions.of(connection, relation, declared or {}, file_options or {})
 
+    def statistics(self, inp: Input) -> TableStatistics:
+        """What an input's source knows of its size, without counting; asked once a run."""
+        return self._sizes.of(inp)
+
     def forget(self, connection: Connection, relation: Relation) -> None:
         """The relation was written: what is known and staged of it is out of date, under whatever connection."""
         place = connection.place
@@ -104,11 +125,76 @@ class RunSession:
             return unit.connection.place == place and any(scan.input.relation.is_same(relation) for scan in unit.scans)
 
         self._descriptions.forget(place, relation)
+        self._sizes.forget(place, relation)
         self._shared.forget(is_outdated)
 
-    def plan(self, sql: str, inputs: Sequence[Input]) -> QueryPlan:
+    def plan(
+        self, sql: str, inputs: Sequence[Input], pushdown: Pushdown = Pushdown.SAFE, *, direct: bool | None = None
+    ) -> QueryPlan:
         """What a query would read, and by what SQL. Sources are asked for columns, not for rows."""
-        return plan_query(sql, inputs, self.describe, extractor_factory=self._factory)
+        plan = plan_query(
+            sql,
+            inputs,
+            self.describe,
+            pushdown=pushdown,
+            extractor_factory=self._factory,
+            rows_of=self.estimated_rows,
+        )
+        return self._with_lane(plan, inputs, pushdown, direct)
+
+    def estimated_rows(self, inp: Input) -> int | None:
+        """How many rows an input has about; None when its source does not say."""
+        return self.statistics(inp).rows
+
+    def estimated(self, scans: Sequence[ScanPlan]) -> list[ScanPlan]:
+        """Scans with about their rows and bytes. Sources are asked for what they know without counting."""
+        return estimated(scans, self.describe, self.statistics)
+
+    def _with_lane(
+        self, plan: QueryPlan, inputs: Sequence[Input], pushdown: Pushdown, direct: bool | None
+    ) -> QueryPlan:
+        """The plan with its direct scan, or with the reason why it has none."""
+        if direct is None:
+            return plan
+        if not direct:
+            return replace(plan, federated_because=Reason.DIRECT_OFF)
+        found = direct_scan(plan, inputs, self.describe, pushdown)
+        if isinstance(found, DirectScan):
+            found = self._as_engine_gives(plan, found)
+        if isinstance(found, DirectScan) and any(self._shared.is_shared(unit) for unit in scan_units(plan)):
+            found = Reason.DIRECT_SHARED
+        if isinstance(found, Reason):
+            return replace(plan, federated_because=found)
+        return replace(plan, direct=found)
+
+    def _as_engine_gives(self, plan: QueryPlan, direct: DirectScan) -> DirectScan | Reason:
+        """The scan with the names and types that the engine gives to the query's columns.
+
+        The engine binds the query over empty relations: it is asked, not imitated.
+        """
+        described = {column.name: column for column in self.describe(direct.scan.input)}
+        try:
+            with self._engine() as engine:
+                for scan in plan.scans:
+                    columns = self.describe(scan.input)
+                    kept = [c for c in columns if scan.columns is None or c.name in scan.columns]
+                    engine.register(scan.input.handle, RowStream(kept, iter(())))
+                with engine.execute(plan.sql) as stream:
+                    columns = stream.columns
+        except PlanError:
+            return Reason.DIRECT_SHAPE  # the query's own run says what is wrong with it
+        names = tuple(column.name.lower() for column in columns)
+        types = [RowStream([described[name]], iter(())).schema.types[0] for name in direct.sources]
+        if names != direct.names or [column.type for column in columns] != types:
+            return Reason.DIRECT_TYPE
+        sql = self._factory(direct.scan.input.connection).source_sql(direct.scan.request())
+        return replace(direct, scan=replace(direct.scan, sql=sql), columns=tuple(columns))
+
+    def _evaluate(self, scope: CancelScope, scan: ScanPlan) -> pa.Table:
+        """Read a scan of one row."""
+        with scan_errors(scan), self._factory(scan.input.connection) as extractor, scope.running(extractor.cancel):
+            with extractor.scan(scan.request()) as stream:
+                return stream.to_reader().read_all()
 
     def announce(self, plan: QueryPlan) -> None:
         """A query with this plan will run: scans that several announced queries have in common are read once."""
@@ -122,7 +208,14 @@ class RunSession:
 
     @contextmanager
     def query(
-        self, sql: str, inputs: Sequence[Input], *, node: str | None = None, batch_rows: int = 50_000
+        self,
+        sql: str,
+        inputs: Sequence[Input],
+        *,
+        node: str | None = None,
+        batch_rows: int = 50_000,
+        pushdown: Pushdown = Pushdown.SAFE,
+        direct: bool | None = None,
     ) -> Iterator[QueryRun]:
         """Run a query over its inputs; the result streams while the context is open.
 
@@ -131,6 +224,8 @@ class RunSession:
             inputs: What it may read, under their handles.
             node: What messages call the query.
             batch_rows: Rows in one batch of the result.
+            pushdown: The most that the sources are asked to do.
+            direct: Whether the engine may be left out where the rows of one scan are the answer.
 
         Raises:
             PlanError: The query does not parse or bind.
@@ -138,12 +233,29 @@ class RunSession:
         """
         try:
             self._scope.check()
-            plan = self.plan(sql, inputs)
+            with self._scope.child() as asking:
+                plan = plan_query(
+                    sql,
+                    inputs,
+                    self.describe,
+                    pushdown=pushdown,
+                    extractor_factory=self._factory,
+                    evaluate=partial(self._evaluate, asking),
+                    rows_of=self.estimated_rows,
+                )
             units = scan_units(plan)
             try:
+                plan = self._with_lane(plan, inputs, pushdown, direct)
+                if plan.direct is not None:
+                    with (
+                        self._scope.child() as scope,
+                        direct_rows(plan.direct, self._factory, scope) as (rows, scans),
+                    ):
+                        yield QueryRun(rows, plan, scans)
+                    return
                 with self._scope.child() as scope, self._engine() as engine, scope.running(engine.interrupt):
                     extraction = Extraction(engine, self._factory, self._shared, scope, self._can_share)
-                    with extraction.extracted(units) as scans, engine.execute(sql, batch_rows) as stream:
+                    with extraction.extracted(units, plan.known) as scans, engine.execute(sql, batch_rows) as stream:
                         yield QueryRun(stream, plan, scans)
             except PlanError as error:
                 add_hint(error, plan, self.describe)

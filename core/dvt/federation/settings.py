@@ -11,9 +11,11 @@ from typing import Any
 
 from dvt.errors import ConfigurationError, nearest
 from dvt.federation.machine import memory_bytes
+from dvt.federation.plan.pushdown import Pushdown
 from dvt.safe_yaml import load_yaml
 
 ENGINES = ("duckdb",)
+KEYS = ("engine", "memory_limit", "threads", "staging_folder", "pushdown", "direct")
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 _SIZE = re.compile(r"^\s*(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>%|[KMGT]?I?B|)\s*$", re.IGNORECASE)
 _LEAST_MEMORY_BYTES = 64 << 20
@@ -28,12 +30,16 @@ class ProjectSettings:
         memory_bytes: Memory that all engines of a run may hold together.
         engine_threads: Threads of one engine.
         staging: Where staged and spilled data lie during a run; None for a folder below dbt's target path.
+        pushdown: How much of a query moves to its sources, where a model does not say otherwise.
+        direct: Whether the engine may be left out of a plain read of one relation, where a model does not say.
     """
 
     engine: str
     memory_bytes: int
     engine_threads: int
     staging: Path | None = None
+    pushdown: Pushdown = Pushdown.SAFE
+    direct: bool = True
 
     def staging_folder(self, target: Path) -> Path:
         """The folder for staged and spilled data, given dbt's target path."""
@@ -44,17 +50,16 @@ class ProjectSettings:
         """Checked settings, with defaults for what is not given.
 
         Args:
-            given: Keys `engine`, `memory_limit`, `threads`, `staging_folder`.
+            given: Keys `engine`, `memory_limit`, `threads`, `staging_folder`, `pushdown`, `direct`.
             project: Folder against which `staging_folder` is resolved.
             file: What messages call the file.
 
         Raises:
             ConfigurationError: A key is unknown or a value is not what it takes.
         """
-        known = ("engine", "memory_limit", "threads", "staging_folder")
         for key in given:
-            if key not in known:
-                raise _refusal(file, f"unknown key '{key}': {nearest(str(key), known)}", "Correct or remove it")
+            if key not in KEYS:
+                raise _refusal(file, f"unknown key '{key}': {nearest(str(key), KEYS)}", "Correct or remove it")
         engine = given.get("engine", "duckdb")
         if engine not in ENGINES:
             raise _refusal(file, f"engine is {engine!r}", f"It takes one of: {', '.join(ENGINES)}")
@@ -63,7 +68,13 @@ class ProjectSettings:
             raise _refusal(file, f"staging_folder is {folder!r}", "It takes a path")
         staging = project / Path(folder).expanduser() if folder else None
         memory = _memory_bytes(given.get("memory_limit", "50%"), file)
-        return cls(engine, memory, _threads(given.get("threads"), file), staging)
+        pushdown = Pushdown.of(given.get("pushdown", Pushdown.SAFE.value))
+        if pushdown is None:
+            raise _refusal(file, f"pushdown is {given['pushdown']!r}", "It takes one of: off, safe, full")
+        direct = given.get("direct", True)
+        if not isinstance(direct, bool):
+            raise _refusal(file, f"direct is {direct!r}", "It takes true or false")
+        return cls(engine, memory, _threads(given.get("threads"), file), staging, pushdown, direct)
 
 
 def load_settings(path: Path) -> ProjectSettings:

@@ -15,6 +15,8 @@ from dvt.types.normal import normal_type, normalised
 if TYPE_CHECKING:
     import pandas
 
+    from dvt.federation.raw import RawRows
+
 
 @dataclass(frozen=True)
 class ColumnSchema:
@@ -25,12 +27,14 @@ class ColumnSchema:
         type: Arrow type that carries the values.
         nullable: False only when the source promises it.
         native_type: The source's own name of the type, for messages and plans.
+        encoding: What the source's texts are limited to; empty when it is all of Unicode.
     """
 
     name: str
     type: pa.DataType
     nullable: bool = True
     native_type: str = ""
+    encoding: str = ""
 
 
 class RowStream:
@@ -49,6 +53,7 @@ class RowStream:
         close: Called once, when the stream is closed or exhausted.
         estimated_row_count: None when unknown.
         method: How the rows are fetched, for example "copy_streaming".
+        raw: An offer of the same rows undecoded; who takes it reads no batches.
     """
 
     def __init__(
@@ -59,12 +64,14 @@ class RowStream:
         close: Callable[[], None] | None = None,
         estimated_row_count: int | None = None,
         method: str = "cursor_streaming",
+        raw: RawRows | None = None,
     ) -> None:
         self.columns = [replace(c, type=normal_type(c.type) or c.type) for c in columns]
         self.schema = pa.schema([pa.field(c.name, c.type, c.nullable) for c in self.columns])
         self._announced = [c.type for c in columns]
         self.estimated_row_count = estimated_row_count
         self.method = method
+        self.raw = raw
         self.rows_read = 0
         self.bytes_read = 0
         self._batches = batches

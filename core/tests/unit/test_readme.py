@@ -6,8 +6,9 @@ import re
 from pathlib import Path
 
 from dvt.connections.spec import COMMON_OPTIONS, Option
+from dvt.federation.plan.pushdown import Pushdown
 from dvt.federation.registry import extractor_class, known_types
-from dvt.federation.settings import load_settings
+from dvt.federation.settings import KEYS, load_settings
 
 README = Path(__file__).parents[3] / "README.md"
 SETTINGS = {
@@ -15,6 +16,8 @@ SETTINGS = {
     "memory_limit": ("50%", "memory that all engines of a run hold together: `4GB`, or a percentage of the machine's"),
     "threads": ("all cores", "threads of one engine"),
     "staging_folder": ("target/dvt", "where staged and spilled data lie during a run; removed afterwards"),
+    "pushdown": ("safe", "how much of a query its sources do: `off`, `safe` or `full` (docs/pushdown.md)"),
+    "direct": ("true", "whether a plain read of one relation goes past the engine (docs/pushdown.md)"),
 }
 
 
@@ -60,10 +63,14 @@ def test_every_option_of_every_connection_stands_in_the_readme() -> None:
 def test_every_key_of_the_project_settings_stands_in_the_readme(tmp_path: Path) -> None:
     assert _between(README.read_text(encoding="utf-8"), *PROJECT) == settings_table()
     file = tmp_path / "dvt.yml"
-    file.write_text("engine: duckdb\nmemory_limit: 1GB\nthreads: 2\nstaging_folder: staged\n", encoding="utf-8")
+    file.write_text(
+        "engine: duckdb\nmemory_limit: 1GB\nthreads: 2\nstaging_folder: staged\npushdown: off\ndirect: false\n",
+        encoding="utf-8",
+    )
     settings = load_settings(file)
     assert (settings.engine, settings.memory_bytes, settings.engine_threads) == ("duckdb", 10**9, 2)
-    assert set(SETTINGS) == {"engine", "memory_limit", "threads", "staging_folder"}
+    assert (settings.pushdown, settings.direct) == (Pushdown.OFF, False)
+    assert set(SETTINGS) == set(KEYS)
 
 
 def test_every_extra_of_the_package_stands_in_the_readme() -> None:

@@ -20,6 +20,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Ordering:
+    """One column of an order.
+
+    Args:
+        column: The column's name.
+        is_descending: From the largest to the smallest.
+        nulls_first: Whether NULLs come before all values.
+    """
+
+    column: str
+    is_descending: bool = False
+    nulls_first: bool = False
+
+
+@dataclass(frozen=True)
 class ExtractionConfig:
     """One scan request: a relation, or a query in the source's own SQL.
 
@@ -29,6 +44,7 @@ class ExtractionConfig:
         columns: Names of the columns wanted, in this order; None for all.
         predicates: sqlglot conditions over the relation's columns, as the planner pushes them.
         limit: At most that many rows.
+        order: With a limit, which rows: the first by these columns. Rows come in any order.
         batch_size: Rows in one record batch; None for the connection's `batch_rows`.
         source_name: What messages call this source, for example "crm.customers".
         declared: Data types that the project declares for columns (a CSV file has no others).
@@ -40,6 +56,7 @@ class ExtractionConfig:
     columns: tuple[str, ...] | None = None
     predicates: tuple[Any, ...] = ()
     limit: int | None = None
+    order: tuple[Ordering, ...] = ()
     batch_size: int | None = None
     source_name: str = ""
     declared: Mapping[str, str] = field(default_factory=dict)
@@ -72,6 +89,19 @@ class ExtractionResult:
     bytes: int
     seconds: float
     method: str
+
+
+@dataclass(frozen=True)
+class TableStatistics:
+    """What a source already knows of a relation's size, as old as its last ANALYZE.
+
+    Args:
+        rows: Estimated number; None when the source does not say.
+        bytes: Size of the data as the source stores it, without indexes; None when the source does not say.
+    """
+
+    rows: int | None = None
+    bytes: int | None = None
 
 
 class BaseExtractor(ABC):
@@ -127,6 +157,14 @@ class BaseExtractor(ABC):
         from dvt.federation.extractors.scan_sql import scan_sql
 
         return scan_sql(request, self.connection.dialect)
+
+    def statistics(self, request: ExtractionConfig) -> TableStatistics | None:
+        """What the source knows of a relation's size without counting; None when it knows nothing.
+
+        An optional power: catalogues and file footers are asked, never the rows. Columns, predicates and limit of the
+        request do not matter.
+        """
+        return None
 
     def batch_rows(self, request: ExtractionConfig) -> int:
         """Rows in one batch of this request."""

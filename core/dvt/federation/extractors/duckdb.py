@@ -13,7 +13,7 @@ import pyarrow as pa
 from dvt.connections.duckdb import SPEC, connect, translate
 from dvt.errors import DvtError, TimeoutExceededError, UnsupportedError
 from dvt.federation.duckdb_result import DuckDBResult, describe_result, native_columns, open_result
-from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig
+from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig, TableStatistics
 from dvt.federation.extractors.scan_sql import scan_sql
 from dvt.federation.stream import ColumnSchema, RowStream
 
@@ -39,6 +39,24 @@ class DuckDBExtractor(BaseExtractor):
         """The columns, from binding the statement."""
         with self._errors("describe", request):
             return describe_result(self._begun(), self._sql(request))
+
+    def statistics(self, request: ExtractionConfig) -> TableStatistics | None:
+        """The catalogue's number of rows; DuckDB does not say how large one table is."""
+        relation = request.relation
+        if relation is None:
+            return None
+        with self._errors("describe", request):
+            found = (
+                self._begun()
+                .execute(
+                    "select estimated_size from duckdb_tables() where lower(table_name) = lower(?) "
+                    "and lower(schema_name) = lower(coalesce(?, current_schema())) "
+                    "and lower(database_name) = lower(coalesce(?, current_database()))",
+                    [relation.name, relation.schema, relation.database],
+                )
+                .fetchall()
+            )
+        return TableStatistics(rows=int(found[0][0])) if found and found[0][0] is not None else None
 
     def scan(self, request: ExtractionConfig) -> RowStream:
         """Stream the statement's result as Arrow."""

@@ -7,12 +7,27 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
+from sqlglot import exp
 
 from dvt.connections.files import SPEC, csv_options, locate, root_folder, translate
-from dvt.errors import DataError, DvtError, InterruptedRunError, RelationNotFoundError, UnsupportedError, nearest
-from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig
+from dvt.errors import (
+    DataError,
+    DvtError,
+    InternalError,
+    InterruptedRunError,
+    RelationNotFoundError,
+    UnsupportedError,
+    nearest,
+)
+from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig, TableStatistics
 from dvt.federation.extractors.files_csv import csv_batches, csv_columns
-from dvt.federation.extractors.files_parquet import parquet_batches, parquet_columns, parquet_row_count
+from dvt.federation.extractors.files_filter import conditions_of
+from dvt.federation.extractors.files_parquet import (
+    parquet_batches,
+    parquet_columns,
+    parquet_row_count,
+    parquet_statistics,
+)
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation
 
@@ -34,19 +49,34 @@ class FilesExtractor(BaseExtractor):
             return self._wanted(columns, request)
 
     def scan(self, request: ExtractionConfig) -> RowStream:
-        """Read file after file; only the columns asked for are decoded."""
-        if request.predicates:
-            raise UnsupportedError("files take no filters", connection=self.connection.name, relation=request.label)
+        """Read file after file; only the columns asked for are decoded, and of Parquet only row groups that matter."""
         with self._errors("extract", request):
+            if request.order and request.limit is not None:
+                raise InternalError("files were asked for the first rows of an order")
             format_, files, columns = self._files(request)
+            if request.predicates and format_ != "parquet":
+                raise InternalError("text files were asked to filter")
             wanted = self._wanted(columns, request)
         batches = self._limited(self._batches(format_, files, columns, wanted, request), request.limit)
         return RowStream(wanted, batches, method="arrow_streaming")
 
     def source_sql(self, request: ExtractionConfig) -> str:
-        """What is read, in words: there is no SQL."""
+        """What is read, in words: there is no SQL. Scans that give other rows have other words."""
         columns = ", ".join(request.columns) if request.columns else "all columns"
-        return f"read {request.file_options.get('path') or request.relation}: {columns}"
+        text = f"read {request.file_options.get('path') or request.relation}: {columns}"
+        if request.predicates:
+            text += " where " + " and ".join(_sql(predicate) for predicate in request.predicates)
+        return text if request.limit is None else f"{text}, at most {request.limit} rows"
+
+    def statistics(self, request: ExtractionConfig) -> TableStatistics | None:
+        """Rows by the footers of Parquet files, which are exact; of CSV files only the bytes are known."""
+        if request.relation is None:
+            return None
+        with self._errors("describe", request):
+            format_, files = locate(self.connection, request.relation, request.file_options)
+            if format_ == "parquet":
+                return parquet_statistics(files)
+            return TableStatistics(bytes=sum(path.stat().st_size for path in files))
 
     def get_row_count(self, relation: Relation) -> int:
         """The exact number of rows."""
@@ -96,10 +126,16 @@ class FilesExtractor(BaseExtractor):
         names = [column.name for column in columns]
         options = csv_options(self.connection, request.file_options)
         size = self.batch_rows(request)
+        with self._errors("extract", request):
+            conditions = conditions_of(request.predicates, {column.name: column.type for column in columns})
+        tested = frozenset().union(*(condition.columns for condition in conditions))
+        kept = [column.name for column in wanted]
+        read = wanted + [column for column in columns if column.name in tested and column.name not in kept]
         for path in files:
             with self._errors("extract", request):
+                batches: Iterator[pa.RecordBatch]
                 if format_ == "parquet":
-                    batches = parquet_batches(path, wanted, size)
+                    batches = (batch.select(kept) for batch in parquet_batches(path, read, size, conditions))
                 else:
                     batches = csv_batches(path, wanted, names, options, size)
                 for batch in batches:
@@ -129,3 +165,8 @@ class FilesExtractor(BaseExtractor):
             raise translate(error, self.connection, request.label, phase) from error
         except pa.ArrowInvalid as error:  # not a Parquet file, or a broken one
             raise DataError(str(error), connection=self.connection.name, relation=request.label, phase=phase) from error
+
+
+def _sql(predicate: exp.Expr) -> str:
+    text = predicate.sql(dialect="duckdb")
+    return f"({text})" if isinstance(predicate, exp.Or) else text

@@ -15,7 +15,7 @@ from dvt.connections.mysql import SPEC, default_database, open_session, spec_for
 from dvt.connections.mysql_errors import translating
 from dvt.connections.spec import ConnectionSpec
 from dvt.errors import InterruptedRunError, QueryError
-from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig
+from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig, TableStatistics
 from dvt.federation.extractors.scan_sql import scan_sql
 from dvt.federation.stream import ColumnSchema, RowStream
 
@@ -54,6 +54,17 @@ class MySQLExtractor(BaseExtractor):
             if request.relation is not None:
                 return [reader.schema for reader in self._relation_readers(session, request)]
             return [reader.schema for reader in self._described(session, scan_sql(request, "mysql"))]
+
+    def statistics(self, request: ExtractionConfig) -> TableStatistics | None:
+        """Rows and bytes as the storage engine last estimated them."""
+        from dvt.federation.extractors.mysql_schema import table_statistics
+
+        relation = self._qualified(request).relation
+        if relation is None:
+            return None
+        session = self._opened()
+        with self._guarded("describe", request.label):
+            return table_statistics(session, relation)
 
     def scan(self, request: ExtractionConfig) -> RowStream:
         """Start reading; the server sends rows as they are taken."""

@@ -11,6 +11,7 @@ from dvt.connections.connection import Connection
 from dvt.connections.mysql_session import Session
 from dvt.connections.mysql_wire import Field
 from dvt.errors import RelationNotFoundError, nearest
+from dvt.federation.extractors.base import TableStatistics
 from dvt.federation.extractors.mysql_values import ColumnReader
 from dvt.federation.stream import ColumnSchema
 from dvt.identifiers import Relation
@@ -61,6 +62,27 @@ def catalogue(session: Session, relation: Relation) -> list[CatalogueColumn]:
             CatalogueColumn(name or "", native, collation, null != "NO", (extra or "").upper(), comment or "")
         )
     return columns
+
+
+def table_statistics(session: Session, relation: Relation) -> TableStatistics | None:
+    """What the storage engine says of a table; None for a view, and for what is not there.
+
+    InnoDB says 0 rows of a table that it has not looked at yet, too: then they are not known.
+    """
+    found = session.rows(
+        " ".join(
+            [
+                "select table_rows, data_length from information_schema.tables",
+                *("where table_schema =", text_literal(relation.schema or "")),
+                *("and table_name =", text_literal(relation.name)),
+                "and table_type = 'BASE TABLE'",
+            ]
+        )
+    )
+    if not found:
+        return None
+    rows, size = found[0]
+    return TableStatistics(int(rows or 0) or None, int(size) if size is not None else None)
 
 
 def _may_be_json(type_: str | None, collation: str | None) -> bool:

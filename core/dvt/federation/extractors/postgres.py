@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,13 +11,21 @@ import pyarrow as pa
 from dvt.connections.postgres import SPEC, cancel, connect, read_unconverted, translate
 from dvt.connections.spec import ConnectionSpec
 from dvt.errors import ConnectionLostError, DvtError, InterruptedRunError
-from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig
-from dvt.federation.extractors.postgres_catalog import RelationFacts, columns_of, missing_relation, relation_facts
+from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig, TableStatistics
+from dvt.federation.extractors.postgres_catalog import (
+    RelationFacts,
+    columns_of,
+    missing_relation,
+    relation_facts,
+    table_statistics,
+)
 from dvt.federation.extractors.postgres_csv import CsvDecoder
 from dvt.federation.extractors.postgres_cursor import cursor_batches
 from dvt.federation.extractors.postgres_parallel import ParallelCopy, ctid_ranges
+from dvt.federation.extractors.postgres_raw import copied_blocks, raw_rows
 from dvt.federation.extractors.postgres_wire import Wire
 from dvt.federation.extractors.scan_sql import scan_sql
+from dvt.federation.raw import RawRows
 from dvt.federation.stream import ColumnSchema, RowStream
 
 if TYPE_CHECKING:
@@ -76,6 +84,17 @@ class PostgresExtractor(BaseExtractor):
             self._rewind(session)
         return columns
 
+    def statistics(self, request: ExtractionConfig) -> TableStatistics | None:
+        """Rows by the last ANALYZE, and bytes on disk, summed over partitions; no rows when one was never analysed."""
+        import psycopg
+
+        if request.relation is None:
+            return None
+        try:
+            return table_statistics(self._open(), request.relation)
+        except psycopg.Error as error:
+            raise self._translated(error, "describe", request) from error
+
     def scan(self, request: ExtractionConfig) -> RowStream:
         """Start reading, by COPY or by a server-side cursor as `dvt.method` says."""
         import psycopg
@@ -99,6 +118,44 @@ class PostgresExtractor(BaseExtractor):
             estimated_row_count=_estimate(request, facts),
             method=method,
         )
+
+    def raw(self, request: ExtractionConfig) -> RawRows | None:
+        """The rows as PostgreSQL's binary COPY, for a landing that takes them undecoded."""
+        import psycopg
+
+        if self.connection.options["method"] == "cursor":
+            return None
+        session = self._open()
+        try:
+            self._begin(session)
+            session.execute(f"savepoint {_SAVEPOINT}")
+            offer = raw_rows(session, request, lambda statement: self._raw_blocks(session, statement, request))
+        except (psycopg.Error, DvtError) as error:
+            self._rewind(session)
+            raise self._translated(error, "extract", request) from error
+        self._rewind(session)
+        return offer
+
+    def _raw_blocks(
+        self, session: psycopg.Connection[Any], statement: str, request: ExtractionConfig
+    ) -> Generator[bytes, None, int]:
+        import psycopg
+
+        try:
+            session.execute(f"savepoint {_SAVEPOINT}")
+            blocks = copied_blocks(session, statement)
+            while True:
+                if self._is_cancelled:
+                    raise InterruptedRunError("the scan was cancelled")
+                try:
+                    block = next(blocks)
+                except StopIteration as end:
+                    return int(end.value)
+                yield block
+        except (psycopg.Error, DvtError) as error:
+            raise self._translated(error, "extract", request) from error
+        finally:
+            self._end_scan(session, "")
 
     def close(self) -> None:
         """End the session; a transaction that is open is rolled back by the server."""

@@ -26,6 +26,7 @@ class Wire:
     def __init__(self, session: psycopg.Connection[Any]) -> None:
         self._pgconn = session.pgconn
         self._encoding = "utf-8"
+        self.copied = 0  # rows of the last COPY that came to its end, as the server counted them
 
     def describe(self, sql: str) -> list[tuple[str, int, int, int, int]]:
         """Name, type oid, type modifier, table oid and attribute number of each column; nothing is run."""
@@ -88,7 +89,7 @@ class Wire:
                     pgconn.consume_input()
                 else:
                     break
-        self._drain(None)
+        self.copied = int(self._drain(None).command_tuples or 0)
         if fresh:
             block.append(b"".join(fresh))
         if block:

@@ -41,6 +41,9 @@ def scan_sql(request: ExtractionConfig, dialect: str, expressions: Mapping[str, 
         select = select.from_(_derived(request.query or "", dialect))
     for predicate in request.predicates:
         select = select.where(predicate.copy())
+    for item in request.order if request.limit is not None else ():
+        column = exp.column(exp.to_identifier(item.column, quoted=True))
+        select = select.order_by(exp.Ordered(this=column, desc=item.is_descending, nulls_first=item.nulls_first))
     if request.limit is not None:
         select = select.limit(request.limit)
     return select.sql(dialect=dialect)

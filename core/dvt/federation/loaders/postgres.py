@@ -20,6 +20,7 @@ from dvt.federation.extractors.scan_sql import count_sql, scan_sql
 from dvt.federation.loaders.base import BaseLoader, LoadConfig, LoadResult
 from dvt.federation.loaders.postgres_encode import ValueUnfitError, as_csv, is_encodable, python_codec
 from dvt.federation.loaders.postgres_landing import Landing
+from dvt.federation.loaders.postgres_pipe import accepted, check_values, pipe
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation, quote, quote_all
 from dvt.types.postgres import ddl
@@ -60,27 +61,45 @@ class PostgresLoader(BaseLoader):
         import psycopg
 
         started = time.monotonic()
-        sent_bytes = 0
         try:
             session = self._open()
             with session.transaction():
                 types = self._column_types(session, stream.schema, declared or {})
                 session.execute(_create_sql(relation, stream.schema.names, types))
-                codec = python_codec(_server_encoding(session))
-                with session.cursor() as cursor:
-                    with cursor.copy(_copy_sql(relation, stream.schema.names)) as copy:
-                        for piece in _pieces(stream, batch_rows):
-                            if self._is_cancelled:
-                                raise InterruptedRunError("the load was cancelled")
-                            sent_bytes += piece.nbytes
-                            copy.write(_encoded(piece, codec))
-                    copied = cursor.rowcount
+                wanted = accepted(session, relation, stream.raw)
+                if stream.raw is not None and wanted is not None:
+                    method = stream.raw.format
+                    names = stream.schema.names
+                    given, copied, sent_bytes = pipe(session, relation, names, stream.raw, wanted, self._check)
+                    check_values(session, relation, names, stream.raw)
+                else:
+                    method = "copy_csv"
+                    copied, sent_bytes = self._copied(session, stream, relation, batch_rows)
+                    given = stream.rows_read
                 counted = self._count(session, relation)
-                if not copied == counted == stream.rows_read:
-                    raise InternalError(f"{stream.rows_read} rows were sent, COPY took {copied}, {counted} are there")
+                if not copied == counted == given:
+                    raise InternalError(f"{given} rows were sent, COPY took {copied}, {counted} are there")
         except (psycopg.Error, DvtError) as error:
             raise self._translated(error, "load", relation) from error
-        return LoadResult(counted, sent_bytes, "copy_csv", time.monotonic() - started)
+        return LoadResult(counted, sent_bytes, method, time.monotonic() - started)
+
+    def _copied(
+        self, session: psycopg.Connection[Any], stream: RowStream, relation: Relation, batch_rows: int
+    ) -> tuple[int, int]:
+        """Copy the stream's batches; the rows that the server took, and their bytes."""
+        sent_bytes = 0
+        codec = python_codec(_server_encoding(session))
+        with session.cursor() as cursor:
+            with cursor.copy(_copy_sql(relation, stream.schema.names)) as copy:
+                for piece in _pieces(stream, batch_rows):
+                    self._check()
+                    sent_bytes += piece.nbytes
+                    copy.write(_encoded(piece, codec))
+            return cursor.rowcount, sent_bytes
+
+    def _check(self) -> None:
+        if self._is_cancelled:
+            raise InterruptedRunError("the load was cancelled")
 
     def landing_sql(self, private: Relation, config: LoadConfig) -> list[str]:
         """The statements that land a private table; see `Landing`."""

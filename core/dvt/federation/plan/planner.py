@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+import pyarrow as pa
 from sqlglot import exp
 
 from dvt.errors import PlanError, nearest
 from dvt.federation.engines.base import Handle
 from dvt.federation.extractors.base import BaseExtractor
-from dvt.federation.plan.model import Input, QueryPlan, ScanPlan
+from dvt.federation.plan.constants import Constants
+from dvt.federation.plan.filters import Filters, filters_of
+from dvt.federation.plan.model import Decision, Input, QueryPlan, ScanPlan
+from dvt.federation.plan.needed_rows import NeededRows
 from dvt.federation.plan.parse import Handles, parse_query
 from dvt.federation.plan.projection import needed_columns
+from dvt.federation.plan.pushdown import Pushdown
+from dvt.federation.plan.reasons import Reason
+from dvt.federation.plan.watermarks import resolved_watermarks
 from dvt.federation.registry import extractor_class
 from dvt.federation.stream import ColumnSchema
 
@@ -26,15 +34,21 @@ def plan_query(
     inputs: Sequence[Input],
     describe: Callable[[Input], list[ColumnSchema]],
     *,
+    pushdown: Pushdown = Pushdown.SAFE,
     extractor_factory: ExtractorFactory | None = None,
+    evaluate: Callable[[ScanPlan], pa.Table] | None = None,
+    rows_of: Callable[[Input], int | None] = lambda _: None,
 ) -> QueryPlan:
-    """Which inputs a query reads, which of their columns, and by what SQL. No data is read.
+    """Which inputs a query reads, which of their columns and rows, and by what SQL.
 
     Args:
         sql: One query in DuckDB's SQL, over three-part handles.
         inputs: What it may read; only what it mentions is described and scanned.
         describe: Gives an input's columns.
+        pushdown: The most that sources are asked to do; an input's own setting may hold it back.
         extractor_factory: Makes an extractor of a connection, for its `source_sql`; the registry's when not given.
+        evaluate: Reads the one row of a watermark. Without it no data is read.
+        rows_of: How many rows an input has about; None when nobody knows.
 
     Raises:
         PlanError: The query cannot be parsed, or names a relation that is none of the inputs.
@@ -43,15 +57,57 @@ def plan_query(
     handles = Handles(by_handle)
     root = parse_query(sql)
     _check_known(root, handles, by_handle)
-    mentioned = sorted(handles.mentioned(root))
-    tables = {handle: [column.name for column in describe(by_handle[handle])] for handle in mentioned}
-    make = extractor_factory or (lambda connection: extractor_class(connection.type)(connection))
+    columns_of = {handle: describe(by_handle[handle]) for handle in sorted(handles.mentioned(root))}
+    tables = {handle: [column.name for column in columns] for handle, columns in columns_of.items()}
+    needed = needed_columns(sql, tables)
+    if pushdown is Pushdown.OFF:
+        scans = [_whole(by_handle[handle]) for handle in needed]
+        return QueryPlan(sql, tuple(_with_sql(scan, extractor_factory) for scan in scans))
+    marks = resolved_watermarks(root, handles, by_handle, columns_of, evaluate)
+    types = {handle: {column.name.lower(): column.type for column in found} for handle, found in columns_of.items()}
+    rows = NeededRows(marks.root, handles, types, with_keys=pushdown is Pushdown.FULL)
+    constants = Constants()
     scans = []
-    for handle, (columns, reason) in needed_columns(sql, tables).items():
+    for handle, (columns, reason) in needed.items():
         input_ = by_handle[handle]
-        request = ScanPlan(input_, columns, "", reason).request()
-        scans.append(ScanPlan(input_, columns, make(input_.connection).source_sql(request), reason))
-    return QueryPlan(sql, tuple(scans))
+        if handle in marks.scans:
+            scans.append(marks.scans[handle])
+        elif input_.pushdown is Pushdown.OFF:
+            scans.append(_whole(input_))
+        else:
+            is_full = pushdown.at_most(input_.pushdown) is Pushdown.FULL
+            sizes = {each: rows_of(by_handle[each]) for each in needed} if is_full else {}
+            found = filters_of(input_, columns_of[handle], rows.reaches.get(handle, ()), constants, sizes)
+            scans.append(_filtered(input_, columns, reason, found, rows.reason))
+    return QueryPlan(sql, tuple(_with_sql(scan, extractor_factory) for scan in scans), marks.known)
+
+
+def _whole(input_: Input) -> ScanPlan:
+    return ScanPlan(input_, None, "", "pushdown is off", decisions=(Decision("all rows", False, reason=Reason.OFF),))
+
+
+def _filtered(
+    input_: Input, columns: tuple[str, ...] | None, reason: str, found: Filters, not_followed: str
+) -> ScanPlan:
+    decisions = found.decisions
+    if not_followed:
+        decisions = (Decision(not_followed, False, reason=Reason.NOT_FOLLOWED),)
+    return ScanPlan(
+        input_,
+        columns,
+        "",
+        reason,
+        predicates=found.predicates,
+        limit=found.limit,
+        order=found.order,
+        key_filters=found.key_filters,
+        decisions=decisions,
+    )
+
+
+def _with_sql(scan: ScanPlan, factory: ExtractorFactory | None) -> ScanPlan:
+    make = factory or (lambda connection: extractor_class(connection.type)(connection))
+    return replace(scan, sql=make(scan.input.connection).source_sql(scan.request()))
 
 
 def _check_known(root: exp.Expr, handles: Handles, by_handle: dict[Handle, Input]) -> None:

@@ -1,4 +1,7 @@
-"""Where a query runs: on its landing connection, or in the compute engine."""
+"""Where a query runs: on its landing connection, or in the compute engine.
+
+Whether a query that is not native needs the engine at all (the direct lane) is decided with its plan, not here.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ class Lane(str, Enum):
     """How a model is run."""
 
     NATIVE = "native"
+    DIRECT = "direct"
     FEDERATED = "federated"
 
 

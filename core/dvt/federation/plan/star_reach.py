@@ -59,6 +59,8 @@ class StarReach:
         for kind, reason in _GREEDY:
             if root.find(kind):
                 self._block(self._all, reason)
+        if any(function.name.lower() in ("query", "query_table") for function in root.find_all(exp.Anonymous)):
+            self._block(self._all, "a function reads a relation that it is given as a text")
         for join in root.find_all(exp.Join):
             if join.method in ("NATURAL", "POSITIONAL"):
                 self._block(self._all, f"{join.method} JOIN depends on all columns")

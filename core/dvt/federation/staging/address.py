@@ -54,6 +54,8 @@ def scan_address(scan: ScanPlan) -> str:
             "options": dict(connection.options),
             "relation": scan.input.relation.parts,
             "sql": scan.sql,
+            "predicates": [predicate.sql() for predicate in scan.predicates],
+            "limit": [scan.limit, scan.order],
             "columns": scan.columns,
             "declared": dict(scan.input.declared),
             "file_options": dict(scan.input.file_options),

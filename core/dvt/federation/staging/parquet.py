@@ -7,13 +7,13 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pyarrow as pa
 
-from dvt.errors import ResourceError, located
+from dvt.errors import QueryError, ResourceError, located
 from dvt.federation.plan.model import ScanPlan
 from dvt.federation.staging.address import ScanUnit
 from dvt.federation.stream import ColumnSchema, RowStream
@@ -43,9 +43,24 @@ class StagedScan:
     schema: dict[str, str]
 
 
-def scan_errors(scan: ScanPlan) -> AbstractContextManager[None]:
-    """Errors in the body say which connection and relation they are about."""
-    return located(connection=scan.input.connection.name, relation=str(scan.input.relation), phase="extract")
+@contextmanager
+def scan_errors(scan: ScanPlan) -> Iterator[None]:
+    """Errors in the body say which connection and relation they are about.
+
+    A source that refuses a filter was asked for something that it should not have been: that is the planner's fault,
+    and nothing is read without the filter in silence.
+    """
+    try:
+        with located(connection=scan.input.connection.name, relation=str(scan.input.relation), phase="extract"):
+            yield
+    except QueryError as error:
+        if scan.predicates and type(error) is QueryError:
+            error.code = "DVT341"
+            error.remedy = (
+                "It may be a filter that the planner sent (see `dvt plan`): set meta.dvt_pushdown: off for the source "
+                "or the model, and report it"
+            )
+        raise
 
 
 def can_stage(columns: list[ColumnSchema]) -> bool:

@@ -54,6 +54,11 @@ class SharedScans:
         with self._changed:
             self._expected[unit.address] += 1
 
+    def is_shared(self, unit: ScanUnit) -> bool:
+        """Whether a unit is staged, or will be because several queries read it."""
+        with self._changed:
+            return unit.address in self._staged or self._expected[unit.address] > 1
+
     def take(
         self, unit: ScanUnit, stage: Callable[[Path], tuple[StagedScan, ...]], check: Callable[[], None]
     ) -> Shared | None:

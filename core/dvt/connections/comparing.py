@@ -1,0 +1,76 @@
+"""How an engine compares values, as far as a federated query may rely on it. Data; the planner draws the conclusions.
+
+Trust is about one question: in which rows is a comparison true? EXACT: in the same rows as in the compute engine.
+SUPERSET: in all of these rows, perhaps in more. Whatever is not listed is not asked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Trust(Enum):
+    """What is known of the rows in which a source finds a comparison true."""
+
+    EXACT = "exact"
+    SUPERSET = "inexact"
+    UNKNOWN = "no"
+
+
+@dataclass(frozen=True)
+class Comparing:
+    """How columns of some native types compare.
+
+    Args:
+        native: A pattern that the whole native type has to match, in lower case.
+        equal: `=`, and IN.
+        unequal: `<>`.
+        order: `<`, `<=`, `>`, `>=`.
+        prefix: Whether a text begins with another.
+        is_null: IS NULL.
+        columns: Comparisons of two such columns.
+        collation: A collation to name, so that texts compare by their characters' codes, where `=` alone will not do.
+    """
+
+    native: str = ".*"
+    equal: Trust = Trust.UNKNOWN
+    unequal: Trust = Trust.UNKNOWN
+    order: Trust = Trust.UNKNOWN
+    prefix: Trust = Trust.UNKNOWN
+    is_null: Trust = Trust.EXACT
+    columns: Trust = Trust.UNKNOWN
+    collation: str = ""
+
+    @classmethod
+    def all(cls, trust: Trust, native: str = ".*") -> Comparing:
+        """One trust for all comparisons with constants and between columns."""
+        return cls(native, trust, trust, trust, columns=trust)
+
+    def covers(self, native: str) -> bool:
+        """Whether a native type is one of these."""
+        return re.fullmatch(self.native, native.lower()) is not None
+
+
+@dataclass(frozen=True)
+class ComparingFacts:
+    """What is known of an engine.
+
+    Args:
+        families: For each family of carried types (see `plan/predicates.py`) the kinds of native types; the first
+            that covers a native type counts.
+        any_null_test: Trust in IS NOT NULL of any column, and in IS NULL of columns without an entry.
+        reads_declared: Whether a type that the project declares for a column decides how its values are read.
+        takes_order: Whether the first rows of an order can be asked for.
+    """
+
+    families: Mapping[str, tuple[Comparing, ...]] = field(default_factory=dict)
+    any_null_test: Trust = Trust.UNKNOWN
+    reads_declared: bool = False
+    takes_order: bool = True
+
+    def of(self, family: str, native: str) -> Comparing | None:
+        """How columns of a family and native type compare; None when that is not known."""
+        return next((kind for kind in self.families.get(family, ()) if kind.covers(native)), None)

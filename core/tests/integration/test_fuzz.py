@@ -1,0 +1,87 @@
+"""Pushdown off, safe and full give one answer: a fixed run of the fuzzer on every pair, and the cases that it found.
+
+`hatch run fuzz --count N` hunts with new seeds. This run changes by nothing; `DVT_FUZZ_COUNT` makes it longer.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fuzz.bench import Bench
+from fuzz.cases import case_files, read_case
+from fuzz.compare import difference
+from fuzz.hunt import LEVELS, Hunt
+from fuzz.mutants import LOST_RULES, NAIVE, naive, without_rule
+from fuzz.places import MySQLPlace, Place, PostgresPlace
+from fuzz.worlds import PAIRS, local_place
+
+COUNT = int(os.environ.get("DVT_FUZZ_COUNT", "120"))
+SEED = 20_000
+# Queries within which a wrong planner has to be caught.
+MUTANT_COUNT = 1000
+
+PlaceOf = Callable[[str], Place]
+
+
+@pytest.fixture(scope="module")
+def place_of(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> PlaceOf:
+    """Places by engine; a server that is not installed skips the test that wants it."""
+    made: dict[str, Place] = {}
+
+    def place(engine: str) -> Place:
+        if engine not in made:
+            if engine == "postgres":
+                made[engine] = PostgresPlace(request.getfixturevalue("postgres_server"))
+            elif engine == "mysql":
+                made[engine] = MySQLPlace(request.getfixturevalue("mariadb_server"))
+            else:
+                made[engine] = local_place(engine, tmp_path_factory.mktemp("places"))
+        return made[engine]
+
+    return place
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pair", PAIRS, ids="-".join)
+def test_a_fixed_run_of_random_queries(pair: tuple[str, str], place_of: PlaceOf, tmp_path: Path) -> None:
+    hunt = Hunt((place_of(pair[0]), place_of(pair[1])), COUNT, SEED, tmp_path)
+    tally = hunt.run(print)
+    assert not tally.found, tally.found[0].report
+    assert tally.asked == COUNT
+    # A run of empty answers, or of refused queries, would prove nothing.
+    assert tally.pushed > COUNT / 10
+    assert tally.empty < COUNT / 2
+    assert tally.refused + tally.failed < COUNT
+    assert len(tally.shapes) > 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*NAIVE, *LOST_RULES])
+def test_a_planner_that_is_wrong_is_caught(name: str, place_of: PlaceOf, tmp_path: Path) -> None:
+    wrong = naive(NAIVE[name]) if name in NAIVE else without_rule(name)
+    with wrong:
+        hunt = Hunt((place_of("postgres"), place_of("mysql")), MUTANT_COUNT, SEED, tmp_path, shrinks=False)
+        tally = hunt.run(print)
+    assert tally.found, f"{tally.asked} queries did not find it"
+
+
+def _as_parameter(path: Path) -> object:
+    """A case that is known to be wrong still turns red when it is mended, so that its note goes."""
+    known = read_case(path).known
+    marks = [pytest.mark.xfail(strict=True, reason=known)] if known else []
+    return pytest.param(path, id=path.stem, marks=marks)
+
+
+@pytest.mark.parametrize("path", [_as_parameter(path) for path in case_files()])
+def test_a_case_that_was_found(path: Path, place_of: PlaceOf, tmp_path: Path) -> None:
+    case = read_case(path)
+    with Bench((place_of(case.pair[0]), place_of(case.pair[1])), case.tables, tmp_path) as bench:
+        expected = bench.expected(case.query)
+        for level in LEVELS:
+            is_second = bool(case.before)
+            found = bench.together(case.before, case.query, level) if is_second else bench.afresh(case.query, level)
+            what = difference(expected, found, case.is_ordered)
+            assert not what, f"{what} at {level.value}\n{case.query}\noff:\n{expected}\n{level.value}:\n{found}"

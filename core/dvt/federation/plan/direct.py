@@ -18,7 +18,7 @@ from dvt.federation.plan.constants import Constants
 from dvt.federation.plan.filters import filters_of
 from dvt.federation.plan.model import DirectScan, Input, QueryPlan, ScanPlan
 from dvt.federation.plan.needed_rows import Reach
-from dvt.federation.plan.outputs import Outputs, with_ctes
+from dvt.federation.plan.outputs import Outputs
 from dvt.federation.plan.parse import Handles, parse_query
 from dvt.federation.plan.pushdown import Pushdown
 from dvt.federation.plan.reasons import Reason
@@ -157,7 +157,7 @@ class _Following:
         if not is_known or self._depth > _DEEPEST or not {key for key, value in node.args.items() if value} <= _CLAUSES:
             raise _NotDirectError(Reason.DIRECT_SHAPE)
         assert isinstance(node, exp.Select)
-        seen = with_ctes(node, env)
+        seen = self._outputs.env(node, env)
         scope = self._builder.build(node, seen)[0]
         outputs = self._outputs.of(node, seen)
         if len(scope.sources) != 1 or scope.sources[0].columns is None or outputs is None:

@@ -10,7 +10,6 @@ from dvt.connections.comparing import ComparingFacts
 from dvt.connections.connection import Connection
 from dvt.federation.engines.base import Handle
 from dvt.federation.extractors.base import ExtractionConfig, Ordering
-from dvt.federation.plan.key_filters import KeyFilter
 from dvt.federation.plan.pushdown import Pushdown
 from dvt.federation.plan.reasons import Reason
 from dvt.identifiers import Relation
@@ -18,6 +17,7 @@ from dvt.identifiers import Relation
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from dvt.federation.plan.key_filters import KeyFilter
     from dvt.federation.stream import ColumnSchema
 
 

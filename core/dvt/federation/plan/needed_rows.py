@@ -20,7 +20,7 @@ from dvt.federation.plan.implied import interchangeable, local_conditions
 from dvt.federation.plan.joins import sides
 from dvt.federation.plan.key_filters import marked
 from dvt.federation.plan.limits import enough_rows
-from dvt.federation.plan.outputs import Outputs, through_projection, with_ctes
+from dvt.federation.plan.outputs import Outputs, through_projection
 from dvt.federation.plan.parse import Handles
 from dvt.federation.plan.scope_building import ScopeBuilder
 from dvt.federation.plan.scopes import (
@@ -129,7 +129,7 @@ class NeededRows:
         clause = node.args.get("with_")
         if not isinstance(clause, exp.With):
             return env
-        known = with_ctes(node, env)
+        known = self._outputs.env(node, env)
         seen = dict(env)
         for cte in clause.expressions:
             name = cte.alias.lower()
@@ -179,7 +179,7 @@ class NeededRows:
                 continue
             outputs = self._outputs.of(select, env)
             column = outputs[0].expression if outputs is not None and len(outputs) == 1 else None
-            inner = self._scope(select, with_ctes(select, env))
+            inner = self._scope(select, self._outputs.env(select, env))
             within = inner.resolve(column) if isinstance(column, exp.Column) else None
             if within is None or not interchangeable(scope.type_of(place), inner.type_of(within)):
                 continue
@@ -197,7 +197,7 @@ class NeededRows:
             return None
         outputs = self._outputs.of(source.query, source.env) or ()
         column = next((output.expression for output in outputs if output.name == place[1]), None)
-        inner = self._scope(source.query, with_ctes(source.query, source.env))
+        inner = self._scope(source.query, self._outputs.env(source.query, source.env))
         within = inner.resolve(column) if isinstance(column, exp.Column) else None
         return self._origin(inner, within) if within is not None else None
 
@@ -211,12 +211,12 @@ class NeededRows:
             self._query(source.query, source.env, local, limit)
 
     def _set_operation(self, node: exp.Expr, env: Env, demands: Sequence[exp.Expr], limit: int | None) -> None:
-        sides = (node.this, node.expression)
-        outputs = [self._outputs.of(side, env) for side in sides]
+        branches = (node.this, node.expression)
+        outputs = [self._outputs.of(side, env) for side in branches]
         is_cut = any(node.args.get(key) for key in ("limit", "offset"))
         is_union_all = isinstance(node, exp.Union) and not node.args.get("distinct") and not is_cut
         names = self._outputs.of(node, env)
-        for side, output in zip(sides, outputs, strict=True):
+        for side, output in zip(branches, outputs, strict=True):
             below: list[exp.Expr] = []
             if not is_cut and names is not None and output is not None and None not in outputs:
                 below = [moved for demand in demands if (moved := _by_position(demand, names, output)) is not None]

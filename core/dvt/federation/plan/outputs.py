@@ -21,10 +21,25 @@ class Outputs:
 
     def __init__(self, scope_of: Callable[[exp.Select, Env], Scope]) -> None:
         self._scope_of = scope_of
+        # By identity: what is kept keeps the query and the names alive, and so their identities.
+        self._envs: dict[tuple[int, int], tuple[exp.Expr, Env, Env]] = {}
+        self._known: dict[tuple[int, int], tuple[exp.Expr, Env, list[OutputColumn] | None]] = {}
+
+    def env(self, query: exp.Expr, env: Env) -> Env:
+        """The names that a query sees; the same object for the same query and surroundings."""
+        key = id(query), id(env)
+        if key not in self._envs:
+            self._envs[key] = query, env, _with_ctes(query, env)
+        return self._envs[key][2]
 
     def of(self, query: exp.Expr, env: Env) -> list[OutputColumn] | None:
         """A query's output columns in their order; None when they cannot be told."""
-        env = with_ctes(query, env)
+        key = id(query), id(env)
+        if key not in self._known:
+            self._known[key] = query, env, self._told(query, self.env(query, env))
+        return self._known[key][2]
+
+    def _told(self, query: exp.Expr, env: Env) -> list[OutputColumn] | None:
         if isinstance(query, exp.Select) and is_plain_select(query):
             return self._select(query, self._scope_of(query, env))
         if isinstance(query, exp.SetOperation):
@@ -58,7 +73,7 @@ class Outputs:
         return found
 
 
-def with_ctes(query: exp.Expr, env: Env) -> Env:
+def _with_ctes(query: exp.Expr, env: Env) -> Env:
     """The names that a query sees: those around it, and its own WITH. A recursive CTE is not followed."""
     clause = query.args.get("with_")
     if not isinstance(clause, exp.With):

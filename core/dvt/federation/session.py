@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -132,15 +132,24 @@ class RunSession:
         self, sql: str, inputs: Sequence[Input], pushdown: Pushdown = Pushdown.SAFE, *, direct: bool | None = None
     ) -> QueryPlan:
         """What a query would read, and by what SQL. Sources are asked for columns, not for rows."""
-        plan = plan_query(
+        return self._with_lane(self._planned(sql, inputs, pushdown), inputs, pushdown, direct)
+
+    def _planned(
+        self,
+        sql: str,
+        inputs: Sequence[Input],
+        pushdown: Pushdown,
+        evaluate: Callable[[ScanPlan], pa.Table] | None = None,
+    ) -> QueryPlan:
+        return plan_query(
             sql,
             inputs,
             self.describe,
             pushdown=pushdown,
             extractor_factory=self._factory,
+            evaluate=evaluate,
             rows_of=self.estimated_rows,
         )
-        return self._with_lane(plan, inputs, pushdown, direct)
 
     def estimated_rows(self, inp: Input) -> int | None:
         """How many rows an input has about; None when its source does not say."""
@@ -234,15 +243,7 @@ class RunSession:
         try:
             self._scope.check()
             with self._scope.child() as asking:
-                plan = plan_query(
-                    sql,
-                    inputs,
-                    self.describe,
-                    pushdown=pushdown,
-                    extractor_factory=self._factory,
-                    evaluate=partial(self._evaluate, asking),
-                    rows_of=self.estimated_rows,
-                )
+                plan = self._planned(sql, inputs, pushdown, partial(self._evaluate, asking))
             units = scan_units(plan)
             try:
                 plan = self._with_lane(plan, inputs, pushdown, direct)

@@ -16,6 +16,7 @@ from dvt.federation.engines.base import Handle
 from dvt.federation.extractors.base import Ordering
 from dvt.federation.plan.constants import Constants
 from dvt.federation.plan.filters import filters_of
+from dvt.federation.plan.limits import limit_of, ordering
 from dvt.federation.plan.model import DirectScan, Input, QueryPlan, ScanPlan
 from dvt.federation.plan.needed_rows import Reach
 from dvt.federation.plan.outputs import Outputs
@@ -126,17 +127,7 @@ def _filtered(scan: ScanPlan, chain: _Chain, columns: list[ColumnSchema]) -> Dir
     sources = tuple(by_name[name] for _, name in chain.columns)
     read = tuple(dict.fromkeys(sources))
     names = tuple(name for name, _ in chain.columns)
-    exact = replace(
-        scan,
-        columns=read,
-        sql="",
-        reason="",
-        predicates=found.predicates,
-        limit=found.limit,
-        order=found.order,
-        decisions=found.decisions,
-    )
-    return DirectScan(exact, names, sources)
+    return DirectScan(found.applied(replace(scan, columns=read, sql="", reason="")), names, sources)
 
 
 class _Following:
@@ -222,26 +213,16 @@ def _is_always_true(part: exp.Expr) -> bool:
 
 def _cut(select: exp.Select, scope: Scope, of: Mapping[str, str]) -> tuple[int | None, tuple[Ordering, ...]]:
     """A SELECT's own limit, and the order that says which rows it leaves."""
-    limit, clause = select.args.get("limit"), select.args.get("order")
-    if limit is None:
-        if clause is not None:
+    if select.args.get("limit") is None:
+        if select.args.get("order") is not None:
             raise _NotDirectError(Reason.DIRECT_ORDER)
         return None, ()
-    value = limit.expression if isinstance(limit, exp.Limit) and not limit.args.get("limit_options") else None
-    if not (isinstance(value, exp.Literal) and not value.is_string and value.this.isdigit()):
+    limit, order = limit_of(select), ordering(select, scope)
+    if limit is None:
         raise _NotDirectError(Reason.DIRECT_SHAPE)
-    order = []
-    for item in clause.expressions if clause is not None else ():
-        column = item.this
-        if isinstance(column, exp.Column) and not column.table:
-            # In ORDER BY a name is first of all one of the result's.
-            named_so = [other for other in select.expressions if other.alias.lower() == column.name.lower()]
-            column = named_so[0].unalias() if len(named_so) == 1 else None if named_so else column
-        place = scope.resolve(column) if isinstance(column, exp.Column) else None
-        if place is None or item.args.get("with_fill"):
-            raise _NotDirectError(Reason.DIRECT_ORDER)
-        order.append(Ordering(of[place[1]], bool(item.args.get("desc")), bool(item.args.get("nulls_first"))))
-    return int(value.this), tuple(order)
+    if order is None:
+        raise _NotDirectError(Reason.DIRECT_ORDER)
+    return limit, tuple(replace(item, column=of[item.column]) for item in order)
 
 
 def _is_carried(type_: pa.DataType) -> bool:

@@ -14,7 +14,7 @@ from dvt.federation.plan.answers import Answer, Source
 from dvt.federation.plan.condition_reading import ConditionReader
 from dvt.federation.plan.constants import Constants
 from dvt.federation.plan.key_filters import KeyFilter, is_worth_waiting, marker_of
-from dvt.federation.plan.model import Decision, Input
+from dvt.federation.plan.model import Decision, Input, ScanPlan
 from dvt.federation.plan.needed_rows import Reach
 from dvt.federation.plan.reasons import Reason
 from dvt.federation.stream import ColumnSchema
@@ -37,6 +37,17 @@ class Filters:
     order: tuple[Ordering, ...] = ()
     key_filters: tuple[KeyFilter, ...] = ()
     decisions: tuple[Decision, ...] = ()
+
+    def applied(self, scan: ScanPlan) -> ScanPlan:
+        """The scan with these filters in the place of its own."""
+        return replace(
+            scan,
+            predicates=self.predicates,
+            limit=self.limit,
+            order=self.order,
+            key_filters=self.key_filters,
+            decisions=self.decisions,
+        )
 
 
 def filters_of(

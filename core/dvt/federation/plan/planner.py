@@ -67,6 +67,8 @@ def plan_query(
     types = {handle: {column.name.lower(): column.type for column in found} for handle, found in columns_of.items()}
     rows = NeededRows(marks.root, handles, types, with_keys=pushdown is Pushdown.FULL)
     constants = Constants()
+    is_joined = len(needed) > 1
+    sizes = {handle: rows_of(by_handle[handle]) for handle in needed} if is_joined and pushdown is Pushdown.FULL else {}
     scans = []
     for handle, (columns, reason) in needed.items():
         input_ = by_handle[handle]
@@ -75,34 +77,16 @@ def plan_query(
         elif input_.pushdown is Pushdown.OFF:
             scans.append(_whole(input_))
         else:
-            is_full = pushdown.at_most(input_.pushdown) is Pushdown.FULL
-            sizes = {each: rows_of(by_handle[each]) for each in needed} if is_full else {}
-            found = filters_of(input_, columns_of[handle], rows.reaches.get(handle, ()), constants, sizes)
-            scans.append(_filtered(input_, columns, reason, found, rows.reason))
+            known = sizes if pushdown.at_most(input_.pushdown) is Pushdown.FULL else {}
+            found = filters_of(input_, columns_of[handle], rows.reaches.get(handle, ()), constants, known)
+            if rows.reason:
+                found = Filters(decisions=(Decision(rows.reason, False, reason=Reason.NOT_FOLLOWED),))
+            scans.append(found.applied(ScanPlan(input_, columns, "", reason)))
     return QueryPlan(sql, tuple(_with_sql(scan, extractor_factory) for scan in scans), marks.known)
 
 
 def _whole(input_: Input) -> ScanPlan:
     return ScanPlan(input_, None, "", "pushdown is off", decisions=(Decision("all rows", False, reason=Reason.OFF),))
-
-
-def _filtered(
-    input_: Input, columns: tuple[str, ...] | None, reason: str, found: Filters, not_followed: str
-) -> ScanPlan:
-    decisions = found.decisions
-    if not_followed:
-        decisions = (Decision(not_followed, False, reason=Reason.NOT_FOLLOWED),)
-    return ScanPlan(
-        input_,
-        columns,
-        "",
-        reason,
-        predicates=found.predicates,
-        limit=found.limit,
-        order=found.order,
-        key_filters=found.key_filters,
-        decisions=decisions,
-    )
 
 
 def _with_sql(scan: ScanPlan, factory: ExtractorFactory | None) -> ScanPlan:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +9,7 @@ from dvt.connections.connection import Connection
 from dvt.errors import ConnectionFailedError, DataError, QueryError, ResourceError
 from dvt.federation.cancel import CancelScope
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig, TableStatistics
+from dvt.federation.once import OncePerRelation
 from dvt.federation.plan.model import Input
 from dvt.identifiers import Relation
 
@@ -18,8 +18,6 @@ _UNKNOWN = TableStatistics()
 # of a readable footer, is not known, and where it matters the scan itself says so. A configuration that cannot be, an
 # interruption and a fault of dvt are no answers of a source and are raised.
 _LEAVES_UNKNOWN = (QueryError, ConnectionFailedError, DataError, ResourceError)
-
-_Key = tuple[str, Relation, str]
 
 
 class Sizes:
@@ -33,27 +31,15 @@ class Sizes:
     def __init__(self, factory: Callable[[Connection], BaseExtractor], scope: CancelScope) -> None:
         self._factory = factory
         self._scope = scope
-        self._lock = threading.Lock()
-        self._asking: dict[_Key, threading.Lock] = {}
-        self._known: dict[_Key, tuple[tuple[Any, ...], TableStatistics]] = {}
+        self._known: OncePerRelation[TableStatistics] = OncePerRelation()
 
     def of(self, inp: Input) -> TableStatistics:
         """What is known of an input; both figures None when nothing is."""
-        key = inp.connection.name, inp.relation, repr(sorted(inp.file_options.items()))
-        with self._lock:
-            asking = self._asking.setdefault(key, threading.Lock())
-        with asking:
-            known = self._known.get(key)
-            if known is None:
-                known = self._known[key] = inp.connection.place, self._ask(inp)
-            return known[1]
+        return self._known.get(inp.connection, inp.relation, sorted(inp.file_options.items()), lambda: self._ask(inp))
 
     def forget(self, place: tuple[Any, ...], relation: Relation) -> None:
         """Drop what is known of a relation, under whatever connection to that place."""
-        with self._lock:
-            for key, (where, _) in list(self._known.items()):
-                if key[1].is_same(relation) and where == place:
-                    self._known.pop(key, None)
+        self._known.forget(place, relation)
 
     def _ask(self, inp: Input) -> TableStatistics:
         request = ExtractionConfig(

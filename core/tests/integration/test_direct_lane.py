@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from integration.test_types_matrix import _wide_table
-from integration.types_cases import CS, DK, MY, PG, PQ, SETUP, SL, SOURCES, TARGETS, Case, held_by
-from integration.types_sides import Csv, DuckDB, MariaDB, Parquet, Postgres, Side, SQLite
+from integration.types_cases import PG, SOURCES, TARGETS, Case, held_by
+from integration.types_sides import Postgres, Side
+from integration.types_world import sides, sources, wide_table
 from servers.postgres import PostgresServer
 
 from dvt.errors import DataError
@@ -74,22 +74,10 @@ class World:
 @pytest.fixture(scope="module")
 def world(postgres_server: object, mariadb_server: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder: Path = tmp_path_factory.mktemp("direct")
-
-    def sides(name: str) -> dict[str, Side]:
-        return {
-            PG: Postgres(postgres_server, f"direct_{name}"),
-            MY: MariaDB(mariadb_server, f"direct_{name}"),
-            SL: SQLite(folder / f"{name}.sqlite"),
-            DK: DuckDB(folder / f"{name}.duckdb"),
-            PQ: Parquet(folder / f"{name}_parquet"),
-            CS: Csv(folder / f"{name}_csv"),
-        }
-
-    sources = sides("source")
-    for engine, side in sources.items():
-        side.execute(list(SETUP[engine]))
+    there = sources(postgres_server, mariadb_server, folder, "direct_source")
+    here = sides(postgres_server, mariadb_server, folder, "direct_target")
     with RunSession(folder / "run", memory_bytes=512 << 20, threads=2, parallel_queries=1, run_id="1") as run:
-        yield World(sources, sides("target"), run)
+        yield World(there, here, run)
 
 
 def _plain(world: World, there: Side, table: str) -> list[str]:
@@ -106,7 +94,7 @@ def _plain(world: World, there: Side, table: str) -> list[str]:
 def test_every_type_lands_as_by_the_engine(world: World, source: str, target: str) -> None:
     there, here = world.sources[source], world.targets[target]
     table = f"for_{target}"
-    _wide_table(there, held_by(target, SOURCES[source]), table, target)
+    wide_table(there, held_by(target, SOURCES[source]), table, target)
     names = _plain(world, there, table)
     assert len(names) > 4
     sql = f"with src as (select * from src.s.t), kept as (select {', '.join(names)} from src) select * from kept"
@@ -128,7 +116,7 @@ def test_what_passes_between_postgres_undecoded(world: World, name: str) -> None
     """Column by column: the method, the table's type, and the server's own text, the same as decoded."""
     there, here = world.sources[PG], world.targets[PG]
     case = POSTGRES[name]
-    _wide_table(there, (case,), f"one_{name}", PG)
+    wide_table(there, (case,), f"one_{name}", PG)
     sql = f"select id, {name} from src.s.t"
     decoded = world.land(there, here, f"one_{name}", f"engine_{name}", sql, direct=False)
     direct = world.land(there, here, f"one_{name}", f"direct_{name}", sql, direct=True)

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from integration.types_cases import CS, DK, MY, PG, PQ, SETUP, SL, SOURCES, TARGETS, Case, held_by
+from integration.types_cases import DK, MY, PG, SL, SOURCES, TARGETS, Case, held_by
 from integration.types_kinds import landed, oracle, spelled
-from integration.types_sides import Csv, DuckDB, MariaDB, Parquet, Postgres, Rows, Side, SQLite
+from integration.types_sides import Rows, Side
+from integration.types_world import sides, sources, wide_table
 
 from dvt.errors import DataError
 from dvt.federation.engines.base import Handle
@@ -52,33 +53,10 @@ def matrix(
     postgres_server: object, mariadb_server: object, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Matrix]:
     folder: Path = tmp_path_factory.mktemp("matrix")
-
-    def sides(name: str) -> dict[str, Side]:
-        return {
-            PG: Postgres(postgres_server, f"matrix_{name}"),
-            MY: MariaDB(mariadb_server, f"matrix_{name}"),
-            SL: SQLite(folder / f"{name}.sqlite"),
-            DK: DuckDB(folder / f"{name}.duckdb"),
-            PQ: Parquet(folder / f"{name}_parquet"),
-            CS: Csv(folder / f"{name}_csv"),
-        }
-
-    sources = sides("source")
-    for engine, side in sources.items():
-        side.execute(list(SETUP[engine]))
+    there = sources(postgres_server, mariadb_server, folder, "matrix_source")
+    here = sides(postgres_server, mariadb_server, folder, "matrix_target")
     with RunSession(folder / "run", memory_bytes=512 << 20, threads=2, parallel_queries=1, run_id="1") as run:
-        yield Matrix(sources, sides("target"), run, {})
-
-
-def _wide_table(side: Side, cases: tuple[Case, ...], table: str, accepted_by: str) -> None:
-    """A column for each case, a row for each number of a value; a row of NULLs."""
-    columns = ", ".join(side.column(case.name, case.declared) for case in cases)
-    statements = [f"create table {table} (id integer, {columns})", f"insert into {table} (id) values (-1)"]
-    kept = {case.name: [v.literal for v in case.values if accepted_by not in v.refused_by] for case in cases}
-    for row in range(max(map(len, kept.values()))):
-        filled = {name: literals[row] for name, literals in kept.items() if row < len(literals)}
-        statements.append(f"insert into {table} (id, {', '.join(filled)}) values ({row}, {', '.join(filled.values())})")
-    side.execute(statements)
+        yield Matrix(there, here, run, {})
 
 
 def _moved(matrix: Matrix, source: str, target: str) -> tuple[Rows, Rows]:
@@ -93,7 +71,7 @@ def _moved(matrix: Matrix, source: str, target: str) -> tuple[Rows, Rows]:
 
 def _outcome(matrix: Matrix, source: str, target: str) -> tuple[Rows, Rows] | BaseException:
     cases, there, here = held_by(target, SOURCES[source]), matrix.sources[source], matrix.targets[target]
-    _wide_table(there, cases, f"for_{target}", target)
+    wide_table(there, cases, f"for_{target}", target)
     try:
         rows = matrix.move(source, target, f"for_{target}", f"from_{source}")
     except DataError as error:

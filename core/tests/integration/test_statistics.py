@@ -96,7 +96,10 @@ def test_mariadb(mariadb_server: MariaDBServer) -> None:
         def known(name: str, schema: str | None = None) -> TableStatistics | None:
             return extractor.statistics(ExtractionConfig(relation=Relation(name, schema)))
 
-        own = "select table_rows, data_length from information_schema.tables where table_name = '{}'"
+        own = (
+            "select table_rows, data_length from information_schema.tables"
+            " where table_schema = 'sizes' and table_name = '{}'"
+        )
         for name, rows in (("numbers", 1000), ("parts", 800)):
             told = [int(part) for part in mariadb_server.query(own.format(name)).split("\t")]
             assert known(name) == known(name, "sizes") == TableStatistics(*told)

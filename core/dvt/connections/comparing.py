@@ -64,12 +64,16 @@ class ComparingFacts:
         any_null_test: Trust in IS NOT NULL of any column, and in IS NULL of columns without an entry.
         reads_declared: Whether a type that the project declares for a column decides how its values are read.
         takes_order: Whether the first rows of an order can be asked for.
+        takes_joins: Whether several of its relations can be read as one, by a query.
+        aggregates: What it can make of a group's rows, in the engine's own terms: "count", "sum", "min", "max".
     """
 
     families: Mapping[str, tuple[Comparing, ...]] = field(default_factory=dict)
     any_null_test: Trust = Trust.UNKNOWN
     reads_declared: bool = False
     takes_order: bool = True
+    takes_joins: bool = False
+    aggregates: frozenset[str] = frozenset()
 
     def of(self, family: str, native: str) -> Comparing | None:
         """How columns of a family and native type compare; None when that is not known."""

@@ -62,6 +62,8 @@ _COMPARING = ComparingFacts(
         "uuid": (Comparing(native="uuid", equal=Trust.EXACT, unequal=Trust.EXACT),),
     },
     any_null_test=Trust.EXACT,
+    takes_joins=True,
+    aggregates=frozenset({"count", "sum", "min", "max"}),
 )
 
 SPEC = ConnectionSpec(

@@ -41,6 +41,8 @@ _COMPARING = ComparingFacts(
         "instant": (dataclasses.replace(_MOMENTS, native=r"timestamp(\(\d\))?"),),
     },
     any_null_test=Trust.EXACT,
+    takes_joins=True,
+    aggregates=frozenset({"count", "sum", "min", "max"}),
 )
 
 SPEC = ConnectionSpec(

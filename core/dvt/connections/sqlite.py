@@ -47,6 +47,8 @@ _COMPARING = ComparingFacts(
     },
     any_null_test=Trust.EXACT,
     reads_declared=True,
+    takes_joins=True,
+    aggregates=frozenset({"count"}),
 )
 
 SPEC = ConnectionSpec(

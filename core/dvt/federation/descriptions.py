@@ -10,6 +10,7 @@ from dvt.errors import located
 from dvt.federation.cancel import CancelScope
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig
 from dvt.federation.once import OncePerRelation
+from dvt.federation.plan.model import Input, ScanPlan
 from dvt.federation.stream import ColumnSchema
 from dvt.identifiers import Relation
 
@@ -42,11 +43,18 @@ class Descriptions:
         detail = sorted(declared.items()), sorted(file_options.items())
         return list(self._known.get(connection, relation, detail, lambda: self._ask(connection, request)))
 
+    def of_block(self, inp: Input) -> list[ColumnSchema]:
+        """The columns of a block as its source describes them."""
+        request = ScanPlan(inp, None, "").request()
+        return list(
+            self._known.get(inp.connection, inp.relations[0], request, lambda: self._ask(inp.connection, request))
+        )
+
     def forget(self, place: tuple[Any, ...], relation: Relation) -> None:
         """Drop what is known of a relation, under whatever connection to that place."""
         self._known.forget(place, relation)
 
     def _ask(self, connection: Connection, request: ExtractionConfig) -> list[ColumnSchema]:
-        with located(connection=connection.name, relation=str(request.relation), phase="describe"):
+        with located(connection=connection.name, relation=request.label, phase="describe"):
             with self._factory(connection) as extractor, self._scope.running(extractor.cancel):
                 return extractor.describe(request)

@@ -97,6 +97,8 @@ class RunSession:
 
     def describe(self, inp: Input) -> list[ColumnSchema]:
         """An input's columns; asked of the source once a run."""
+        if inp.block is not None:
+            return list(inp.columns)
         return self._descriptions.of(inp.connection, inp.relation, inp.declared, inp.file_options, inp.source_name)
 
     def describe_relation(
@@ -122,7 +124,9 @@ class RunSession:
         place = connection.place
 
         def is_outdated(unit: ScanUnit) -> bool:
-            return unit.connection.place == place and any(scan.input.relation.is_same(relation) for scan in unit.scans)
+            return unit.connection.place == place and any(
+                read.is_same(relation) for scan in unit.scans for read in scan.input.relations
+            )
 
         self._descriptions.forget(place, relation)
         self._sizes.forget(place, relation)
@@ -149,6 +153,7 @@ class RunSession:
             extractor_factory=self._factory,
             evaluate=evaluate,
             rows_of=self.estimated_rows,
+            describe_block=self._descriptions.of_block,
         )
 
     def estimated_rows(self, inp: Input) -> int | None:
@@ -167,7 +172,8 @@ class RunSession:
             return plan
         if not direct:
             return replace(plan, federated_because=Reason.DIRECT_OFF)
-        found = direct_scan(plan, inputs, self.describe, pushdown)
+        blocks = [scan.input for scan in plan.scans if scan.input.block is not None]
+        found = direct_scan(plan, [*inputs, *blocks], self.describe, pushdown)
         if isinstance(found, DirectScan):
             found = self._as_engine_gives(plan, found)
         if isinstance(found, DirectScan) and any(self._shared.is_shared(unit) for unit in scan_units(plan)):
@@ -256,7 +262,10 @@ class RunSession:
                     return
                 with self._scope.child() as scope, self._engine() as engine, scope.running(engine.interrupt):
                     extraction = Extraction(engine, self._factory, self._shared, scope, self._can_share)
-                    with extraction.extracted(units, plan.known) as scans, engine.execute(sql, batch_rows) as stream:
+                    with (
+                        extraction.extracted(units, plan.known) as scans,
+                        engine.execute(plan.sql, batch_rows) as stream,
+                    ):
                         yield QueryRun(stream, plan, scans)
             except PlanError as error:
                 add_hint(error, plan, self.describe)

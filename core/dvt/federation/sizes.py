@@ -35,6 +35,8 @@ class Sizes:
 
     def of(self, inp: Input) -> TableStatistics:
         """What is known of an input; both figures None when nothing is."""
+        if inp.block is not None:
+            return TableStatistics(rows=inp.block.rows)
         return self._known.get(inp.connection, inp.relation, sorted(inp.file_options.items()), lambda: self._ask(inp))
 
     def forget(self, place: tuple[Any, ...], relation: Relation) -> None:

@@ -84,14 +84,14 @@ class Source:
             return Answer(Trust.UNKNOWN, reason=Reason.DECLARED)
         if isinstance(predicate, NullTest):
             return self._null_test(predicate)
-        kinds = [self._kind(name) for name in sorted(names)]
+        kinds = [self.kind(name) for name in sorted(names)]
         if any(kind is None for kind in kinds):
             return Answer(Trust.UNKNOWN, reason=Reason.SOURCE_UNKNOWN)
         return self._compared(predicate, [kind for kind in kinds if kind is not None])
 
     def keyed(self, name: str) -> tuple[str, Family] | None:
         """A column by its own name, with its family, when the source can be asked for a list of its values."""
-        column, kind = self._columns[name], self._kind(name)
+        column, kind = self._columns[name], self.kind(name)
         family = family_of(column.type)
         if kind is None or kind.equal is Trust.UNKNOWN or name in self._declared or family not in FAMILIES:
             return None
@@ -103,14 +103,15 @@ class Source:
         if order and not self._facts.takes_order:
             return None
         for item in order:
-            kind = self._kind(item.column)
+            kind = self.kind(item.column)
             is_text = family_of(self._columns[item.column].type) is Family.TEXT
             if kind is None or kind.order is not Trust.EXACT or is_text or item.column in self._declared:
                 return None
             found.append(replace(item, column=self._columns[item.column].name))
         return tuple(found)
 
-    def _kind(self, name: str) -> Comparing | None:
+    def kind(self, name: str) -> Comparing | None:
+        """How the source compares a column; None when it is not asked about it."""
         column = self._columns[name]
         if column.encoding and family_of(column.type) is Family.TEXT:
             return None  # a constant of other characters would be an error there, and is none in the engine
@@ -134,7 +135,7 @@ class Source:
         return Answer(min((a.trust for a in answers), key=_WEAKER.__getitem__), exp.or_(*sent), reason)
 
     def _null_test(self, predicate: NullTest) -> Answer:
-        kind = self._kind(predicate.column)
+        kind = self.kind(predicate.column)
         trust = self._facts.any_null_test
         if kind is not None and predicate.is_null:
             trust = kind.is_null

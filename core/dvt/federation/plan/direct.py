@@ -24,7 +24,7 @@ from dvt.federation.plan.parse import Handles, parse_query
 from dvt.federation.plan.pushdown import Pushdown
 from dvt.federation.plan.reasons import Reason
 from dvt.federation.plan.scope_building import ScopeBuilder
-from dvt.federation.plan.scopes import Env, Scope, conjuncts, is_plain_select
+from dvt.federation.plan.scopes import Env, Scope, conjuncts, is_always_true, is_plain_select
 from dvt.federation.plan.watermarks import resolved_watermarks
 from dvt.federation.stream import ColumnSchema
 
@@ -199,16 +199,7 @@ class _Following:
 def _conditions(select: exp.Select) -> list[exp.Expr]:
     """The conditions that say something: `1 = 1` and `true` do not."""
     where = select.args.get("where")
-    return [part for part in conjuncts(where.this if where is not None else None) if not _is_always_true(part)]
-
-
-def _is_always_true(part: exp.Expr) -> bool:
-    if isinstance(part, exp.Boolean):
-        return bool(part.this)
-    if not isinstance(part, exp.EQ):
-        return False
-    one, other = part.this, part.expression
-    return isinstance(one, exp.Literal) and isinstance(other, exp.Literal) and bool(one == other)
+    return [part for part in conjuncts(where.this if where is not None else None) if not is_always_true(part)]
 
 
 def _cut(select: exp.Select, scope: Scope, of: Mapping[str, str]) -> tuple[int | None, tuple[Ordering, ...]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from sqlglot import exp
@@ -18,6 +19,10 @@ from dvt.federation.extractors.base import TableStatistics
 from dvt.federation.plan.model import Input, ScanPlan
 from dvt.federation.stream import ColumnSchema
 from dvt.types.vocabulary import is_uuid
+
+if TYPE_CHECKING:
+    from dvt.federation.plan.blocks import BlockColumn
+    from dvt.federation.plan.members import Told
 
 _EQUAL = 1 / 10
 _COMPARED = 1 / 3
@@ -69,6 +74,40 @@ def selectivity(condition: exp.Expr) -> float:
     if isinstance(condition, exp.Is):
         return _NULL
     return _COMPARED  # a range, or something that nothing is known of
+
+
+def block_is_smaller(
+    rows: Sequence[int | None],
+    columns: Sequence[BlockColumn],
+    schema: Sequence[ColumnSchema],
+    conditions: Sequence[Told],
+    order: Sequence[int],
+) -> bool:
+    """Whether a join moves less than its relations by themselves. Yes, where nobody knows how large they are.
+
+    A join is taken to have as many rows as its largest relation, as one along foreign keys has; every filter on one
+    of the relations leaves out its share of them.
+
+    Args:
+        rows: About how many rows each relation has.
+        columns: The block's columns.
+        schema: Their types.
+        conditions: What the query asks of the relations.
+        order: The relations' numbers in the conditions.
+    """
+    known = [count for count in rows if count is not None]
+    if len(known) < len(rows):
+        return True
+    shares = [
+        math.prod(selectivity(c.sent) for c in conditions if c.sent is not None and c.sources == {index})
+        for index in order
+    ]
+    widths = [fixed_width(column.type) or _UNKNOWN_LENGTH for column in schema]
+    apart = sum(
+        count * share * sum(width for column, width in zip(columns, widths, strict=True) if column.member == member)
+        for member, (count, share) in enumerate(zip(known, shares, strict=True))
+    )
+    return max(known) * math.prod(shares) * sum(widths) <= apart
 
 
 def _estimated(scan: ScanPlan, columns: Sequence[ColumnSchema], known: TableStatistics) -> ScanPlan:

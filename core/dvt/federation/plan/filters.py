@@ -67,6 +67,9 @@ def filters_of(
         sizes: How many rows each input has about; empty when no relation is to wait for another one.
     """
     spec = input_.connection.spec
+    if input_.block is not None:
+        aggregates = {column.name for column in input_.block.columns if column.aggregate is not None}
+        columns = [column for column in columns if column.name not in aggregates]
     asking = _Asking(
         ConditionReader({column.name.lower(): column.type for column in columns}, constants),
         Source(columns, input_.comparing, spec.dialect, input_.declared),

@@ -17,6 +17,7 @@ from dvt.identifiers import Relation
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from dvt.federation.plan.blocks import Block
     from dvt.federation.plan.key_filters import KeyFilter
     from dvt.federation.stream import ColumnSchema
 
@@ -33,6 +34,8 @@ class Input:
         declared: Data types declared for columns in the project (a CSV file has no others).
         file_options: For files: path and format given in the project.
         pushdown: The most that this source is asked to do; None when the project does not say.
+        block: The query that is read, when it is no relation.
+        columns: The block's columns.
     """
 
     handle: Handle
@@ -42,6 +45,13 @@ class Input:
     declared: Mapping[str, str] = field(default_factory=dict, hash=False)
     file_options: Mapping[str, Any] = field(default_factory=dict, hash=False)
     pushdown: Pushdown | None = None
+    block: Block | None = field(default=None, hash=False)
+    columns: tuple[ColumnSchema, ...] = field(default=(), hash=False)
+
+    @property
+    def relations(self) -> tuple[Relation, ...]:
+        """What is read at the source."""
+        return (self.relation,) if self.block is None else self.block.relations
 
     @property
     def comparing(self) -> ComparingFacts:
@@ -101,6 +111,15 @@ class ScanPlan:
 
     def request(self, batch_rows: int | None = None) -> ExtractionConfig:
         """The scan request for the extractor."""
+        block = self.input.block
+        if block is not None:
+            dialect = self.input.connection.dialect
+            return ExtractionConfig(
+                query=block.sql(dialect, self.columns, self.predicates, self.limit, self.order),
+                batch_size=batch_rows,
+                source_name=self.input.source_name,
+                declared=self.input.declared,
+            )
         return ExtractionConfig(
             relation=self.input.relation,
             columns=self.columns,

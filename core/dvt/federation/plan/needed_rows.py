@@ -89,7 +89,7 @@ class NeededRows:
             self.reason = "common table expressions are read in too many ways"
         except RecursionError:
             self.reason = "the query is nested too deeply"
-        self.reason = self.reason or _by_other_means(self.root, self.tables.values())
+        self.reason = self.reason or by_other_means(self.root, self.tables.values())
         unseen = [table for table in self.root.find_all(exp.Table) if id(table) not in self._visited]
         if not self.reason and any(self._may_matter(table) for table in unseen):
             self.reason = "a relation stands in a place that is not followed"
@@ -267,7 +267,7 @@ class _TooManyWays(Exception):
     """The number of ways through a query's CTEs has no end that is worth waiting for."""
 
 
-def _by_other_means(root: exp.Expr, tables: Iterable[Mapping[str, pa.DataType]]) -> str:
+def by_other_means(root: exp.Expr, tables: Iterable[Iterable[str]]) -> str:
     """Why rows count that no clause of the query speaks of."""
     if any(function.name.lower() in _BY_NAME for function in root.find_all(exp.Anonymous)):
         return "a function reads a relation that it is given as a text"

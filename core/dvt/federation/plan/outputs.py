@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from dvt.federation.plan.scope_building import named
 from dvt.federation.plan.scopes import Env, JoinKind, OutputColumn, Place, Scope, conjuncts, is_plain_select
+from dvt.federation.plan.select_parts import star_of
 
 _UNPLAIN = ("group", "having", "qualify", "distinct", "sample", "windows", "laterals")
 
@@ -60,7 +61,7 @@ class Outputs:
     def _select(self, select: exp.Select, scope: Scope) -> list[OutputColumn] | None:
         found: list[OutputColumn] = []
         for item in select.expressions:
-            star = _star(item)
+            star = star_of(item)
             if star is not None:
                 expanded = _expanded(item, star, scope)
                 if expanded is None:
@@ -117,7 +118,8 @@ def is_plain_projection(select: exp.Select) -> bool:
     if any(select.args.get(key) for key in _UNPLAIN):
         return False
     return all(
-        _star(item) is not None or isinstance(item.unalias(), (exp.Column, exp.Literal)) for item in select.expressions
+        star_of(item) is not None or isinstance(item.unalias(), (exp.Column, exp.Literal))
+        for item in select.expressions
     )
 
 
@@ -156,7 +158,7 @@ def _grouped(item: exp.Expr, select: exp.Select, scope: Scope) -> exp.Expr:
     """What GROUP BY names: a position, a column, or (where there is no such column) an alias."""
     if isinstance(item, exp.Literal) and not item.is_string and item.this.isdigit():
         index = int(item.this) - 1
-        has_stars = any(_star(other) is not None for other in select.expressions)
+        has_stars = any(star_of(other) is not None for other in select.expressions)
         return select.expressions[index].unalias() if index < len(select.expressions) and not has_stars else item
     if isinstance(item, exp.Column) and not item.table and scope.resolve(item) is None:
         named_so = [other for other in select.expressions if other.alias.lower() == item.name.lower()]
@@ -189,12 +191,6 @@ def _substituted(demand: exp.Expr, outputs: Sequence[OutputColumn]) -> exp.Expr 
         return demand.copy().transform(replace)
     except LookupError:
         return None
-
-
-def _star(item: exp.Expr) -> exp.Star | None:
-    if isinstance(item, exp.Star):
-        return item
-    return item.this if isinstance(item, exp.Column) and isinstance(item.this, exp.Star) else None
 
 
 def _expanded(item: exp.Expr, star: exp.Star, scope: Scope) -> list[OutputColumn] | None:

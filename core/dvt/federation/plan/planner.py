@@ -13,8 +13,9 @@ from dvt.federation.engines.base import Handle
 from dvt.federation.extractors.base import BaseExtractor
 from dvt.federation.plan.constants import Constants
 from dvt.federation.plan.filters import Filters, filters_of
+from dvt.federation.plan.merging import Merged, Merger
 from dvt.federation.plan.model import Decision, Input, QueryPlan, ScanPlan
-from dvt.federation.plan.needed_rows import NeededRows
+from dvt.federation.plan.needed_rows import NeededRows, by_other_means
 from dvt.federation.plan.parse import Handles, parse_query
 from dvt.federation.plan.projection import needed_columns
 from dvt.federation.plan.pushdown import Pushdown
@@ -38,6 +39,7 @@ def plan_query(
     extractor_factory: ExtractorFactory | None = None,
     evaluate: Callable[[ScanPlan], pa.Table] | None = None,
     rows_of: Callable[[Input], int | None] = lambda _: None,
+    describe_block: Callable[[Input], list[ColumnSchema]] | None = None,
 ) -> QueryPlan:
     """Which inputs a query reads, which of their columns and rows, and by what SQL.
 
@@ -49,6 +51,7 @@ def plan_query(
         extractor_factory: Makes an extractor of a connection, for its `source_sql`; the registry's when not given.
         evaluate: Reads the one row of a watermark. Without it no data is read.
         rows_of: How many rows an input has about; None when nobody knows.
+        describe_block: Gives a block's columns as its source describes them. Without it no joins are sent.
 
     Raises:
         PlanError: The query cannot be parsed, or names a relation that is none of the inputs.
@@ -63,6 +66,19 @@ def plan_query(
     if pushdown is Pushdown.OFF:
         scans = [_whole(by_handle[handle]) for handle in needed]
         return QueryPlan(sql, tuple(_with_sql(scan, extractor_factory) for scan in scans))
+    if pushdown is Pushdown.FULL and describe_block is not None:
+        merged = _merged(sql, root, handles, by_handle, columns_of, rows_of, describe_block)
+        if merged is not None:
+            blocks = {input_.handle: list(input_.columns) for input_ in merged.inputs}
+            return plan_query(
+                merged.sql,
+                [*inputs, *merged.inputs],
+                lambda input_: blocks[input_.handle] if input_.handle in blocks else describe(input_),
+                pushdown=pushdown,
+                extractor_factory=extractor_factory,
+                evaluate=evaluate,
+                rows_of=rows_of,
+            )
     marks = resolved_watermarks(root, handles, by_handle, columns_of, evaluate)
     types = {handle: {column.name.lower(): column.type for column in found} for handle, found in columns_of.items()}
     rows = NeededRows(marks.root, handles, types, with_keys=pushdown is Pushdown.FULL)
@@ -81,8 +97,31 @@ def plan_query(
             found = filters_of(input_, columns_of[handle], rows.reaches.get(handle, ()), constants, known)
             if rows.reason:
                 found = Filters(decisions=(Decision(rows.reason, False, reason=Reason.NOT_FOLLOWED),))
+            if input_.block is not None:
+                found = replace(found, decisions=(*input_.block.decisions, *found.decisions))
             scans.append(found.applied(ScanPlan(input_, columns, "", reason)))
     return QueryPlan(sql, tuple(_with_sql(scan, extractor_factory) for scan in scans), marks.known)
+
+
+def _merged(
+    sql: str,
+    root: exp.Expr,
+    handles: Handles,
+    by_handle: dict[Handle, Input],
+    columns_of: dict[Handle, list[ColumnSchema]],
+    rows_of: Callable[[Input], int | None],
+    describe_block: Callable[[Input], list[ColumnSchema]],
+) -> Merged | None:
+    """The query with joins and groups that are read at their sources; what a watermark is read from stays as it is."""
+    if by_other_means(root, [[column.name.lower() for column in columns] for columns in columns_of.values()]):
+        return None
+    marks = resolved_watermarks(root, handles, by_handle, columns_of, None)
+    inputs = {
+        handle: by_handle[handle]
+        for handle in columns_of
+        if handle not in marks.scans and Pushdown.FULL.at_most(by_handle[handle].pushdown) is Pushdown.FULL
+    }
+    return Merger(parse_query(sql), handles, inputs, columns_of, rows_of, describe_block).merged(sql)
 
 
 def _whole(input_: Input) -> ScanPlan:

@@ -34,6 +34,8 @@ class Reason(str, Enum):
     LIMIT_RESIDUAL = "P40", "a condition is checked in the engine, so more rows may be needed"
     LIMIT_ORDER = "P42", "the source may order these rows in another way"
     LIMIT_SHARED = "P41", "several places of the query read the relation"
+    JOINED = "P50", "these relations are joined at their source"
+    GROUPED = "P51", "rows that are alike for the rest of the query are counted at the source; the engine adds up"
     DIRECT_OFF = "P60", "the direct lane is off"
     DIRECT_INPUTS = "P61", "not one relation alone is read"
     DIRECT_SHAPE = "P62", "the query does more than choose columns and rows of one relation"

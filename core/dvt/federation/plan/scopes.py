@@ -162,6 +162,16 @@ def conjuncts(condition: exp.Expr | None) -> list[exp.Expr]:
     return [inner]
 
 
+def is_always_true(part: exp.Expr) -> bool:
+    """Whether a condition says nothing, as `1 = 1`."""
+    if isinstance(part, exp.Boolean):
+        return bool(part.this)
+    if not isinstance(part, exp.EQ):
+        return False
+    one, other = part.this, part.expression
+    return isinstance(one, exp.Literal) and isinstance(other, exp.Literal) and bool(one == other)
+
+
 def rejects_nulls(condition: exp.Expr, scope: Scope, sources: set[int]) -> bool:
     """Whether a condition is not true in a row in which all columns of these sources are NULL."""
 

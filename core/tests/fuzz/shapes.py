@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from dvt.federation.plan.model import Input
 from fuzz.conditions import Ref
+from fuzz.moved import Moved
 from fuzz.queries import EXACT, Piece, name
 from fuzz.schema import Table
-from fuzz.traps import Traps
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Query:
     shape: str
 
 
-class Shapes(Traps):
+class Shapes(Moved):
     """Makes one query of a random shape."""
 
     def query(self) -> Query:
@@ -315,6 +315,7 @@ _SHAPES: tuple[Callable[[Shapes], str], ...] = (
     *(Shapes.set_operations, Shapes.distinct_on, Shapes.window, Shapes.window, Shapes.limits, Shapes.limits, Shapes.self_join),
     *(Shapes.traps, Shapes.traps, Shapes.traps, Shapes.traps, Shapes.traps, Shapes.traps),
     *(Shapes.odd, Shapes.using, Shapes.lateral, Shapes.stars, Shapes.aliases, Shapes.shadow, Shapes.cte_twice, Shapes.cte_twice, Shapes.nested, Shapes.odd, Shapes.odd),
+    *(Shapes.moved, Shapes.moved, Shapes.moved, Shapes.moved, Shapes.moved, Shapes.moved),
 )  # fmt: skip
 # Their outputs may hold a WITH of their own that DuckDB does not take inside, or lists and structs that have no order.
 _CANNOT_ORDER = frozenset({"cte_twice"})

@@ -23,7 +23,7 @@ class Told:
     """A condition, and what the source makes of it.
 
     Args:
-        condition: Over the names of `Members`.
+        condition: Over the names of `Members`, in lower case.
         node: The conjunct of the query that it is; None when it comes from a CTE.
         sent: The same in the source's words; None when it is not asked.
         is_exact: Whether the source leaves nothing to check.
@@ -104,7 +104,7 @@ class Members:
 
         def rename(part: exp.Expr) -> exp.Expr:
             place = self.scope.resolve(part) if isinstance(part, exp.Column) else None
-            return exp.column(str(self.name_of(place)), quoted=True) if place is not None else part
+            return exp.column(str(self.name_of(place)).lower(), quoted=True) if place is not None else part
 
         return self._asked(node.copy().transform(rename), node, frozenset(place[0] for place in places))
 
@@ -112,7 +112,9 @@ class Members:
         """The same for what the CTEs say between a relation and the scope."""
 
         def rename(part: exp.Expr) -> exp.Expr:
-            return exp.column(self.names[index, part.name], quoted=True) if isinstance(part, exp.Column) else part
+            return (
+                exp.column(self.names[index, part.name].lower(), quoted=True) if isinstance(part, exp.Column) else part
+            )
 
         conditions = (condition.copy().transform(rename) for condition in self.bases[index].conditions)
         return [self._asked(condition, None, frozenset({index})) for condition in conditions]

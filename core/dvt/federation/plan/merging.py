@@ -195,7 +195,7 @@ class Merger:
         dropped = [each for each in asked if each.is_exact]
         kept = [each for each in told if each.node is None and each not in dropped]
         read = rewrite.names_read(members, group, dropped, made or ())
-        read += [c.name for each in kept for c in each.condition.find_all(exp.Column)]
+        read += [members.columns[c.name].name for each in kept for c in each.condition.find_all(exp.Column)]
         if made is not None and not (rewrite.all_named(made) and all(p.name not in members.columns for p in made)):
             return None
         collations = key_collations(read, members) if made is not None else {}

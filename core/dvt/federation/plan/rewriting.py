@@ -53,6 +53,15 @@ class SelectRewrite:
     scope: Scope
     groups: list[Group] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        # In ORDER BY a name is first of all one of the result's.
+        shown = {item.alias.lower() for item in self.select.expressions if isinstance(item, exp.Alias)}
+        order = self.select.args.get("order")
+        items = [item.this for item in order.expressions] if order is not None else []
+        named = [item for item in items if isinstance(item, exp.Column) and not item.table]
+        self._of_result = {id(item) for item in named if item.name.lower() in shown}
+        self._own = [column for column in self.parts.own if id(column) not in self._of_result]
+
     def can_move(self, members: Members, group: frozenset[int]) -> bool:
         """Whether every name that could mean a relation of a group certainly means one of its columns, or another."""
         sources = [self.scope.sources[index] for index in group]
@@ -62,7 +71,7 @@ class SelectRewrite:
         if any(_may_mean(column, aliases, names) for column in self.parts.nested):
             return False
         shown = {item.alias.lower(): item.unalias() for item in self.select.expressions if isinstance(item, exp.Alias)}
-        for column in self.parts.own:
+        for column in self._own:
             place = self.scope.resolve(column)
             if id(column) in stars:
                 continue
@@ -121,7 +130,7 @@ class SelectRewrite:
         gone = [told.node for told in dropped if told.node is not None] + [partial.node for partial in partials]
         left_out = {id(column) for node in gone for column in node.find_all(exp.Column)}
         found: dict[str, None] = {}
-        for column in self.parts.own:
+        for column in self._own:
             place = self.scope.resolve(column) if id(column) not in left_out else None
             if place is not None and place[0] in group:
                 found[str(members.name_of(place))] = None
@@ -240,7 +249,7 @@ class SelectRewrite:
             if id(part) in partials:
                 one, group = partials[id(part)]
                 return finished(one, group.column(one.name), group.members)
-            if not isinstance(part, exp.Column) or isinstance(part.this, exp.Star):
+            if not isinstance(part, exp.Column) or isinstance(part.this, exp.Star) or id(part) in self._of_result:
                 return None
             found = self.scope.resolve(part)
             group_of = self._group_of(found[0]) if found is not None else None

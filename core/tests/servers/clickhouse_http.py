@@ -1,9 +1,9 @@
 """ClickHouse's HTTP interface around chdb: the engine is the real one, embedded; the transport is our own.
 
 What goes over the wire (values, types, errors of queries, settings, formats) is ClickHouse's. What this file makes up
-is how it travels: logging in, sending a result in chunks, ending one that fails on the way, and the name of a query, which
-stands in a comment because chdb gives queries names of its own. It proves nothing of TLS, users' rights, clusters and
-quotas. Run as `python clickhouse_http.py PORT FOLDER`, with the user's name and password in the environment.
+is how it travels: logging in, sending a result in chunks, ending one that fails on the way, and the name of a query,
+which stands in a comment because chdb gives queries names of its own. It proves nothing of TLS, users' rights, clusters
+and quotas. Run as `python clickhouse_http.py PORT FOLDER`, with the user's name and password in the environment.
 """
 
 from __future__ import annotations

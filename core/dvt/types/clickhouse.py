@@ -68,11 +68,9 @@ _PLAIN: dict[str, pa.DataType] = {
     "DateTime64": MICROS_UTC,
 }
 # What the server casts: the carrying type, and its own.
-_WIDE = (pa.decimal128(38, 0), "Decimal(76, 0)")
 _TEXT = (pa.string(), "String")
 _NULLABLE_TEXT = (pa.string(), "Nullable(String)")
 _CAST: dict[str, tuple[pa.DataType, str]] = {
-    **dict.fromkeys(("Int128", "Int256", "UInt128", "UInt256"), _WIDE),
     "BFloat16": (pa.float32(), "Float32"),  # the upper half of one
     "DateTime": (MICROS_UTC, "DateTime64(0, 'UTC')"),  # Arrow would get its number of seconds
     **dict.fromkeys(("Enum8", "Enum16", "IPv4", "IPv6"), _TEXT),
@@ -84,6 +82,8 @@ _NO_VALUES = {
     "AggregateFunction": "it holds the state of an aggregation; read finalizeAggregation(column) in a query or a view",
     "Interval": "intervals have no unit outside of ClickHouse; read a number or a text in a query or a view",
 }
+# Read as their digits: Arrow would get their bytes.
+_WIDE_INTEGERS = frozenset({"Int128", "Int256", "UInt128", "UInt256"})
 _OPENING, _CLOSING = "([{", ")]}"
 _NAMED = re.compile(r"^(?:`((?:[^`\\]|\\.|``)*)`|(\w+))\s+(?=[A-Za-z])(.+)$", re.DOTALL)
 
@@ -140,6 +140,8 @@ class _Reader:
             return Reading(carried_decimal(precision, scale), native.text)
         if base in ("Time", "Time64"):
             return Reading(pa.string(), "String") if self.times_are_text else Reading(TIME, native.text)
+        if base in _WIDE_INTEGERS:
+            return Reading(pa.string() if is_inner else pa.decimal128(38, 0), "String")
         if base == "JSON":
             return Reading(pa.string() if is_inner else JSON, "String")
         # A type of a later server: its text.

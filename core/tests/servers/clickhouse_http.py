@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import itertools
 import os
 import re
 import sys
@@ -126,17 +127,15 @@ class Handler(BaseHTTPRequestHandler):
         try:
             blocks = _blocks(result)
             first = next(blocks, None)
+            if first is None:  # a server sends the schema all the same
+                first = pa.ipc.open_stream(session.query(sql, "ArrowStream").bytes()).read_all()
             is_begun = True
             self._head(200, {"X-ClickHouse-Format": "ArrowStream", "Transfer-Encoding": "chunked"})
-            if first is not None:
-                sink = _Chunks(self)
-                writer = pa.ipc.new_stream(sink, first.schema, options=pa.ipc.IpcWriteOptions(compression="lz4"))
-                for batch in first.to_batches():
+            writer = pa.ipc.new_stream(_Chunks(self), first.schema, options=pa.ipc.IpcWriteOptions(compression="lz4"))
+            for table in itertools.chain([first], blocks):
+                for batch in table.to_batches():
                     writer.write_batch(batch)
-                for table in blocks:
-                    for batch in table.to_batches():
-                        writer.write_batch(batch)
-                writer.close()
+            writer.close()
             self.wfile.write(b"0\r\n\r\n")
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True

@@ -135,7 +135,8 @@ class ClickHouseExtractor(BaseExtractor):
         client = self._opened()
         settings = statement_settings(self.connection, new_query_id())
         with self._running_query(settings["query_id"]), self._guarded(phase, label):
-            return client.raw_query(sql, parameters=parameters, settings=settings).decode()
+            answer: bytes = client.raw_query(sql, parameters=parameters, settings=settings)
+            return answer.decode()
 
     @contextlib.contextmanager
     def _running_query(self, query_id: str) -> Iterator[None]:

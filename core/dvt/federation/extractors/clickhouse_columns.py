@@ -15,6 +15,7 @@ from dvt.connections.connection import Connection
 from dvt.errors import DataError, InternalError, UnsupportedError
 from dvt.federation.stream import ColumnSchema
 from dvt.types.clickhouse import Reading, parse_type, reading
+from dvt.types.decimal_text import decimals_from_text
 from dvt.types.normal import normal_type, normalised
 from dvt.types.vocabulary import TIME, is_json
 
@@ -72,12 +73,15 @@ class ColumnReader:
             DataError: A value cannot be carried; the column is named.
         """
         type_ = self.schema.type
+        are_digits = pa.types.is_decimal(type_) and self.reading.wire.endswith(("String", "String)"))
         announced = normal_type(array.type)
-        if announced != _sent(type_) and not pa.types.is_null(array.type):
+        if announced != _sent(pa.string() if are_digits else type_) and not pa.types.is_null(array.type):
             raise InternalError(f"ClickHouse sent {array.type}, announced was {type_}", column=self.schema.name)
         try:
             if is_json(type_):
                 return pa.ExtensionArray.from_storage(type_, array.cast(pa.string()))
+            if are_digits:
+                return decimals_from_text(array.cast(pa.string()), type_)
             if type_ == TIME:
                 return _times(array)
             return normalised(array, type_)

@@ -34,7 +34,7 @@ _FAMILIES: tuple[tuple[type[errors.DvtError], frozenset[int], str | None], ...] 
 _BY_NUMBER = {number: (family, remedy) for family, numbers, remedy in _FAMILIES for number in numbers}
 _NUMBER = re.compile(r"\bCode:\s*(\d+)")
 # Without the version at its end, and the address that the driver adds.
-_MESSAGE = re.compile(r"DB::Exception:\s*(.*?)(?:\s*\((?:version|for url) [^\n]*)?\s*$", re.DOTALL)
+_MESSAGE = re.compile(r".*DB::Exception:\s*(.*?)(?:\s*\((?:version|for url) [^\n]*)?\s*$", re.DOTALL)
 _UNKNOWN_COLUMN = re.compile(
     r"(?i)(?:unknown(?: expression)?(?: or function)? identifier|no such column|missing columns:)\s*[`'\"]([^`'\"]+)"
 )

@@ -139,7 +139,8 @@ class _Reader:
             precision, scale = (int(argument) for argument in native.arguments)
             return Reading(carried_decimal(precision, scale), native.text)
         if base in ("Time", "Time64"):
-            return Reading(pa.string(), "String") if self.times_are_text else Reading(TIME, native.text)
+            # Arrow has no times outside of a day, and the server's error would not name the column.
+            return Reading(pa.string() if self.times_are_text or is_inner else TIME, "String")
         if base in _WIDE_INTEGERS:
             return Reading(pa.string() if is_inner else pa.decimal128(38, 0), "String")
         if base == "JSON":

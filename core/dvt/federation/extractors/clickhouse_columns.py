@@ -17,9 +17,8 @@ from dvt.federation.stream import ColumnSchema
 from dvt.types.clickhouse import Reading, parse_type, reading
 from dvt.types.decimal_text import decimals_from_text
 from dvt.types.normal import normal_type, normalised
-from dvt.types.vocabulary import TIME, is_json
+from dvt.types.vocabulary import MICROS, TIME, is_json
 
-_DAY_MICROS = 86_400_000_000
 # What `select *` does not give; EPHEMERAL columns hold nothing.
 _NOT_IN_STAR = frozenset({"ALIAS", "MATERIALIZED", "EPHEMERAL"})
 
@@ -73,17 +72,17 @@ class ColumnReader:
             DataError: A value cannot be carried; the column is named.
         """
         type_ = self.schema.type
-        are_digits = pa.types.is_decimal(type_) and self.reading.wire.endswith(("String", "String)"))
+        is_text = self.reading.wire in ("String", "Nullable(String)")
         announced = normal_type(array.type)
-        if announced != _sent(pa.string() if are_digits else type_) and not pa.types.is_null(array.type):
+        if announced != _sent(pa.string() if is_text else type_) and not pa.types.is_null(array.type):
             raise InternalError(f"ClickHouse sent {array.type}, announced was {type_}", column=self.schema.name)
         try:
             if is_json(type_):
                 return pa.ExtensionArray.from_storage(type_, array.cast(pa.string()))
-            if are_digits:
+            if is_text and pa.types.is_decimal(type_):
                 return decimals_from_text(array.cast(pa.string()), type_)
             if type_ == TIME:
-                return _times(array)
+                return _times(array.cast(pa.string()))
             return normalised(array, type_)
         except ValueError as error:  # pyarrow's errors of casts are ValueErrors
             raise DataError(
@@ -139,13 +138,9 @@ def _sent(type_: pa.DataType) -> pa.DataType:
     return pa.list_(_sent(type_.value_type)) if pa.types.is_list(type_) else type_
 
 
-def _times(array: pa.Array) -> pa.Array:
-    times = array.cast(pa.time64("us")) if array.type != pa.time64("ns") else array.cast(TIME)
-    bounds = pc.min_max(times.cast(pa.int64()))
-    low, high = bounds["min"].as_py(), bounds["max"].as_py()
-    if low is not None and not 0 <= low <= high < _DAY_MICROS:
-        raise ValueError("a time of day is from 00:00:00 to 23:59:59.999999")
-    return times
+def _times(texts: pa.Array) -> pa.Array:
+    """Times of day, read on the first day, where midnight is zero: Arrow has no cast from text to time."""
+    return pc.binary_join_element_wise("1970-01-01", texts, " ").cast(MICROS).view(pa.int64()).view(TIME)
 
 
 def _remedy(native: str, type_: pa.DataType) -> str:

@@ -10,6 +10,8 @@ from typing import Any
 from dvt.errors import ConfigurationError
 
 _QUOTES = {"mysql": "`", "mariadb": "`"}
+# Where a backslash escapes in identifiers too.
+_ESCAPING = frozenset({"clickhouse"})
 
 
 def quote(name: str, dialect: str) -> str:
@@ -19,11 +21,15 @@ def quote(name: str, dialect: str) -> str:
     '"we""ird"'
     >>> quote("we`ird", "mysql")
     '`we``ird`'
+    >>> print(quote("we\\\\ird", "clickhouse"))
+    "we\\\\ird"
     """
     if not name:
         raise ConfigurationError("an identifier is empty", remedy="Give the relation or column a name")
     if "\0" in name:
         raise ConfigurationError(f"identifier {name!r} holds a NUL character", remedy="Rename it")
+    if dialect in _ESCAPING:
+        name = name.replace("\\", "\\\\")
     mark = _QUOTES.get(dialect, '"')
     return mark + name.replace(mark, mark * 2) + mark
 

@@ -1,6 +1,7 @@
 """Fixtures shared by all suites: real servers on free loopback ports, started once a session and only when used."""
 
+from servers.clickhouse import clickhouse_server
 from servers.mariadb import mariadb_server
 from servers.postgres import postgres_server
 
-__all__ = ["mariadb_server", "postgres_server"]
+__all__ = ["clickhouse_server", "mariadb_server", "postgres_server"]

@@ -11,7 +11,7 @@ import click
 
 from dvt.connections.landing import file_to_come, landing_schema, require_creatable
 from dvt.errors import DvtError
-from dvt.federation.registry import extractor_class, loader_class
+from dvt.federation.registry import can_land, extractor_class, loader_class
 
 if TYPE_CHECKING:
     from dvt.connections.connection import Connection
@@ -95,6 +95,7 @@ def _check(connections: Connections, name: str, is_landing: bool) -> Check:
         connection = connections.get(name)
         check = replace(check, type=connection.type)
         connection.require_driver()
+        is_landing = is_landing and (can_land(connection.type) or name == connections.default_name)
         check = replace(check, can_create=False if is_landing else None)
         check = _checked(check, connection, is_landing)
     except DvtError as failure:
@@ -111,7 +112,12 @@ def _checked(check: Check, connection: Connection, is_landing: bool) -> Check:
     if is_landing:
         _create(connection)
     version = _ping(connection)
-    return replace(check, ok=True, version=version, can_create=is_landing or _may_create(connection))
+    return replace(
+        check,
+        ok=True,
+        version=version,
+        can_create=is_landing or (can_land(connection.type) and _may_create(connection)),
+    )
 
 
 def _ping(connection: Connection) -> str:

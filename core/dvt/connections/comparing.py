@@ -7,7 +7,7 @@ SUPERSET: in all of these rows, perhaps in more. Whatever is not listed is not a
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -33,6 +33,8 @@ class Comparing:
         is_null: IS NULL.
         columns: Comparisons of two such columns.
         collation: A collation to name, so that texts compare by their characters' codes, where `=` alone will not do.
+        takes_lists: Whether IN compares as `=` does; otherwise each value is compared by itself.
+        constants: The first and the last constant, as text, with which it may be compared; empty for all.
     """
 
     native: str = ".*"
@@ -43,11 +45,17 @@ class Comparing:
     is_null: Trust = Trust.EXACT
     columns: Trust = Trust.UNKNOWN
     collation: str = ""
+    takes_lists: bool = True
+    constants: tuple[str, str] | tuple[()] = ()
 
     @classmethod
     def all(cls, trust: Trust, native: str = ".*") -> Comparing:
         """One trust for all comparisons with constants and between columns."""
         return cls(native, trust, trust, trust, columns=trust)
+
+    def takes(self, constants: Iterable[str]) -> bool:
+        """Whether it may be compared with these."""
+        return not self.constants or all(self.constants[0] <= text <= self.constants[1] for text in constants)
 
     def covers(self, native: str) -> bool:
         """Whether a native type is one of these."""

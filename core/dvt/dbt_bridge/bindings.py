@@ -7,10 +7,11 @@ from typing import Any
 
 from dbt.node_types import NodeType
 
+from dvt.connections.connection import Connection
 from dvt.dbt_bridge.profiles import Connections
-from dvt.errors import ConfigurationError, DvtError, nearest
+from dvt.errors import ConfigurationError, DvtError, UnsupportedError, nearest
 from dvt.federation.plan.pushdown import Pushdown
-from dvt.federation.registry import known_types
+from dvt.federation.registry import can_land, known_types
 
 # Options of a node, flat scalars in `meta`; `target` is another word for `connection` on what lands.
 NODE_OPTIONS = ("dvt_path", "dvt_format", "dvt_pushdown", "dvt_direct")
@@ -48,14 +49,23 @@ def check_bindings(manifest: Any, connections: Connections) -> None:
     """
     _check_default(connections)
     needed: dict[str, Any] = {}
+    landings: set[str] = set()
     for node in bound_nodes(manifest):
         _check_options(node)
         name = bound_connection(node, connections.default_name)
-        if name != connections.default_name:
-            needed.setdefault(name, node)
+        if name == connections.default_name:
+            continue
+        is_first_landing = node.resource_type in _LANDING and name not in landings
+        if is_first_landing or name not in needed:
+            needed[name] = node
+        if is_first_landing:
+            landings.add(name)
     for name, node in needed.items():
         try:
-            connections.get(name).require_driver()
+            connection = connections.get(name)
+            connection.require_driver()
+            if name in landings:
+                require_landing(connection)
         except DvtError as error:
             raise error.at(node=f"{node.name} ({node.original_file_path})") from None
 
@@ -69,6 +79,20 @@ def _check_default(connections: Connections) -> None:
             "a folder of files cannot be the target: it runs no hooks and no tests",
             connection=name,
             remedy="Choose a database as the target, and give models `meta: {connection: " + name + "}`",
+        )
+
+
+def require_landing(connection: Connection) -> None:
+    """Refuse a connection that is only read as a place to land.
+
+    Raises:
+        UnsupportedError: Nothing loads into its type.
+    """
+    if not can_land(connection.type):
+        raise UnsupportedError(
+            f"nothing can land on type {connection.type}: dvt only reads it",
+            connection=connection.name,
+            remedy="Let the model land on another connection",
         )
 
 

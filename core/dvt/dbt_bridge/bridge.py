@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dbt.node_types import NodeType
 
 from dvt.dbt_bridge.adapters import DbtConnection, DbtConnections
-from dvt.dbt_bridge.bindings import direct_of, pushdown_of
+from dvt.dbt_bridge.bindings import direct_of, pushdown_of, require_landing
 from dvt.dbt_bridge.handles import HandleBook
 from dvt.dbt_bridge.profiles import connections_of
 from dvt.dbt_bridge.routing import Router
@@ -113,13 +113,15 @@ class Bridge:
 
         Raises:
             MissingDriverError: The message names the extra.
+            UnsupportedError: It is of a type that is only read.
         """
         default = self.connections.default_name
         for node in self.manifest.nodes.values():
             route = self.router.route(node)
             if route.is_federated and default in (route.connection, *route.inputs):
                 self.connections.get(default).require_driver()
-                return
+                if route.connection == default and node.resource_type in (NodeType.Model, NodeType.Snapshot):
+                    require_landing(self.connections.get(default))
 
     def loader(self, name: str) -> BaseLoader:
         """A loader session for a connection; the caller closes it with `release`."""

@@ -12,7 +12,7 @@ from dbt_common.exceptions import DbtBaseException
 
 from dvt.dbt_bridge.failures import shown_by_dbt
 from dvt.errors import ConfigurationError, MissingDriverError, nearest
-from dvt.federation.registry import connection_spec, known_types
+from dvt.federation.registry import can_land, connection_spec, known_types
 
 # dbt has no class of its own for this error.
 _NO_PROFILE = "Could not find profile named"
@@ -67,14 +67,16 @@ def require_adapter(type_: str, connection: str) -> None:
         MissingDriverError: dvt knows which extra brings it.
         ConfigurationError: Nobody knows the type.
     """
-    if _is_installed(f"dbt.adapters.{type_}"):
+    if has_adapter(type_):
         return
     if type_ in known_types():
         spec = connection_spec(type_)
         raise MissingDriverError(
             f"no dbt adapter for type {type_} is installed",
             connection=connection,
-            remedy=f"Run: pip install 'dvt[{spec.extra}]'" if spec.extra else f"Run: pip install dbt-{type_}",
+            remedy=f"Run: pip install 'dvt[{spec.extra}]'"
+            if spec.extra and can_land(type_)
+            else f"Run: pip install dbt-{type_}",
         )
     raise ConfigurationError(
         f"no adapter for type '{type_}': {nearest(type_, known_types())}",
@@ -82,6 +84,11 @@ def require_adapter(type_: str, connection: str) -> None:
         connection=connection,
         remedy="Correct the type in profiles.yml, or install the dbt adapter that provides it",
     )
+
+
+def has_adapter(type_: str) -> bool:
+    """Whether a dbt adapter of that type is installed, or one of dvt's own stands in for it."""
+    return _is_installed(f"dbt.adapters.{type_}")
 
 
 def _is_installed(module: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 from sqlglot import exp
 
@@ -32,6 +33,8 @@ def keys_predicate(engine: BaseEngine, key: KeyFilter, dialect: str) -> exp.Expr
         values = [row["k"] for row in stream]
     if len(values) > MOST_KEYS:
         return None
+    if key.family is Family.INTEGER:
+        values = [whole for value in values if (whole := _whole(value)) is not None]
     if not values:
         is_null = exp.Is(this=exp.column(exp.to_identifier(key.column, quoted=True)), expression=exp.Null())
         return exp.and_(is_null, exp.Not(this=is_null.copy()))  # no row at all, in words that every source knows
@@ -40,6 +43,16 @@ def keys_predicate(engine: BaseEngine, key: KeyFilter, dialect: str) -> exp.Expr
         return None
     items = [literal(constant, dialect) for constant in constants if constant is not None]
     return exp.In(this=exp.column(exp.to_identifier(key.column, quoted=True)), expressions=items)
+
+
+def _whole(text: str) -> str | None:
+    """A number as a column of integers may hold it; None for one that equals none of them.
+
+    Some sources take a number with a point for a float, or refuse one of more than 64 bits.
+    """
+    number = Decimal(text)
+    is_whole = number.is_finite() and number == number.to_integral_value() and -(2**63) <= number < 2**64
+    return f"{number.to_integral_value():f}" if is_whole else None
 
 
 def _constant(text: str, family: Family) -> Constant | None:

@@ -31,6 +31,11 @@ def known_types() -> tuple[str, ...]:
     return tuple(sorted(_plugins(EXTRACTORS)))
 
 
+def can_land(type_: str) -> bool:
+    """Whether something loads into connections of a type; others are only read."""
+    return type_ in _plugins(LOADERS)
+
+
 def _load(group: str, name: str, what: str) -> Any:
     plugins = _plugins(group)
     if name not in plugins:

@@ -4,7 +4,7 @@
 
 - `kinds`, `schema`: tables and rows, made from a seed, as data that a case file can hold;
 - `conditions`, `queries`, `shapes`: queries over them, made from a seed;
-- `places`: the tables in PostgreSQL, MariaDB, SQLite, DuckDB and Parquet files;
+- `places`: the tables in PostgreSQL, MariaDB, SQLite, DuckDB, ClickHouse and Parquet files;
 - `compare`: one query with pushdown off, safe and full; `bench` holds the sessions in which it runs;
 - `shrink`, `cases`: a difference made small, and kept as a file that a test replays.
 """

@@ -142,7 +142,43 @@ DUCKDB = (
     Kind("integer[]", "list", ("[1, 2]", "[]", "[3, NULL, 3]", "[0]")),
     Kind("struct(x integer, y varchar)", "struct", ("{'x': 1, 'y': a}", "{'x': NULL, 'y': B}", "{'x': 2, 'y': NULL}")),
 )
+# Dates and moments that releases before 26 hold too.
+NEW_DATES = tuple(date for date in DATES if "1970" <= date < "2100")
+CLICKHOUSE = (
+    Kind("Int32", "int", INTS),
+    Kind("Nullable(Int32)", "int", INTS),
+    Kind("Nullable(Int64)", "int", BIGINTS),
+    Kind("Nullable(UInt8)", "int", ("0", "1", "2", "5", "255")),
+    Kind("Nullable(UInt64)", "int", ("0", "1", "2", "5", "18446744073709551615")),
+    Kind("Nullable(Int128)", "dec", (*BIGINTS, "99999999999999999999999999999999999999")),
+    Kind("Nullable(Decimal(10, 2))", "dec", DECIMALS),
+    Kind("Nullable(Decimal(38, 9))", "dec", WIDE_DECIMALS),
+    Kind("Nullable(Decimal(60, 9))", "dec", WIDE_DECIMALS),
+    Kind("Nullable(Float64)", "double", (*DOUBLES, *NOT_NUMBERS)),
+    Kind("Nullable(Float32)", "double", (*FLOATS, *NOT_NUMBERS)),
+    Kind("Nullable(String)", "text", WIDE),
+    Kind("Nullable(String)", "text", TEXTS),
+    Kind("LowCardinality(Nullable(String))", "text", TEXTS),
+    Kind("Nullable(FixedString(8))", "text", tuple(text for text in TEXTS if len(text.encode()) <= 8)),
+    Kind("Nullable(Enum8('b' = 1, 'a' = 2, 'A ' = -3, 'OPEN' = 4))", "text", ("b", "a", "OPEN")),
+    Kind("Nullable(Date)", "date", NEW_DATES),
+    Kind("Nullable(Date32)", "date", DATES),
+    Kind("Nullable(DateTime)", "tstz", ("2024-01-01 00:00:00", "2024-02-29 12:00:00", "1999-12-31 23:59:59")),
+    Kind("Nullable(DateTime64(6))", "tstz", STAMPS),
+    Kind("Nullable(DateTime64(3, 'Europe/Berlin'))", "tstz", ("2024-01-01 00:00:00", "2024-03-31 03:30:00.5")),
+    Kind("Nullable(Time64(6))", "time", TIMES),
+    Kind("Nullable(Bool)", "bool", BOOLS),
+    Kind("Nullable(UUID)", "uuid", UUIDS),
+    Kind("Array(Nullable(Int32))", "list", ("[1, 2]", "[]", "[3, NULL, 3]", "[0]")),
+)
 _LEFT_OUT_OF_FILES = ("varchar collate nocase", "hugeint")
 PARQUET = tuple(kind for kind in DUCKDB if kind.ddl not in _LEFT_OUT_OF_FILES)
 
-KINDS = {"postgres": POSTGRES, "mysql": MYSQL, "sqlite": SQLITE, "duckdb": DUCKDB, "parquet": PARQUET}
+KINDS = {
+    "postgres": POSTGRES,
+    "mysql": MYSQL,
+    "sqlite": SQLITE,
+    "duckdb": DUCKDB,
+    "parquet": PARQUET,
+    "clickhouse": CLICKHOUSE,
+}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+from servers.clickhouse import ClickHouseServer
 from servers.mariadb import MariaDBServer
 from servers.postgres import PostgresServer
 
@@ -108,6 +109,28 @@ class MySQLPlace(Place):
         return Relation(table.name, self._database)
 
 
+class ClickHousePlace(Place):
+    """A database of its own on a ClickHouse server."""
+
+    engine = "clickhouse"
+
+    def __init__(self, server: ClickHouseServer, database: str = DATABASE) -> None:
+        self._server = server
+        self._database = database
+
+    def fill(self, tables: Sequence[Table]) -> None:
+        self._server.create_database(self._database)
+        # The key that a query reads by is not the order of the rows; an Enum has no cast of its own in VALUES.
+        script = _script(tables, "clickhouse", "", " engine = MergeTree order by k")
+        self._server.execute(*script, database=self._database)
+
+    def connection(self, name: str) -> Connection:
+        return open_connection(name, self._server.output(self._database))
+
+    def relation(self, table: Table) -> Relation:
+        return Relation(table.name, self._database)
+
+
 class _FolderPlace(Place):
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -179,13 +202,13 @@ class ParquetPlace(_FolderPlace):
         return Input(handle, connection, Relation(table.name), file_options=options)
 
 
-def _script(tables: Sequence[Table], dialect: str, prefix: str) -> list[str]:
+def _script(tables: Sequence[Table], dialect: str, prefix: str, suffix: str = "") -> list[str]:
     """The statements that make and fill tables; every cell is a quoted literal, which the column's type reads."""
     script = []
     for table in tables:
         name = prefix + quote(table.name, dialect)
         columns = ", ".join(f"{quote(column.name, dialect)} {column.ddl}" for column in table.columns)
-        script.append(f"create table {name} ({columns})")
+        script.append(f"create table {name} ({columns}){suffix}")
         if table.rows:
             rows = ", ".join("(" + ", ".join(_literal(cell, dialect) for cell in row) + ")" for row in table.rows)
             script.append(f"insert into {name} values {rows}")
@@ -196,4 +219,4 @@ def _literal(cell: str | None, dialect: str) -> str:
     if cell is None:
         return "null"
     text = cell.replace("'", "''")
-    return "'" + (text.replace("\\", "\\\\") if dialect == "mysql" else text) + "'"
+    return "'" + (text.replace("\\", "\\\\") if dialect in ("mysql", "clickhouse") else text) + "'"

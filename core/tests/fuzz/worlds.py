@@ -6,12 +6,13 @@ import itertools
 from contextlib import ExitStack
 from pathlib import Path
 
+import servers.clickhouse
 import servers.mariadb
 import servers.postgres
 
-from fuzz.places import DuckDBPlace, MySQLPlace, ParquetPlace, Place, PostgresPlace, SQLitePlace
+from fuzz.places import ClickHousePlace, DuckDBPlace, MySQLPlace, ParquetPlace, Place, PostgresPlace, SQLitePlace
 
-ENGINES = ("postgres", "mysql", "sqlite", "duckdb", "parquet")
+ENGINES = ("postgres", "mysql", "sqlite", "duckdb", "parquet", "clickhouse")
 PAIRS = tuple(itertools.combinations(ENGINES, 2))
 
 
@@ -35,7 +36,7 @@ class World:
             return "no PostgreSQL server programs"
         if engine == "mysql" and servers.mariadb.missing_programs():
             return "no MariaDB server programs"
-        return ""
+        return servers.clickhouse.missing() if engine == "clickhouse" else ""
 
     def place(self, engine: str) -> Place:
         """The place of an engine."""
@@ -52,6 +53,8 @@ class World:
             return PostgresPlace(server)
         if engine == "mysql":
             return MySQLPlace(self._stack.enter_context(servers.mariadb.running()))
+        if engine == "clickhouse":
+            return ClickHousePlace(self._stack.enter_context(servers.clickhouse.running()))
         return local_place(engine, self._folder)
 
     def __enter__(self) -> World:

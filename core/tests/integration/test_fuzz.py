@@ -15,7 +15,7 @@ from fuzz.cases import case_files, read_case
 from fuzz.compare import difference
 from fuzz.hunt import LEVELS, Hunt
 from fuzz.mutants import LOST_RULES, NAIVE, naive, without_rule
-from fuzz.places import MySQLPlace, Place, PostgresPlace
+from fuzz.places import ClickHousePlace, MySQLPlace, Place, PostgresPlace
 from fuzz.worlds import PAIRS, local_place
 
 COUNT = int(os.environ.get("DVT_FUZZ_COUNT", "120"))
@@ -37,6 +37,8 @@ def place_of(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
                 made[engine] = PostgresPlace(request.getfixturevalue("postgres_server"))
             elif engine == "mysql":
                 made[engine] = MySQLPlace(request.getfixturevalue("mariadb_server"))
+            elif engine == "clickhouse":
+                made[engine] = ClickHousePlace(request.getfixturevalue("clickhouse_server"))
             else:
                 made[engine] = local_place(engine, tmp_path_factory.mktemp("places"))
         return made[engine]

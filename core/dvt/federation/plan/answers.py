@@ -93,7 +93,9 @@ class Source:
         """A column by its own name, with its family, when the source can be asked for a list of its values."""
         column, kind = self._columns[name], self.kind(name)
         family = family_of(column.type)
-        if kind is None or kind.equal is Trust.UNKNOWN or name in self._declared or family not in FAMILIES:
+        if kind is None or not kind.takes_lists or kind.equal is Trust.UNKNOWN:
+            return None
+        if name in self._declared or family not in FAMILIES:
             return None
         return column.name, family
 
@@ -147,26 +149,34 @@ class Source:
     def _compared(self, predicate: Comparison | ColumnComparison | OneOf | Prefix, kinds: list[Comparing]) -> Answer:
         kind = kinds[0]
         sql: exp.Expr
+        if not kind.takes(constant.text for constant in _constants(predicate)):
+            return Answer(Trust.UNKNOWN, reason=Reason.SOURCE_DIFFERS)
         if isinstance(predicate, ColumnComparison):
             trust = min((each.columns for each in kinds), key=_WEAKER.__getitem__)
             other = self._column(predicate.other)
             sql = _NODES[predicate.operator](this=self._column(predicate.column), expression=other)
         elif isinstance(predicate, OneOf):
             trust = kind.equal
-            values = [self._constant(value) for value in predicate.values]
-            sql = exp.In(this=self._column(predicate.column), expressions=values)
+            values = [self._constant(predicate.column, value) for value in predicate.values]
+            column = self._column(predicate.column)
+            sql = exp.In(this=column, expressions=values)
+            if not kind.takes_lists:
+                sql = exp.or_(*(exp.EQ(this=column.copy(), expression=value) for value in values))
         elif isinstance(predicate, Prefix):
             trust, sql = kind.prefix, self._prefix(predicate, kind)
         else:
             trust = _trust(kind, predicate.operator)
             is_forced = predicate.operator is not Operator.EQUAL
             left = self._column(predicate.column, kind.collation if is_forced else "")
-            sql = _NODES[predicate.operator](this=left, expression=self._constant(predicate.value))
+            sql = _NODES[predicate.operator](this=left, expression=self._constant(predicate.column, predicate.value))
         if trust is Trust.UNKNOWN:
             return Answer(trust, reason=Reason.SOURCE_DIFFERS)
         return Answer(trust, sql, Reason.SOURCE_INEXACT if trust is Trust.SUPERSET else None)
 
     def _prefix(self, predicate: Prefix, kind: Comparing) -> exp.Expr:
+        if self._dialect == "clickhouse":  # its LIKE has no ESCAPE
+            start = exp.Literal.string(predicate.text)
+            return exp.StartsWith(this=self._column(predicate.column), expression=start)
         text = "".join(_ESCAPE + letter if letter in f"%_{_ESCAPE}" else letter for letter in predicate.text)
         like = exp.Like(this=self._column(predicate.column, kind.collation), expression=exp.Literal.string(text + "%"))
         return exp.Escape(this=like, expression=exp.Literal.string(_ESCAPE))
@@ -177,23 +187,24 @@ class Source:
             return column
         return exp.Paren(this=exp.Collate(this=column, expression=exp.to_identifier(collation, quoted=True)))
 
-    def _constant(self, value: Constant) -> exp.Expr:
-        return literal(value, self._dialect)
+    def _constant(self, column: str, value: Constant) -> exp.Expr:
+        return literal(value, self._dialect, family_of(self._columns[column].type))
 
 
-def literal(value: Constant, dialect: str) -> exp.Expr:
-    """A constant in a source's words."""
-    if value.family in (Family.INTEGER, Family.DECIMAL):
+def literal(value: Constant, dialect: str, column: Family | None = None) -> exp.Expr:
+    """A constant in a source's words, for a column of some family."""
+    is_float = dialect == "clickhouse" and column is Family.DECIMAL  # what a bare number would become
+    if value.family in (Family.INTEGER, Family.DECIMAL) and not is_float:
         number = exp.Literal.number(value.text.lstrip("-"))
         return exp.Neg(this=number) if value.text.startswith("-") else number
     if value.family is Family.BOOLEAN:
         return exp.Boolean(this=value.text == "true")
-    # A session at MySQL has no other zone than UTC, and its literals none at all.
-    is_bare = value.family is Family.INSTANT and dialect == "mysql"
+    # A session at MySQL has no other zone than UTC, and its literals none at all; ClickHouse's name it in their type.
+    is_bare = value.family is Family.INSTANT and dialect in ("mysql", "clickhouse")
     text = exp.Literal.string(value.text.removesuffix("+00") if is_bare else value.text)
     if value.family is Family.TEXT:
         return text
-    to = _literal_type(value.family, dialect)
+    to = _literal_type(value, dialect)
     return exp.Cast(this=text, to=exp.DataType.build(to, dialect=dialect)) if to else text
 
 
@@ -203,8 +214,20 @@ def _trust(kind: Comparing, operator: Operator) -> Trust:
     return kind.unequal if operator is Operator.UNEQUAL else kind.order
 
 
-def _literal_type(family: Family, dialect: str) -> str:
+def _constants(predicate: Comparison | ColumnComparison | OneOf | Prefix) -> Sequence[Constant]:
+    if isinstance(predicate, OneOf):
+        return predicate.values
+    return [predicate.value] if isinstance(predicate, Comparison) else []
+
+
+def _literal_type(value: Constant, dialect: str) -> str:
     """The type to which the text of a constant is cast."""
+    family = value.family
+    if dialect == "clickhouse":
+        if family in (Family.INTEGER, Family.DECIMAL):
+            return f"Decimal(38, {len(value.text.partition('.')[2])})"
+        moment = "DateTime64(6, 'UTC')"
+        return {Family.DOUBLE: "Float64", Family.DATE: "Date32", Family.UUID: "UUID"}.get(family, moment)
     if dialect == "mysql":
         # DATETIME alone would round to seconds.
         return {Family.DATE: "DATE", Family.DOUBLE: ""}.get(family, "DATETIME(6)")

@@ -183,7 +183,8 @@ class ConditionReader:
             if value is None and not null:
                 return Reading(None, reason=Reason.NO_CONSTANT)
             if family is Family.INTEGER and value is not None:
-                if not is_negated and Decimal(value.text) % 1:
+                number = Decimal(value.text)  # a remainder would be refused for more than 28 digits
+                if not is_negated and number != number.to_integral_value():
                     continue  # it equals no integer
                 value = whole_number(value)
                 if value is None:

@@ -19,6 +19,7 @@ from dvt.federation.plan.parse import Handles, parse_query
 from dvt.federation.plan.projection import needed_columns
 from dvt.federation.plan.pushdown import Pushdown
 from dvt.federation.plan.reasons import Reason
+from dvt.federation.plan.unread import unread, without_rows
 from dvt.federation.plan.watermarks import resolved_watermarks
 from dvt.federation.registry import extractor_class
 from dvt.federation.stream import ColumnSchema
@@ -60,8 +61,9 @@ def plan_query(
     columns_of = {handle: describe(by_handle[handle]) for handle in sorted(handles.mentioned(root))}
     tables = {handle: [column.name for column in columns] for handle, columns in columns_of.items()}
     needed = needed_columns(sql, tables)
+    empty = unread(root, handles)
     if pushdown is Pushdown.OFF:
-        scans = [_whole(by_handle[handle]) for handle in needed]
+        scans = [without_rows(by_handle[h], *needed[h]) if h in empty else _whole(by_handle[h]) for h in needed]
         return QueryPlan(sql, tuple(_with_sql(scan, extractor_factory) for scan in scans))
     marks = resolved_watermarks(root, handles, by_handle, columns_of, evaluate)
     types = {handle: {column.name.lower(): column.type for column in found} for handle, found in columns_of.items()}
@@ -74,6 +76,8 @@ def plan_query(
         input_ = by_handle[handle]
         if handle in marks.scans:
             scans.append(marks.scans[handle])
+        elif handle in empty:
+            scans.append(without_rows(input_, columns, reason))
         elif input_.pushdown is Pushdown.OFF:
             scans.append(_whole(input_))
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import pyarrow as pa
@@ -39,6 +39,7 @@ def plan_query(
     extractor_factory: ExtractorFactory | None = None,
     evaluate: Callable[[ScanPlan], pa.Table] | None = None,
     rows_of: Callable[[Input], int | None] = lambda _: None,
+    bind: Callable[[str, Mapping[Handle, Input], Mapping[Handle, Sequence[ColumnSchema]]], None] | None = None,
 ) -> QueryPlan:
     """Which inputs a query reads, which of their columns and rows, and by what SQL.
 
@@ -50,9 +51,10 @@ def plan_query(
         extractor_factory: Makes an extractor of a connection, for its `source_sql`; the registry's when not given.
         evaluate: Reads the one row of a watermark. Without it no data is read.
         rows_of: How many rows an input has about; None when nobody knows.
+        bind: Refuses a query that the engine would refuse, given the inputs, and the columns that it reads of some.
 
     Raises:
-        PlanError: The query cannot be parsed, or names a relation that is none of the inputs.
+        PlanError: The query cannot be parsed or bound, or names a relation that is none of the inputs.
     """
     by_handle = {input_.handle: input_ for input_ in inputs}
     handles = Handles(by_handle)
@@ -61,6 +63,8 @@ def plan_query(
     columns_of = {handle: describe(by_handle[handle]) for handle in sorted(handles.mentioned(root))}
     tables = {handle: [column.name for column in columns] for handle, columns in columns_of.items()}
     needed = needed_columns(sql, tables)
+    if bind is not None:
+        bind(sql, by_handle, {h: _kept(columns_of[h], needed[h][0]) for h in needed})
     empty = unread(root, handles)
     if pushdown is Pushdown.OFF:
         scans = [without_rows(by_handle[h], *needed[h]) if h in empty else _whole(by_handle[h]) for h in needed]
@@ -87,6 +91,10 @@ def plan_query(
                 found = Filters(decisions=(Decision(rows.reason, False, reason=Reason.NOT_FOLLOWED),))
             scans.append(found.applied(ScanPlan(input_, columns, "", reason)))
     return QueryPlan(sql, tuple(_with_sql(scan, extractor_factory) for scan in scans), marks.known)
+
+
+def _kept(columns: Sequence[ColumnSchema], names: Sequence[str] | None) -> list[ColumnSchema]:
+    return [column for column in columns if names is None or column.name in names]
 
 
 def _whole(input_: Input) -> ScanPlan:

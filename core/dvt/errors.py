@@ -195,6 +195,9 @@ def located(**place: str | None) -> Iterator[None]:
         raise
 
 
+_MOST_NAMES = 20
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint for a misspelt name: `did you mean 'crm'?`, or the known names when none is near.
 
@@ -207,4 +210,5 @@ def nearest(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if close:
         return f"did you mean '{close[0]}'?"
-    return "known: " + (", ".join(names) if names else "none")
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return "known: " + (", ".join(names[:_MOST_NAMES]) + more if names else "none")

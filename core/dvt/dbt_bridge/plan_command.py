@@ -43,6 +43,7 @@ _PLANNED = (NodeType.Model, NodeType.Snapshot, NodeType.Seed, NodeType.Test)
 @params.vars
 @params.full_refresh
 @params.empty
+@params.sample
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document; docs/plan.schema.json describes it.")
 @click.option(
     "--analyze",

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from dvt.connections.connection import Connection
 from dvt.errors import DvtError, InterruptedRunError, PlanError
+from dvt.federation.binding import Binder
 from dvt.federation.cancel import CancelScope
 from dvt.federation.descriptions import Descriptions
 from dvt.federation.direct import direct_rows
@@ -94,6 +95,7 @@ class RunSession:
         self._descriptions = Descriptions(self._factory, self._scope)
         self._sizes = Sizes(self._factory, self._scope)
         self._shared = SharedScans(self._folder.path)
+        self._binder = Binder(self._new_engine, self.describe)
 
     def describe(self, inp: Input) -> list[ColumnSchema]:
         """An input's columns; asked of the source once a run."""
@@ -154,6 +156,7 @@ class RunSession:
             evaluate=evaluate,
             rows_of=self.estimated_rows,
             describe_block=self._descriptions.of_block,
+            binder=self._binder,
         )
 
     def estimated_rows(self, inp: Input) -> int | None:
@@ -188,14 +191,12 @@ class RunSession:
         The engine binds the query over empty relations: it is asked, not imitated.
         """
         described = {column.name: column for column in self.describe(direct.scan.input)}
+        relations = {
+            scan.input.handle: [c for c in self.describe(scan.input) if scan.columns is None or c.name in scan.columns]
+            for scan in plan.scans
+        }
         try:
-            with self._engine() as engine:
-                for scan in plan.scans:
-                    columns = self.describe(scan.input)
-                    kept = [c for c in columns if scan.columns is None or c.name in scan.columns]
-                    engine.register(scan.input.handle, RowStream(kept, iter(())))
-                with engine.execute(plan.sql) as stream:
-                    columns = stream.columns
+            columns = self._binder.columns(plan.sql, relations)
         except PlanError:
             return Reason.DIRECT_SHAPE  # the query's own run says what is wrong with it
         names = tuple(column.name.lower() for column in columns)
@@ -268,7 +269,7 @@ class RunSession:
                     ):
                         yield QueryRun(stream, plan, scans)
             except PlanError as error:
-                add_hint(error, plan, self.describe)
+                add_hint(error, [scan.input for scan in plan.scans], self.describe)
                 raise
             finally:
                 for unit in units:
@@ -286,9 +287,13 @@ class RunSession:
 
     def close(self) -> None:
         """Remove everything from disk. Closing twice is allowed."""
+        self._binder.close()
         self._folder.close()
 
     def _engine(self) -> BaseEngine:
+        return self._new_engine()
+
+    def _new_engine(self) -> BaseEngine:
         limits = EngineLimits(self.query_memory_bytes, self.query_threads, self._folder.path())
         return engine_class(self._engine_name)(limits)
 

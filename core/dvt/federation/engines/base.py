@@ -48,7 +48,7 @@ class BaseEngine(ABC):
 
     @abstractmethod
     def register(self, handle: Handle, stream: RowStream) -> int:
-        """Read a stream to its end into a relation of the engine; returns the rows."""
+        """Read a stream to its end into a relation of the engine, in the place of an older one; returns the rows."""
 
     @abstractmethod
     def register_parquet(self, handle: Handle, paths: list[Path]) -> None:
@@ -57,6 +57,10 @@ class BaseEngine(ABC):
     @abstractmethod
     def execute(self, sql: str, batch_rows: int = 50_000) -> RowStream:
         """Run a query; its batches are in the carrying vocabulary of `dvt.types`."""
+
+    def bind(self, sql: str) -> None:
+        """Refuse a query that `execute` would refuse; an engine that can do so without running it says so here."""
+        self.execute(sql).close()
 
     @abstractmethod
     def interrupt(self) -> None:

@@ -14,9 +14,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from dvt.errors import DvtError, InterruptedRunError, PlanError
+from dvt.errors import DvtError, InterruptedRunError
 from dvt.federation.duckdb_result import DuckDBResult, open_result
 from dvt.federation.engines.base import BaseEngine, EngineLimits, Handle
+from dvt.federation.engines.duckdb_bind import check_names, column_names, one_query
 from dvt.federation.engines.duckdb_errors import translate
 from dvt.federation.stream import RowStream
 from dvt.identifiers import Relation, quote
@@ -62,13 +63,13 @@ class DuckDBEngine(BaseEngine):
             PlanError: Two columns that DuckDB cannot tell apart, or a relation without columns.
             DvtError: Whatever the stream itself raised, unchanged.
         """
-        _check_names(stream.schema.names, f"relation {handle.catalog}.{handle.schema}.{handle.name}")
+        check_names(stream.schema.names, f"relation {handle.catalog}.{handle.schema}.{handle.name}")
         source = _Watched(stream, self._check_interrupted)
         with self._cursor() as cursor:
             target = self._place(cursor, handle)
             cursor.register(_SOURCE, pa.RecordBatchReader.from_batches(stream.schema, source.batches()))
             try:
-                cursor.execute(" ".join(["create table", target, "as select * from", _SOURCE]))
+                cursor.execute(" ".join(["create or replace table", target, "as select * from", _SOURCE]))
             except Exception as error:
                 if source.error is None:
                     raise translate(error) from error
@@ -83,7 +84,7 @@ class DuckDBEngine(BaseEngine):
         import pyarrow.parquet as pq
 
         schema = pq.read_schema(paths[0])
-        _check_names(schema.names, f"relation {handle.catalog}.{handle.schema}.{handle.name}")
+        check_names(schema.names, f"relation {handle.catalog}.{handle.schema}.{handle.name}")
         with self._cursor() as cursor, _translated():
             target = self._place(cursor, handle)
             cursor.register(_SOURCE, pa.RecordBatchReader.from_batches(schema, []))
@@ -121,14 +122,19 @@ class DuckDBEngine(BaseEngine):
 
         return RowStream(result.columns, self._batches(result), close=close, method="engine")
 
+    def bind(self, sql: str) -> None:
+        """Bind a query, but for a PIVOT, whose columns depend on the rows.
+
+        Raises:
+            PlanError: The statement is not one query, does not bind, or gives two columns of one name.
+        """
+        with self._cursor() as cursor:
+            statement = one_query(cursor, sql)
+            if statement.type.name != "MULTI":
+                check_names(column_names(cursor, sql, statement), "the query's output")
+
     def _start(self, cursor: Any, sql: str, batch_rows: int) -> DuckDBResult:
-        with _translated(is_binding=True):
-            statements = cursor.extract_statements(sql)
-        if len(statements) != 1:
-            raise PlanError(f"the model holds {len(statements)} statements", remedy="Leave one query in the model")
-        if statements[0].type.name not in ("SELECT", "MULTI"):  # MULTI: a PIVOT, which DuckDB runs in two steps
-            raise PlanError("the model is not a query", remedy="Leave one SELECT in the model")
-        _check_names(_bind(cursor, sql, statements[0]), "the query's output")
+        check_names(column_names(cursor, sql, one_query(cursor, sql)), "the query's output")
         with _translated():
             result = open_result(cursor, sql, batch_rows)
         self._check_interrupted()
@@ -238,37 +244,6 @@ def _translated(is_binding: bool = False) -> Iterator[None]:
         raise translate(error, is_binding=is_binding) from error
 
 
-def _bind(cursor: Any, sql: str, statement: Any) -> list[str]:
-    """The names of a query's columns; nothing is run."""
-    import duckdb
-
-    with _translated(is_binding=True):
-        try:
-            return list(cursor.sql(sql).columns)
-        except (duckdb.BinderException, duckdb.CatalogException):
-            # The relation API leaves out where it stands in the text; this fails in the same way, and says it.
-            cursor.execute(statement)
-            raise
-
-
 def _described(relation: Any) -> list[tuple[str, str]]:
     """Names and DuckDB types of a relation's columns."""
     return list(zip(relation.columns, map(str, relation.types), strict=True))
-
-
-def _check_names(names: list[str], what: str) -> None:
-    """Names that DuckDB would silently rename are refused."""
-    if not names:
-        raise PlanError(f"{what} has no columns", remedy="Give it at least one column")
-    seen: dict[str, str] = {}
-    for name in names:
-        other = seen.get(name.lower())
-        if other is not None:
-            pair = f"'{name}' twice" if other == name else f"'{other}' and '{name}', which differ only by case"
-            raise PlanError(
-                f"{what} holds column {pair}",
-                column=name,
-                phase="compute",
-                remedy="Give one of them another name (for a source: through a view there)",
-            )
-        seen[name.lower()] = name

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from dvt.errors import DataError, DvtError, InterruptedRunError, PlanError, QueryError, ResourceError
+from dvt.federation.plan.syntax_errors import details_of, place_of_byte
 from dvt.types.duckdb import CAST_ERROR
 
 _KIND = re.compile(r"^\s*(?P<kind>[A-Za-z ]+?) Error: (?P<text>.*)$", re.DOTALL)
@@ -56,6 +57,22 @@ def translate(error: BaseException, *, is_binding: bool = False) -> DvtError:
     if kind in _DATA:
         return DataError(f"a value does not fit: {text}", phase="compute", remedy="Correct the value or the cast")
     return QueryError(f"the engine failed: {kind + ': ' if kind else ''}{text}", phase="compute")
+
+
+def refused(error: BaseException, sql: str) -> DvtError:
+    """The dvt error for a query that does not bind.
+
+    Args:
+        error: What DuckDB raised in a session with `errors_as_json`.
+        sql: The query.
+    """
+    found = details_of(error)
+    if not found:
+        return translate(error, is_binding=True)
+    text = " ".join(str(found["exception_message"]).split()).replace("Values list ", "Table ")
+    if "position" in found:
+        text = f"{place_of_byte(sql, int(found['position']))}: {text}"
+    return PlanError(f"the engine refuses the query: {text}", phase="compute", remedy="Correct the model's SQL")
 
 
 def _exhausted(text: str) -> ResourceError:

@@ -145,13 +145,11 @@ class FilesExtractor(BaseExtractor):
 
     @staticmethod
     def _limited(batches: Iterator[pa.RecordBatch], limit: int | None) -> Iterator[pa.RecordBatch]:
+        if limit is None:
+            yield from batches
+            return
         left = limit
-        for batch in batches:
-            if left is None:
-                yield batch
-                continue
-            if left <= 0:
-                return
+        while left > 0 and (batch := next(batches, None)) is not None:
             yield batch.slice(0, left)
             left -= batch.num_rows
 

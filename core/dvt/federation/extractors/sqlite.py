@@ -225,8 +225,9 @@ class SQLiteExtractor(BaseExtractor):
         sql = 'select name, type, "notnull" from pragma_table_xinfo(?, ?) where hidden <> 1'
         rows = self._open().execute(sql, (name, schema)).fetchall()
         if not rows:
+            known = self._open().execute("select name from sqlite_master where type in ('table', 'view')").fetchall()
             raise RelationNotFoundError(
-                "there is no such table or view",
+                f"there is no such table or view: {nearest(name, [row[0] for row in known])}",
                 connection=self.connection.name,
                 relation=request.label,
                 phase="describe",

@@ -161,7 +161,8 @@ class _Following:
             if place is None or output.name is None:
                 raise _NotDirectError(Reason.DIRECT_SHAPE)
             columns.append((output.name, of[place[1]]))
-        conditions = tuple(self._condition(part, scope, of) for part in _conditions(node))
+        is_empty = 0 in (below.limit, limit_of(node))  # then no condition says anything
+        conditions = () if is_empty else tuple(self._condition(part, scope, of) for part in _conditions(node))
         if conditions and below.limit is not None:
             raise _NotDirectError(Reason.DIRECT_SHAPE)
         limit, order = _cut(node, scope, of)

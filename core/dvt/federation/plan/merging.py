@@ -204,9 +204,10 @@ class Merger:
         order = sorted(group)
         columns, schema = _columns(dict.fromkeys(read), asked, members, order, collations, made or ())
         rows = [self.rows_of(members.inputs[index]) for index in order]
-        if made is None and {members.bases[index].handle for index in order} != self._mentioned:
-            if not block_is_smaller(rows, [c for c in columns if c.is_read], schema, told, order):
-                return None
+        is_everything = {members.bases[index].handle for index in order} == self._mentioned
+        read_columns = [column for column in columns if column.is_read]
+        if made is None and not is_everything and not block_is_smaller(rows, read_columns, schema, told, order):
+            return None
         block = Block(
             tuple(members.bases[index].handle for index in order),
             tuple(members.inputs[index].relation for index in order),

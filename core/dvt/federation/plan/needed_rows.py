@@ -267,9 +267,14 @@ class _TooManyWays(Exception):
     """The number of ways through a query's CTEs has no end that is worth waiting for."""
 
 
+def reads_by_name(root: exp.Expr) -> bool:
+    """Whether a function in a query reads a relation that it is given as a text."""
+    return any(function.name.lower() in _BY_NAME for function in root.find_all(exp.Anonymous))
+
+
 def by_other_means(root: exp.Expr, tables: Iterable[Iterable[str]]) -> str:
     """Why rows count that no clause of the query speaks of."""
-    if any(function.name.lower() in _BY_NAME for function in root.find_all(exp.Anonymous)):
+    if reads_by_name(root):
         return "a function reads a relation that it is given as a text"
     is_column = any("rowid" in table for table in tables)
     if not is_column and any(column.name.lower() == "rowid" for column in root.find_all(exp.Column)):

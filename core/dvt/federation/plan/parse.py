@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from dvt.errors import NotAQueryError, PlanError
 from dvt.federation.engines.base import Handle
+from dvt.federation.plan.syntax_errors import what_is_wrong
 
 # `summarize t`, `describe t` and `pivot t` are queries to DuckDB, though not to sqlglot.
 _QUERIES = (exp.Query, exp.Summarize, exp.Describe, exp.Pivot, exp.Values)
@@ -38,7 +39,8 @@ def statements(sql: str) -> list[exp.Expr]:
     try:
         return [statement for statement in sqlglot.parse(sql, read="duckdb") if statement is not None]
     except sqlglot.errors.SqlglotError as error:
-        raise PlanError(_where(error), phase="plan", remedy="Correct the model's SQL (DuckDB dialect)") from error
+        text = f"the query cannot be parsed: {what_is_wrong(sql, error)}"
+        raise PlanError(text, phase="plan", remedy="Correct the model's SQL (DuckDB dialect)") from error
     except RecursionError as error:
         raise PlanError("the query is nested too deeply", phase="plan", remedy="Split the model") from error
 
@@ -94,13 +96,3 @@ class Handles:
         found = {self.of_table(table) for table in root.find_all(exp.Table)}
         found |= {self.of_column(column) for column in root.find_all(exp.Column)}
         return {handle for handle in found if handle is not None}
-
-
-def _where(error: Exception) -> str:
-    details = getattr(error, "errors", None)
-    if not details:
-        return f"the query cannot be parsed: {error}"
-    first = details[0]
-    near = (first.get("highlight") or "").strip()
-    text = f"the query cannot be parsed: line {first.get('line')}, column {first.get('col')}"
-    return f"{text}, near '{near}': {first.get('description')}" if near else f"{text}: {first.get('description')}"

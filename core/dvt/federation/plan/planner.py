@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from sqlglot import exp
@@ -20,9 +21,13 @@ from dvt.federation.plan.parse import Handles, parse_query
 from dvt.federation.plan.projection import needed_columns
 from dvt.federation.plan.pushdown import Pushdown
 from dvt.federation.plan.reasons import Reason
+from dvt.federation.plan.unread import unread, without_rows
 from dvt.federation.plan.watermarks import resolved_watermarks
 from dvt.federation.registry import extractor_class
 from dvt.federation.stream import ColumnSchema
+
+if TYPE_CHECKING:
+    from dvt.federation.binding import Binder
 
 # Catalogues that every DuckDB session has.
 _ENGINE_CATALOGS = frozenset({"memory", "system", "temp"})
@@ -40,6 +45,7 @@ def plan_query(
     evaluate: Callable[[ScanPlan], pa.Table] | None = None,
     rows_of: Callable[[Input], int | None] = lambda _: None,
     describe_block: Callable[[Input], list[ColumnSchema]] | None = None,
+    binder: Binder | None = None,
 ) -> QueryPlan:
     """Which inputs a query reads, which of their columns and rows, and by what SQL.
 
@@ -52,9 +58,10 @@ def plan_query(
         evaluate: Reads the one row of a watermark. Without it no data is read.
         rows_of: How many rows an input has about; None when nobody knows.
         describe_block: Gives a block's columns as its source describes them. Without it no joins are sent.
+        binder: Refuses a query that the engine would refuse, and tells a query's columns.
 
     Raises:
-        PlanError: The query cannot be parsed, or names a relation that is none of the inputs.
+        PlanError: The query cannot be parsed or bound, or names a relation that is none of the inputs.
     """
     by_handle = {input_.handle: input_ for input_ in inputs}
     handles = Handles(by_handle)
@@ -63,17 +70,20 @@ def plan_query(
     columns_of = {handle: describe(by_handle[handle]) for handle in sorted(handles.mentioned(root))}
     tables = {handle: [column.name for column in columns] for handle, columns in columns_of.items()}
     needed = needed_columns(sql, tables)
+    relations = {handle: _kept(columns_of[handle], columns) for handle, (columns, _) in needed.items()}
+    if binder is not None:
+        binder.check(sql, by_handle, relations)
+    empty = unread(root, handles)
     if pushdown is Pushdown.OFF:
-        scans = [_whole(by_handle[handle]) for handle in needed]
+        scans = [without_rows(by_handle[h], *needed[h]) if h in empty else _whole(by_handle[h]) for h in needed]
         return QueryPlan(sql, tuple(_with_sql(scan, extractor_factory) for scan in scans))
     if pushdown is Pushdown.FULL and describe_block is not None:
         merged = _merged(sql, root, handles, by_handle, columns_of, rows_of, describe_block)
-        if merged is not None:
-            blocks = {input_.handle: list(input_.columns) for input_ in merged.inputs}
+        if merged is not None and _has_same_columns(sql, merged, relations, binder):
             return plan_query(
                 merged.sql,
                 [*inputs, *merged.inputs],
-                lambda input_: blocks[input_.handle] if input_.handle in blocks else describe(input_),
+                lambda input_: list(input_.columns) if input_.block is not None else describe(input_),
                 pushdown=pushdown,
                 extractor_factory=extractor_factory,
                 evaluate=evaluate,
@@ -90,6 +100,8 @@ def plan_query(
         input_ = by_handle[handle]
         if handle in marks.scans:
             scans.append(marks.scans[handle])
+        elif handle in empty:
+            scans.append(without_rows(input_, columns, reason))
         elif input_.pushdown is Pushdown.OFF:
             scans.append(_whole(input_))
         else:
@@ -101,6 +113,10 @@ def plan_query(
                 found = replace(found, decisions=(*input_.block.decisions, *found.decisions))
             scans.append(found.applied(ScanPlan(input_, columns, "", reason)))
     return QueryPlan(sql, tuple(_with_sql(scan, extractor_factory) for scan in scans), marks.known)
+
+
+def _kept(columns: Sequence[ColumnSchema], names: Sequence[str] | None) -> list[ColumnSchema]:
+    return [column for column in columns if names is None or column.name in names]
 
 
 def _merged(
@@ -122,6 +138,24 @@ def _merged(
         if handle not in marks.scans and Pushdown.FULL.at_most(by_handle[handle].pushdown) is Pushdown.FULL
     }
     return Merger(parse_query(sql), handles, inputs, columns_of, rows_of, describe_block).merged(sql)
+
+
+def _has_same_columns(
+    sql: str,
+    merged: Merged,
+    relations: Mapping[Handle, Sequence[ColumnSchema]],
+    binder: Binder | None,
+) -> bool:
+    """Whether the engine gives the query over blocks the names and types that it gives to the query itself."""
+    if binder is None:
+        return True
+    try:
+        found = binder.columns(merged.sql, {**relations, **{inp.handle: inp.columns for inp in merged.inputs}})
+    except PlanError as error:
+        error.remedy = "This is a fault of dvt: report it, and set dvt_pushdown: safe on the model until it is mended"
+        raise
+    expected = binder.columns(sql, relations)
+    return [(c.name, c.type) for c in found] == [(c.name, c.type) for c in expected]
 
 
 def _whole(input_: Input) -> ScanPlan:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from dvt.errors import QueryError, ResourceError, located
+from dvt.errors import PrivilegeError, QueryError, ResourceError, TimeoutExceededError, located
 from dvt.federation.plan.model import ScanPlan
 from dvt.federation.staging.address import ScanUnit
 from dvt.federation.stream import ColumnSchema, RowStream
@@ -54,13 +54,21 @@ def scan_errors(scan: ScanPlan) -> Iterator[None]:
         with located(connection=scan.input.connection.name, relation=str(scan.input.relation), phase="extract"):
             yield
     except QueryError as error:
-        if scan.predicates and type(error) is QueryError:
+        if scan.predicates and not isinstance(error, (PrivilegeError, TimeoutExceededError)):
             error.code = "DVT341"
             error.remedy = (
-                "It may be a filter that the planner sent (see `dvt plan`): set meta.dvt_pushdown: off for the source "
-                "or the model, and report it"
+                f"dvt asked it for rows with {_asked(scan)}. If it refuses that, set meta.dvt_pushdown: off for "
+                "the source or the model, and report it"
             )
         raise
+
+
+def _asked(scan: ScanPlan) -> str:
+    """The filters that were sent, each with what the planner thought of it."""
+    sent = [decision for decision in scan.decisions if decision.is_pushed]
+    if not sent:
+        return " and ".join(predicate.sql(dialect="duckdb") for predicate in scan.predicates)
+    return ", ".join(f"{d.condition} [{f'{d.reason.code}: {d.reason.text}' if d.reason else 'exact'}]" for d in sent)
 
 
 def can_stage(columns: list[ColumnSchema]) -> bool:

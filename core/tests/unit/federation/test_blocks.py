@@ -88,8 +88,8 @@ MOVED = [
     (
         "with o as (select * from {o} where amount > 5), c as (select id as customer_id, name from {c}) "
         "select o.id, c.name from o join c using (customer_id)",
-        "SELECT orders.id AS o_id, customers.name AS c_name, orders.amount AS o_amount FROM orders AS orders INNER JOIN "
-        "customers AS customers ON orders.Customer_Id = customers.id WHERE orders.amount > 5",
+        "SELECT orders.id AS o_id, customers.name AS c_name, orders.amount AS o_amount FROM orders AS orders INNER "
+        "JOIN customers AS customers ON orders.Customer_Id = customers.id WHERE orders.amount > 5",
     ),
     (
         "select c.region, sum(o.amount) as s, count(*) as n from {o} o join {c} c on o.customer_id = c.id group by 1",
@@ -99,8 +99,8 @@ MOVED = [
     ),
     (
         "select status, min(day) as d from {o} where day < '2026-01-01' group by status",
-        "SELECT orders.status COLLATE C AS orders_status, MIN(orders.day) AS min_orders_day FROM orders AS orders WHERE "
-        "orders.day < CAST('2026-01-01' AS DATE) GROUP BY orders.status COLLATE C",
+        "SELECT orders.status COLLATE C AS orders_status, MIN(orders.day) AS min_orders_day FROM orders AS orders "
+        "WHERE orders.day < CAST('2026-01-01' AS DATE) GROUP BY orders.status COLLATE C",
     ),
     (
         "select count(*) as n from {o} where upper(status) = 'X'",
@@ -148,7 +148,8 @@ STAY = {
     "text keys": "select o.id from {o} o join {c} c on o.status = c.name",
     "a name that may be a relation": "select c from {o} o join {c} c on o.customer_id = c.id",
     "a correlated subquery": (
-        "select o.id from {o} o join {c} c on o.customer_id = c.id where exists (select 1 from {r} r where r.id = region)"
+        "select o.id from {o} o join {c} c on o.customer_id = c.id "
+        "where exists (select 1 from {r} r where r.id = region)"
     ),
     "a column without a name": "select c.id + 1 from {o} o join {c} c on o.customer_id = c.id",
     "a sample": "select o.id from {o} o join {c} c on o.customer_id = c.id using sample 3 rows",
@@ -172,8 +173,12 @@ STAY = {
     "grouping sets": "select id, day, count(*) as n from {o} group by rollup (id, day)",
     "an expression": "select id, sum(amount * 2) as s from {o} group by id",
     "a window": "select id, count(*) as n, row_number() over (order by id) as w from {o} group by id",
-    "counts of the other side": "select o.id, sum(o.amount) as s, count(r.id) as n from {o} o join {r} r on r.id = o.id group by 1",
-    "the right side of a left join": "select r.id, count(o.id) as n from {r} r left join {o} o on r.id = o.id group by 1",
+    "counts of the other side": (
+        "select o.id, sum(o.amount) as s, count(r.id) as n from {o} o join {r} r on r.id = o.id group by 1"
+    ),
+    "the right side of a left join": (
+        "select r.id, count(o.id) as n from {r} r left join {o} o on r.id = o.id group by 1"
+    ),
     "sums in SQLite": "select id, sum(n) as s from {e} group by id",
     "an aggregate without a name": "select id, count(*) from {o} group by id",
     "a watermark": "select id from {o} where day > (select max(day) from {o})",

@@ -167,7 +167,7 @@ def test_a_value_that_does_not_fit_names_its_column(engine: DuckDBEngine) -> Non
 def test_errors_of_the_query(engine: DuckDBEngine) -> None:
     for sql, what in {
         "select 1 +": "syntax error",
-        "select 1 as a,\n  nope\nfrom (select 2 as b)": "LINE 2",
+        "select 1 as a,\n  nope\nfrom (select 2 as b)": "line 2, column 3",
         "select * from c_crm.s.t": "does not exist",
         "select 1; select 2": "2 statements",
         "create table t (a int)": "not a query",

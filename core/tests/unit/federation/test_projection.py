@@ -269,7 +269,7 @@ def test_an_exact_name_comes_before_one_that_differs_by_case() -> None:
 
 
 def test_a_syntax_error_names_line_and_column() -> None:
-    with pytest.raises(PlanError, match=r"line 2, column 7.*'c'"):
+    with pytest.raises(PlanError, match=r'line 2, column 7.*"c"'):
         needed_columns("select\n  a b c\nfrom c.s.h", TABLES)
 
 

@@ -336,7 +336,7 @@ def test_the_budget_is_divided_and_spills(start: Start, tmp_path: Path) -> None:
         assert first is not None
         assert first.column("k").to_pylist() == [size - 1, size - 2]
         assert sum(batch.num_rows for batch in run.stream.batches()) == size - 2
-    assert not list((tmp_path / "work").rglob("duckdb_*"))
+    assert not list((tmp_path / "work").rglob("duckdb_temp*"))
 
 
 def test_too_little_memory_is_a_resource_error(start: Start) -> None:

@@ -55,6 +55,6 @@ class Descriptions:
         self._known.forget(place, relation)
 
     def _ask(self, connection: Connection, request: ExtractionConfig) -> list[ColumnSchema]:
-        with located(connection=connection.name, relation=request.label, phase="describe"):
+        with located(connection=connection.name, relation=str(request.relation or request.label), phase="describe"):
             with self._factory(connection) as extractor, self._scope.running(extractor.cancel):
                 return extractor.describe(request)

@@ -149,20 +149,22 @@ class Extraction:
         if any(scan.input.handle in self._known for scan in unit.scans):
             return [self._stream(scan, session) for scan in unit.scans]
 
-        def stage(folder: Path) -> tuple[StagedScan, ...]:
-            return stage_unit(unit, folder, session.scan)
+        def stage(whole: ScanUnit, folder: Path) -> tuple[StagedScan, ...]:
+            return stage_unit(whole, folder, session.scan)
 
-        shared = self._shared.take(unit, stage, self._scope.check) if self._can_share(unit) else None
+        can_share = self._can_share(self._shared.whole(unit))
+        shared = self._shared.take(unit, stage, self._scope.check) if can_share else None
         if shared is None:
             return [self._stream(scan, session) for scan in unit.scans]
         files.callback(self._shared.give_back, shared)
-        for scan, staged in zip(unit.scans, shared.scans, strict=True):
+        parts = [shared.staged(scan) for scan in unit.scans]
+        for scan, staged in zip(unit.scans, parts, strict=True):
             self._engine.register_parquet(scan.input.handle, [shared.folder / staged.file])
             self._arrived[scan.input.handle].set()
         seconds = time.monotonic() - started
         return [
             ScanStats(scan, staged.rows, staged.bytes, staged.method, seconds, True)
-            for scan, staged in zip(unit.scans, shared.scans, strict=True)
+            for scan, staged in zip(unit.scans, parts, strict=True)
         ]
 
     def _stream(self, scan: ScanPlan, session: _Session) -> ScanStats:

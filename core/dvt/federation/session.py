@@ -22,7 +22,7 @@ from dvt.federation.engines.base import BaseEngine, EngineLimits
 from dvt.federation.extraction import Extraction, ExtractorFactory, ScanStats
 from dvt.federation.extractors.base import TableStatistics
 from dvt.federation.plan.direct import direct_scan
-from dvt.federation.plan.estimates import estimated
+from dvt.federation.plan.estimates import estimated, scan_bytes
 from dvt.federation.plan.hints import add_hint
 from dvt.federation.plan.model import DirectScan, Input, QueryPlan, ScanPlan
 from dvt.federation.plan.planner import plan_query
@@ -94,7 +94,7 @@ class RunSession:
         self._scope = CancelScope()
         self._descriptions = Descriptions(self._factory, self._scope)
         self._sizes = Sizes(self._factory, self._scope)
-        self._shared = SharedScans(self._folder.path)
+        self._shared = SharedScans(self._folder.path, self._cost, self._with_sql)
         self._binder = Binder(self._new_engine, self.describe)
 
     def describe(self, inp: Input) -> list[ColumnSchema]:
@@ -203,8 +203,7 @@ class RunSession:
         types = [RowStream([described[name]], iter(())).schema.types[0] for name in direct.sources]
         if names != direct.names or [column.type for column in columns] != types:
             return Reason.DIRECT_TYPE
-        sql = self._factory(direct.scan.input.connection).source_sql(direct.scan.request())
-        return replace(direct, scan=replace(direct.scan, sql=sql), columns=tuple(columns))
+        return replace(direct, scan=self._with_sql(direct.scan), columns=tuple(columns))
 
     def _evaluate(self, scope: CancelScope, scan: ScanPlan) -> pa.Table:
         """Read a scan of one row."""
@@ -296,6 +295,12 @@ class RunSession:
     def _new_engine(self) -> BaseEngine:
         limits = EngineLimits(self.query_memory_bytes, self.query_threads, self._folder.path())
         return engine_class(self._engine_name)(limits)
+
+    def _cost(self, scan: ScanPlan) -> float:
+        return scan_bytes(scan, self.describe(scan.input), self.statistics(scan.input))
+
+    def _with_sql(self, scan: ScanPlan) -> ScanPlan:
+        return replace(scan, sql=self._factory(scan.input.connection).source_sql(scan.request()))
 
     def _can_share(self, unit: ScanUnit) -> bool:
         for scan in unit.scans:

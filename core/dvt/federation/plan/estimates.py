@@ -33,6 +33,7 @@ _COMPARISONS = (exp.LT, exp.LTE, exp.GT, exp.GTE)
 # text and the like the four bytes of its offset.
 _UNKNOWN_LENGTH = 32
 _OFFSET = 4
+_UNKNOWN_ROWS = 1_000
 
 
 def estimated(
@@ -108,6 +109,20 @@ def block_is_smaller(
         for member, (count, share) in enumerate(zip(known, shares, strict=True))
     )
     return max(known) * math.prod(shares) * sum(widths) <= apart
+
+
+def scan_bytes(scan: ScanPlan, columns: Sequence[ColumnSchema], known: TableStatistics) -> float:
+    """About how many bytes a scan moves, to be compared with those of other scans of its relation, if of no others.
+
+    Args:
+        scan: The scan.
+        columns: The relation's columns.
+        known: What its source knows of its size; a thousand rows where that is nothing.
+    """
+    rows = float(_UNKNOWN_ROWS if known.rows is None else known.rows)
+    rows *= math.prod(selectivity(predicate) for predicate in scan.predicates)
+    wanted = [column for column in columns if scan.columns is None or column.name in scan.columns]
+    return min(rows, rows if scan.limit is None else scan.limit) * _row_width(wanted, columns, known)
 
 
 def _estimated(scan: ScanPlan, columns: Sequence[ColumnSchema], known: TableStatistics) -> ScanPlan:

@@ -36,11 +36,16 @@ def scan_units(plan: QueryPlan) -> list[ScanUnit]:
     units = []
     for scans in by_connection.values():
         connection = scans[0].input.connection
-        # One order for all queries, so that equal sets of scans are equal units.
-        ordered = sorted(scans, key=scan_address)
-        for part in [ordered] if connection.spec.has_snapshot else [[scan] for scan in ordered]:
-            units.append(ScanUnit(connection, tuple(part), _digest([scan_address(scan) for scan in part])))
+        for part in [scans] if connection.spec.has_snapshot else [[scan] for scan in scans]:
+            units.append(unit_of(part))
     return units
+
+
+def unit_of(scans: Sequence[ScanPlan]) -> ScanUnit:
+    """Some scans of a connection as one unit, in one order for all queries, so that equal sets are equal units."""
+    ordered = sorted(scans, key=scan_address)
+    address = _digest([scan_address(scan) for scan in ordered])
+    return ScanUnit(ordered[0].input.connection, tuple(ordered), address)
 
 
 def scan_address(scan: ScanPlan) -> str:

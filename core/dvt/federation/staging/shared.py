@@ -6,11 +6,13 @@ import itertools
 import shutil
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from dvt.federation.plan.model import ScanPlan
 from dvt.federation.staging.address import ScanUnit
+from dvt.federation.staging.covering import Cost, WithSql, covers, relation_key
 from dvt.federation.staging.parquet import StagedScan
 
 _WAKE_UP_S = 0.2
@@ -34,33 +36,64 @@ class Shared:
     readers: int = 0
     is_current: bool = True
 
+    def staged(self, scan: ScanPlan) -> StagedScan:
+        """What holds the rows of a scan that this unit covers."""
+        keys = [relation_key(each) for each in self.unit.scans]
+        return self.scans[keys.index(relation_key(scan))]
+
 
 class SharedScans:
     """Who reads what, and what is staged. Thread-safe.
 
     Args:
         folder: Gives the run's private folder.
+        cost: About how many bytes a scan moves.
+        with_sql: Gives a scan the statement that is sent for it.
     """
 
-    def __init__(self, folder: Callable[[], Path]) -> None:
+    def __init__(self, folder: Callable[[], Path], cost: Cost, with_sql: WithSql) -> None:
         self._folder = folder
+        self._cost = cost
+        self._with_sql = with_sql
+        self._changed = threading.Condition()
         self._changed = threading.Condition()
         self._expected: Counter[str] = Counter()
+        self._announced: dict[str, ScanUnit] = {}
+        self._covers: Mapping[str, ScanUnit] | None = None
         self._staged: dict[str, Shared] = {}
         self._numbers = itertools.count()
 
     def announce(self, unit: ScanUnit) -> None:
         """One query more will read this unit."""
+        for scan in unit.scans:
+            self._cost(scan)  # sources are asked while nobody has to wait for it
         with self._changed:
             self._expected[unit.address] += 1
+            self._announced[unit.address] = unit
+            self._covers = None
+
+    def whole(self, unit: ScanUnit) -> ScanUnit:
+        """What is read when this unit is wanted: it, or one that has what other queries want, too."""
+        with self._changed:
+            return self._whole(unit)
+
+    def _whole(self, unit: ScanUnit) -> ScanUnit:
+        if self._covers is None:
+            self._covers = covers(list(self._announced.values()), self._cost, self._with_sql)
+        return self._covers.get(unit.address, unit)
+
+    def _readers_to_come(self, whole: ScanUnit) -> int:
+        announced = self._announced.values()
+        return sum(self._expected[unit.address] for unit in announced if self._whole(unit).address == whole.address)
 
     def is_shared(self, unit: ScanUnit) -> bool:
         """Whether a unit is staged, or will be because several queries read it."""
         with self._changed:
-            return unit.address in self._staged or self._expected[unit.address] > 1
+            whole = self._whole(unit)
+            return whole.address in self._staged or self._readers_to_come(whole) > 1
 
     def take(
-        self, unit: ScanUnit, stage: Callable[[Path], tuple[StagedScan, ...]], check: Callable[[], None]
+        self, unit: ScanUnit, stage: Callable[[ScanUnit, Path], tuple[StagedScan, ...]], check: Callable[[], None]
     ) -> Shared | None:
         """The staged unit, staged now if this is the first of several readers; None when it is not worth it.
 
@@ -69,17 +102,18 @@ class SharedScans:
 
         Args:
             unit: What to read.
-            stage: Writes the unit into a folder.
+            stage: Writes a unit into a folder.
             check: Raises when waiting is no longer wanted.
         """
         with self._changed:
+            whole = self._whole(unit)
             while True:
-                shared = self._staged.get(unit.address)
+                shared = self._staged.get(whole.address)
                 if shared is None:
-                    if self._expected[unit.address] < 2:
+                    if self._readers_to_come(whole) < 2:
                         return None
-                    shared = Shared(unit, self._folder() / f"{unit.address[:24]}_{next(self._numbers)}", readers=1)
-                    self._staged[unit.address] = shared
+                    shared = Shared(whole, self._folder() / f"{whole.address[:24]}_{next(self._numbers)}", readers=1)
+                    self._staged[whole.address] = shared
                     break
                 if shared.scans:
                     shared.readers += 1
@@ -87,7 +121,7 @@ class SharedScans:
                 check()
                 self._changed.wait(_WAKE_UP_S)
         try:
-            scans = stage(shared.folder)
+            scans = stage(whole, shared.folder)
         except BaseException:
             with self._changed:
                 self._remove(shared)
@@ -109,7 +143,7 @@ class SharedScans:
         with self._changed:
             if self._expected[unit.address] > 0:
                 self._expected[unit.address] -= 1
-            shared = self._staged.get(unit.address)
+            shared = self._staged.get(self._whole(unit).address)
             if shared is not None:
                 self._sweep(shared)
 
@@ -122,7 +156,7 @@ class SharedScans:
                 self._sweep(shared)
 
     def _sweep(self, shared: Shared) -> None:
-        is_wanted = shared.is_current and self._expected[shared.unit.address] > 0
+        is_wanted = shared.is_current and self._readers_to_come(shared.unit) > 0
         if shared.readers == 0 and not is_wanted:
             self._remove(shared)
 

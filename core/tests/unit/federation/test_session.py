@@ -158,10 +158,10 @@ def test_concurrent_readers_wait_for_the_one_that_stages(start: Start) -> None:
     assert len(servers["erp"].sessions) == 1
 
 
-def test_scans_of_one_snapshot_are_shared_together_or_not_at_all(start: Start) -> None:
+def test_scans_of_one_snapshot_are_read_together_for_all_queries(start: Start) -> None:
     both = "select count(*) as n from crm.s.customers, crm.s.calls"
     one = "select count(*) as n from crm.s.customers"
-    for has_snapshot, sessions in ((True, 2), (False, 2)):
+    for has_snapshot in (True, False):
         servers = shop(has_snapshot=has_snapshot)
         session = start(servers)
         for sql in (both, one):
@@ -169,8 +169,27 @@ def test_scans_of_one_snapshot_are_shared_together_or_not_at_all(start: Start) -
         assert rows(session, both, servers) == [{"n": 6}]
         assert rows(session, one, servers) == [{"n": 3}]
         read = [name for session_ in servers["crm"].sessions for name, _ in session_]
-        assert read.count("customers") == (2 if has_snapshot else 1), sessions
+        assert (read.count("customers"), read.count("calls")) == (1, 1)
         session.close()
+
+
+_FEW = ("select amount from erp.s.orders where customer = 3", [{"amount": 9}])
+_MORE = ("select customer as c, amount from erp.s.orders where id >= 12", [{"c": 3, "amount": 9}])
+_LARGEST = "select max(id)::int as i, max(customer)::int as c, max(amount)::int as a from erp.s.orders"
+_EVERY = (_LARGEST, [{"i": 12, "c": 3, "a": 9}])
+
+
+@pytest.mark.parametrize("queries", [(_FEW, _MORE), (_FEW, _EVERY), (_FEW, _MORE, _EVERY)], ids=len)
+def test_queries_that_ask_for_other_columns_and_rows_share_their_union(
+    start: Start, queries: tuple[tuple[str, list[dict[str, int]]], ...]
+) -> None:
+    servers = shop()
+    session = start(servers)
+    for sql, _ in queries:
+        session.announce(session.plan(sql, servers.inputs()))
+    for sql, expected in queries:
+        assert rows(session, sql, servers) == expected
+    assert len(servers["erp"].sessions) == 1
 
 
 def test_a_failed_staging_is_not_handed_on(start: Start) -> None:

@@ -19,6 +19,8 @@ from dvt.types.mysql import FIELD_TYPES, NativeType, carried, parse_type
 
 _BINARY_CHARSET = 63
 _UNSIGNED = 32
+# Character sets that a constant of any characters can be compared with; `utf8` is that of three bytes.
+_UNICODE = ("utf8mb4", "utf16", "utf32", "binary")
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,8 @@ def relation_readers(
                 column=name,
                 phase="describe",
             )
-        readers.append(_reader(connection, name, known[name].native, known[name].nullable))
+        column = known[name]
+        readers.append(_reader(connection, name, column.native, column.nullable, _charset(column.collation)))
     return readers
 
 
@@ -153,11 +156,17 @@ def _field_type(field: Field) -> NativeType:
     return NativeType(base, base + (" unsigned" if is_unsigned and base.endswith("int") else ""), (), is_unsigned)
 
 
-def _reader(connection: Connection, name: str, native: NativeType, nullable: bool) -> ColumnReader:
+def _charset(collation: str | None) -> str:
+    """The characters that a column is limited to; empty when it is all of Unicode, or no text at all."""
+    charset = (collation or "").split("_", 1)[0]
+    return "" if charset in _UNICODE else charset
+
+
+def _reader(connection: Connection, name: str, native: NativeType, nullable: bool, encoding: str = "") -> ColumnReader:
     zero_dates = str(connection.options["zero_dates"])
     may_turn_null = zero_dates == "null" and native.base in ("date", "datetime", "timestamp")
     type_ = carried(native, time_as=str(connection.options["time_as"]))
-    return ColumnReader(ColumnSchema(name, type_, nullable or may_turn_null, native.text), native, zero_dates)
+    return ColumnReader(ColumnSchema(name, type_, nullable or may_turn_null, native.text, encoding), native, zero_dates)
 
 
 def exact_expressions(readers: Sequence[ColumnReader]) -> dict[str, exp.Expr]:

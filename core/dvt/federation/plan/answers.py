@@ -93,7 +93,7 @@ class Source:
         """A column by its own name, with its family, when the source can be asked for a list of its values."""
         column, kind = self._columns[name], self.kind(name)
         family = family_of(column.type)
-        if kind is None or not kind.takes_lists or kind.equal is Trust.UNKNOWN:
+        if kind is None or not kind.takes_lists or kind.equal is Trust.UNKNOWN or self._is_limited(name):
             return None
         if name in self._declared or family not in FAMILIES:
             return None
@@ -115,9 +115,12 @@ class Source:
     def kind(self, name: str) -> Comparing | None:
         """How the source compares a column; None when it is not asked about it."""
         column = self._columns[name]
-        if column.encoding and family_of(column.type) is Family.TEXT:
-            return None  # a constant of other characters would be an error there, and is none in the engine
         return self._facts.of(family_of(column.type).value, column.native_type)
+
+    def _is_limited(self, name: str) -> bool:
+        """Whether a text of other characters than ASCII may be an error at the source, and is none in the engine."""
+        column = self._columns[name]
+        return bool(column.encoding) and family_of(column.type) is Family.TEXT
 
     def _all(self, predicate: AllOf) -> Answer:
         answers = [self.answer(part) for part in predicate.parts]
@@ -149,7 +152,8 @@ class Source:
     def _compared(self, predicate: Comparison | ColumnComparison | OneOf | Prefix, kinds: list[Comparing]) -> Answer:
         kind = kinds[0]
         sql: exp.Expr
-        if not kind.takes(constant.text for constant in _constants(predicate)):
+        constants = _constants(predicate)
+        if not kind.takes(constants) or (self._is_limited(predicate.column) and not "".join(constants).isascii()):
             return Answer(Trust.UNKNOWN, reason=Reason.SOURCE_DIFFERS)
         if isinstance(predicate, ColumnComparison):
             trust = min((each.columns for each in kinds), key=_WEAKER.__getitem__)
@@ -214,10 +218,13 @@ def _trust(kind: Comparing, operator: Operator) -> Trust:
     return kind.unequal if operator is Operator.UNEQUAL else kind.order
 
 
-def _constants(predicate: Comparison | ColumnComparison | OneOf | Prefix) -> Sequence[Constant]:
+def _constants(predicate: Comparison | ColumnComparison | OneOf | Prefix) -> list[str]:
+    """The texts that a predicate compares with."""
     if isinstance(predicate, OneOf):
-        return predicate.values
-    return [predicate.value] if isinstance(predicate, Comparison) else []
+        return [value.text for value in predicate.values]
+    if isinstance(predicate, Prefix):
+        return [predicate.text]
+    return [predicate.value.text] if isinstance(predicate, Comparison) else []
 
 
 def _literal_type(value: Constant, dialect: str) -> str:

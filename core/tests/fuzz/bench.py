@@ -21,6 +21,7 @@ from dvt.federation.engines.duckdb import DuckDBEngine
 from dvt.federation.extractors.base import ExtractionConfig
 from dvt.federation.plan.model import Input, QueryPlan
 from dvt.federation.plan.pushdown import Pushdown
+from dvt.federation.plan.reasons import Reason
 from dvt.federation.registry import extractor_class
 from dvt.federation.session import RunSession
 from dvt.federation.stream import RowStream
@@ -184,11 +185,20 @@ class _SizedSession(RunSession):
 
 
 class _KeptSession(_SizedSession):
-    """A session with one engine for all its queries."""
+    """A session with one engine for all its queries, and one plan for a query that is shown and then run."""
 
     def __init__(self, folder: Path, run_id: str, factory: Any) -> None:
         super().__init__(folder, **_BUDGET, run_id=run_id, extractor_factory=factory)
         self._kept_engine = _KeptEngine(_limits(folder))
+        self._last: dict[tuple[str, Pushdown], QueryPlan] = {}
+
+    def _planned(self, sql: str, inputs: Any, pushdown: Pushdown, evaluate: Any = None) -> QueryPlan:
+        kept = self._last.pop((sql, pushdown), None)
+        if kept is not None and not _waits_for_a_value(kept):
+            return kept
+        plan = super()._planned(sql, inputs, pushdown, evaluate)
+        self._last = {(sql, pushdown): plan}
+        return plan
 
     def _engine(self) -> BaseEngine:
         return self._kept_engine
@@ -196,3 +206,8 @@ class _KeptSession(_SizedSession):
     def close(self) -> None:
         self._kept_engine.end()
         super().close()
+
+
+def _waits_for_a_value(plan: QueryPlan) -> bool:
+    """Whether a plan is another one when it is run, because a watermark is read first."""
+    return bool(plan.known) or any(d.reason is Reason.WATERMARK for scan in plan.scans for d in scan.decisions)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from functools import lru_cache
 from typing import Any
 
 from sqlglot import exp
@@ -31,10 +32,6 @@ _CASTS = {
 
 class Constants:
     """Evaluates constant expressions. Thread-safe."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._session: Any = None
 
     def value(self, expression: exp.Expr, family: Family) -> Constant | None:
         """A constant as a column of that family is compared with it; None when it is none, or compares otherwise.
@@ -94,15 +91,25 @@ class Constants:
 
     def _ask(self, expression: exp.Expr) -> tuple[str, str] | None:
         """DuckDB's type and text of a value; None for NULL and for what it refuses."""
-        import duckdb
+        return _evaluated(expression.sql(dialect="duckdb"))
 
-        value = expression.sql(dialect="duckdb")
-        with self._lock:
-            if self._session is None:
-                self._session = duckdb.connect()
-                self._session.execute("set timezone = 'UTC'")
-            try:
-                row = self._session.execute(f"select typeof({value}), cast({value} as varchar)").fetchone()
-            except duckdb.Error:
-                return None  # the query's own binding says what is wrong with it
-        return (str(row[0]), str(row[1])) if row is not None and row[1] is not None else None
+
+_lock = threading.Lock()
+_session: Any = None
+
+
+@lru_cache(maxsize=4096)
+def _evaluated(value: str) -> tuple[str, str] | None:
+    """The same for all queries, in one session of the process: to open one costs more than to plan most queries."""
+    import duckdb
+
+    global _session
+    with _lock:
+        if _session is None:
+            _session = duckdb.connect(config={"threads": 1})
+            _session.execute("set timezone = 'UTC'")
+        try:
+            row = _session.execute(f"select typeof({value}), cast({value} as varchar)").fetchone()
+        except duckdb.Error:
+            return None  # the query's own binding says what is wrong with it
+    return (str(row[0]), str(row[1])) if row is not None and row[1] is not None else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
@@ -131,8 +131,15 @@ def relation_readers(
                 column=name,
                 phase="describe",
             )
-        readers.append(_reader(connection, name, known[name].native, known[name].nullable))
+        reader = _reader(connection, name, known[name].native, known[name].nullable)
+        readers.append(replace(reader, schema=replace(reader.schema, encoding=_encoding(known[name].collation))))
     return readers
+
+
+def _encoding(collation: str | None) -> str:
+    """The character set of a column that holds less than Unicode: IN with other characters is an error (1270)."""
+    charset = (collation or "").partition("_")[0]
+    return "" if charset.startswith(("utf", "ucs2", "binary")) else charset
 
 
 def field_readers(connection: Connection, fields: Sequence[Field]) -> list[ColumnReader]:

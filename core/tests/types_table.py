@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 
 from dvt.federation.duckdb_result import describe_result
-from dvt.types import mysql, postgres, sqlite
+from dvt.types import clickhouse, mysql, postgres, sqlite
 from dvt.types.duckdb import SESSION_SETTINGS
 from dvt.types.duckdb_landing import duckdb_type
 from dvt.types.vocabulary import is_json, is_uuid
@@ -41,6 +41,13 @@ _DUCKDB = (
     "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMPTZ", "INTERVAL", "UUID", "JSON", "ENUM('a')",
     "INTEGER[]", "INTEGER[2]", "INTEGER[][]", "STRUCT(a INTEGER)", "MAP(VARCHAR, INTEGER)",
 )  # fmt: skip
+_CLICKHOUSE = (
+    "Bool", "Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64", "Int128", "UInt256", "BFloat16",
+    "Float32", "Float64", "Decimal(18, 2)", "Decimal(76, 30)", "String", "FixedString(3)", "LowCardinality(String)",
+    "UUID", "Date", "Date32", "DateTime", "DateTime64(3, 'Asia/Tokyo')", "Time64(6)", "Enum8('a' = 1)", "IPv4", "IPv6",
+    "JSON", "Dynamic", "Variant(Int8, String)", "Array(Int32)", "Array(Enum8('a' = 1))", "Map(String, UInt8)",
+    "Tuple(a Int8, b String)", "Nested(a Int8)", "Point", "SimpleAggregateFunction(sum, UInt64)",
+)  # fmt: skip
 
 
 def table() -> str:
@@ -67,6 +74,7 @@ def _carried() -> list[tuple[str, str, pa.DataType]]:
         session.execute(statement)
     for name in _DUCKDB:
         found.append(("DuckDB", name, describe_result(session, f"select cast(null as {name}) as v")[0].type))
+    found += [("ClickHouse", name, clickhouse.reading(clickhouse.parse_type(name)).type) for name in _CLICKHOUSE]
     return found
 
 

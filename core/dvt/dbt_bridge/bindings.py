@@ -9,6 +9,7 @@ from dbt.node_types import NodeType
 
 from dvt.connections.connection import Connection
 from dvt.dbt_bridge.profiles import Connections
+from dvt.dbt_bridge.shim.plugins import is_shim_type
 from dvt.errors import ConfigurationError, DvtError, UnsupportedError, nearest
 from dvt.federation.plan.pushdown import Pushdown
 from dvt.federation.registry import can_land, known_types
@@ -74,6 +75,8 @@ def _check_default(connections: Connections) -> None:
     name = connections.default_name
     if name not in connections.names or connections.rendered(name).get("type") not in known_types():
         return  # dbt's alone
+    if is_shim_type(connections.get(name).type):
+        require_landing(connections.get(name))
     if not connections.get(name).spec.runs_sql:
         raise ConfigurationError(
             "a folder of files cannot be the target: it runs no hooks and no tests",

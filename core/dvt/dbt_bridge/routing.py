@@ -9,11 +9,9 @@ from dbt.node_types import NodeType
 
 from dvt.connections.connection import Connection
 from dvt.dbt_bridge.bindings import bound_connection
-from dvt.dbt_bridge.finding import has_adapter
 from dvt.dbt_bridge.profiles import Connections
 from dvt.errors import ConfigurationError
 from dvt.federation.plan.router import Lane, route
-from dvt.federation.registry import can_land
 
 
 @dataclass(frozen=True)
@@ -137,12 +135,7 @@ class Router:
         default = self._connections.default_name
         if landing == default and all(name == default for name in inputs) and not self._is_fileset(default):
             return Lane.NATIVE  # whatever the default's type: nothing of ours is in the way
-        found = route(self._get(landing), [self._get(name) for name in inputs])
-        # A source without a dbt adapter: what only reads it is computed in the engine.
-        is_read_only = landing != default and not can_land(self._get(landing).type)
-        if found is Lane.NATIVE and is_read_only and not has_adapter(self._get(landing).type):
-            return Lane.FEDERATED
-        return found
+        return route(self._get(landing), [self._get(name) for name in inputs])
 
     def _is_fileset(self, name: str) -> bool:
         try:

@@ -57,7 +57,7 @@ def test_a_connection_that_breaks_is_no_end() -> None:
 def test_the_server_s_words_behind_the_rows_are_its_error(is_ended: bool) -> None:
     rows = body() if is_ended else body()[:-8]
     text = b"\r\n__exception__\r\nCode: 241. DB::Exception: Memory limit exceeded. (MEMORY_LIMIT_EXCEEDED)"
-    with pytest.raises(ServerError, match="Code: 241.*MEMORY_LIMIT_EXCEEDED"):
+    with pytest.raises(ServerError, match=r"Code: 241\. DB::Exception: Memory limit"):
         list(ArrowBody(Response(rows + text)).batches())
 
 

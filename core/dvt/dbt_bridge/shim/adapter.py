@@ -14,7 +14,8 @@ from dbt_common.clients.agate_helper import DEFAULT_TYPE_TESTER
 from dvt.dbt_bridge.failures import shown_by_dbt
 from dvt.dbt_bridge.shim.dialects import DIALECTS, ShimDialect
 from dvt.dbt_bridge.shim.manager import ShimConnectionManager
-from dvt.federation.registry import loader_class
+from dvt.federation.extractors.base import ExtractionConfig
+from dvt.federation.registry import can_land, extractor_class, loader_class
 from dvt.federation.stream import ColumnSchema
 from dvt.identifiers import Relation, quote
 
@@ -114,6 +115,10 @@ class ShimAdapter(SQLAdapter):
     def _describe(self, relation: Any) -> list[ColumnSchema]:
         connection = self.config.credentials.connection()
         with shown_by_dbt():
+            if not can_land(connection.type):
+                request = ExtractionConfig(relation=Relation(relation.identifier, relation.schema))
+                with extractor_class(connection.type)(connection) as extractor:
+                    return extractor.describe(request)
             with loader_class(connection.type)(connection) as loader:
                 return loader.describe(Relation(relation.identifier, relation.schema)) or []
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from dvt.connections.connection import Connection
+from dvt.dbt_bridge.shim.clickhouse import ClickHouseDialect
 from dvt.errors import ConfigurationError, DvtError
 
 Named = tuple[str, str]
@@ -215,6 +216,7 @@ DIALECTS: dict[str, ShimDialect] = {
     "mariadb": MySQLDialect(),
     "sqlite": SQLiteDialect(),
     "files": FilesDialect(),
+    "clickhouse": ClickHouseDialect(),
 }
 
 

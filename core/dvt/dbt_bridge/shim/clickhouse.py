@@ -1,0 +1,126 @@
+"""ClickHouse behind the shim adapter: what reads it (tests, freshness, the catalogue) runs there; nothing lands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from dvt.connections.clickhouse import connect, default_database, kill, new_query_id, translate
+from dvt.connections.connection import Connection
+from dvt.errors import DvtError, UnsupportedError
+
+# dbt brackets what it runs; ClickHouse has no transactions.
+_BRACKETS = re.compile(r"(?i)^\s*(begin|commit|rollback)\s*;?\s*$")
+
+
+class ClickHouseSession:
+    """As much of a DB-API connection as dbt asks for."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.client = connect(connection)
+        self.query_id = ""
+
+    def cursor(self) -> ClickHouseCursor:
+        """A new cursor."""
+        return ClickHouseCursor(self)
+
+    def commit(self) -> None:
+        """There are no transactions."""
+
+    def close(self) -> None:
+        """End the session."""
+        self.client.close()
+
+
+class ClickHouseCursor:
+    """A cursor over small results, which are read whole."""
+
+    rowcount = -1
+
+    def __init__(self, session: ClickHouseSession) -> None:
+        self._session = session
+        self._rows: list[Any] = []
+        self.description: list[tuple[Any, ...]] = []
+
+    def execute(self, sql: str, bindings: Any = None) -> None:
+        """Run one statement."""
+        self._rows, self.description = [], []
+        if _BRACKETS.match(sql):
+            return
+        self._session.query_id = new_query_id()
+        settings = {"query_id": self._session.query_id}
+        result = self._session.client.query(sql, parameters=bindings, settings=settings)
+        self._rows = list(result.result_rows)
+        types = [type_.name for type_ in result.column_types]
+        self.description = [
+            (name, kind, None, None, None, None, None) for name, kind in zip(result.column_names, types, strict=True)
+        ]
+
+    def fetchone(self) -> Any:
+        """The next row, None at the end."""
+        return self._rows.pop(0) if self._rows else None
+
+    def fetchmany(self, size: int) -> list[Any]:
+        """The next rows."""
+        found, self._rows = self._rows[:size], self._rows[size:]
+        return found
+
+    def fetchall(self) -> list[Any]:
+        """All remaining rows."""
+        return self.fetchmany(len(self._rows))
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class ClickHouseDialect:
+    """ClickHouse."""
+
+    quote_character = '"'
+    types = {
+        "text": "String",
+        "integer": "Int64",
+        "number": "Decimal(38, 10)",
+        "boolean": "Bool",
+        "datetime": "DateTime64(6, 'UTC')",
+        "date": "Date32",
+        "time": "String",
+    }
+
+    def open(self, connection: Connection) -> Any:
+        return ClickHouseSession(connection)
+
+    def translate(self, error: BaseException, connection: Connection) -> DvtError | None:
+        from clickhouse_connect.driver.exceptions import ClickHouseError
+
+        is_own = isinstance(error, (ClickHouseError, OSError))
+        return translate(error, connection, phase="extract") if is_own else None
+
+    def list_schemas(self, cursor: Any) -> list[str]:
+        cursor.execute("select name from system.databases")
+        return [row[0] for row in cursor.fetchall()]
+
+    def list_relations(self, cursor: Any, schema: str, connection: Connection) -> list[tuple[str, str]]:
+        sql = "select name, engine from system.tables where database = {schema:String} and not is_temporary"
+        cursor.execute(sql, {"schema": schema or default_database(connection)})
+        return [(name, "view" if "View" in engine else "table") for name, engine in cursor.fetchall()]
+
+    def bindings(self, values: Sequence[Any]) -> Sequence[Any]:
+        return values  # by name: they pass as they are
+
+    def create_schema_sql(self, quoted: str) -> str | None:
+        raise _refusal()
+
+    def truncate_sql(self, quoted: str) -> str:
+        raise _refusal()
+
+    def replace_view_sql(self, quoted: str, existing: str | None, query: str) -> list[str]:
+        raise _refusal()
+
+    def cancel(self, handle: Any, connection: Connection) -> None:
+        kill(handle.client, handle.query_id)
+
+
+def _refusal() -> UnsupportedError:
+    return UnsupportedError("nothing can land on type clickhouse: dvt only reads it")

@@ -1,0 +1,122 @@
+"""A project whose model joins ClickHouse with PostgreSQL, run as a user does; ClickHouse is only read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from fault.kit import PROJECT, Faulty
+from servers.clickhouse import ClickHouseServer
+from servers.postgres import PostgresServer
+
+import dvt
+
+pytestmark = [pytest.mark.clickhouse, pytest.mark.postgres, pytest.mark.slow]
+
+SOURCES = """\
+sources:
+  - name: web
+    config: {meta: {connection: web}}
+    schema: e2e_web
+    tables:
+      - name: events
+        columns: [{name: customer, data_tests: [not_null, {accepted_values: {arguments: {values: [1], quote: false}}}]}]
+        config: {loaded_at_field: seen, freshness: {warn_after: {count: 1, period: hour}}}
+  - name: crm
+    schema: crm
+    tables: [{name: customers}]
+"""
+MODEL = """\
+select c.name, e.kind, count(*) as n, sum(e.amount) as amount, max(e.seen) as last_at
+from {{ source('web', 'events') }} e join {{ source('crm', 'customers') }} c on c.id = e.customer
+where e.seen >= timestamptz '2024-01-02 00:00:00+00' and e.kind <> 'view'
+group by 1, 2
+"""
+COPY = "select seen, customer, kind, amount, tags from {{ source('web', 'events') }}"
+
+
+@pytest.fixture
+def project(clickhouse_server: ClickHouseServer, postgres_server: PostgresServer, tmp_path: Path) -> Faulty:
+    clickhouse_server.create_database("e2e_web")
+    clickhouse_server.execute(
+        "create table events (seen DateTime, customer Int32, kind LowCardinality(String),"
+        " amount Nullable(Decimal(18, 2)), tags Array(String)) engine = MergeTree order by seen",
+        "insert into events select toDateTime('2024-01-01 00:00:00', 'UTC') + number * 60, number % 7,"
+        " ['view', 'buy', 'it''s'][number % 3 + 1], if(number % 5 = 0, null, number / 8), [toString(number)]"
+        " from numbers(5000)",
+        database="e2e_web",
+    )
+    database = postgres_server.create_database("e2e_clickhouse")
+    postgres_server.psql(
+        database,
+        "create schema analytics; create schema crm; create table crm.customers (id int, name text);"
+        "insert into crm.customers select n, 'c' || n from generate_series(0, 4) n",
+    )
+    outputs = {
+        "warehouse": postgres_server.output(database, "analytics"),
+        "web": clickhouse_server.output("e2e_web"),
+    }
+    made = Faulty(tmp_path, outputs)
+    made.write(dbt_project__yml=PROJECT, models__sources__yml=SOURCES, models__m__sql=MODEL, models__copy__sql=COPY)
+    made.write_profile()
+    return made
+
+
+def test_a_join_of_clickhouse_with_postgres(
+    project: Faulty, clickhouse_server: ClickHouseServer, postgres_server: PostgresServer
+) -> None:
+    project.run("run", code=0)
+    tested = project.run("test", code=1).output  # of the source, on ClickHouse itself
+    assert "PASS not_null" in tested.replace("source_", "")
+    assert "Got 6 results" in tested
+    assert "WARN freshness of web.events" in project.run("source", "freshness", code=0).output
+    project.run("docs", "generate", code=0)
+    catalog = json.loads((project.folder / "target" / "catalog.json").read_text())
+    columns = catalog["sources"]["source.faults.web.events"]["columns"]
+    assert columns["amount"]["type"] == "Nullable(Decimal(18, 2))"
+    expected = clickhouse_server.query(
+        "select concat('c', toString(customer)), kind, count() as n, sum(amount), toUnixTimestamp(max(seen))"
+        " from events where seen >= toDateTime('2024-01-02 00:00:00', 'UTC') and kind <> 'view' and customer < 5"
+        " group by 1, 2 order by 1, 2",
+        "e2e_web",
+    )
+    found = postgres_server.psql(
+        "e2e_clickhouse",
+        "select name, kind, n, trim_scale(amount), extract(epoch from last_at)::bigint from analytics.m"
+        ' order by name collate "C", kind collate "C"',
+    )
+    assert [line.split("|") for line in found.strip().split("\n")] == [
+        line.replace("\\'", "'").split("\t") for line in expected.split("\n")
+    ]
+    whole = clickhouse_server.query("select count(), sum(amount), sum(toInt32(tags[1])) from events", "e2e_web")
+    copied = postgres_server.psql(
+        "e2e_clickhouse", "select count(*), trim_scale(sum(amount)), sum(tags[1]::int) from analytics.copy"
+    )
+    assert copied.strip().split("|") == whole.split("\t")
+
+
+def test_plan_debug_and_read(project: Faulty, clickhouse_server: ClickHouseServer) -> None:
+    document = json.loads(project.run("plan", "--json", code=0).output)
+    (node,) = (node for node in document["nodes"] if node["unique_id"] == "model.faults.m")
+    (scan,) = (scan for scan in node["scans"] if scan["connection"] == "web")
+    assert scan["estimated_rows"] is not None
+    assert "startsWith" not in scan["sql"]
+    assert "\"kind\" <> 'view'" in scan["sql"]
+    assert "DateTime64" in scan["sql"]
+    for words in (("debug",), ("debug", "--target", "web")):
+        said = project.run(*words, code=0).output
+        assert f"ok    web (clickhouse)  ClickHouse {clickhouse_server.query('select version()')}" in said
+        assert "read only: models cannot land here" in said
+    with dvt.read("web", "select 1 as one", profiles_dir=project.folder, profile="faults") as rows:
+        assert rows.to_table().to_pylist() == [{"one": 1}]
+
+
+@pytest.mark.parametrize("command", [("run",), ("parse",), ("plan",)])
+def test_nothing_lands_in_clickhouse(project: Faulty, command: tuple[str, ...]) -> None:
+    project.write(models__n__sql="{{ config(meta={'connection': 'web'}) }} select 1 as id")
+    message = project.run(*command, code=2).message()
+    assert "DVT120" in message
+    assert "connection web" in message
+    assert "n (models/n.sql)" in message
+    assert "nothing can land on type clickhouse" in message

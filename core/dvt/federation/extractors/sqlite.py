@@ -189,7 +189,9 @@ class SQLiteExtractor(BaseExtractor):
     ) -> _Column:
         assert type_ is not None, "the pass over the values decided it"
         is_text_wished = name in request.declared and type_ == pa.string()
-        schema = ColumnSchema(name, type_, not is_not_null, request.declared.get(name, native))
+        # A name that says nothing about the values is none: the values themselves decided.
+        known = request.declared.get(name) or (native if arrow_type(native) is not None else "")
+        schema = ColumnSchema(name, type_, not is_not_null, known)
         return _Column(schema, array_builder(type_, is_text_wished))
 
     def _found(self, name: str, declared: dict[str, tuple[str, bool]], request: ExtractionConfig) -> str:

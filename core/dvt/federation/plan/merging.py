@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import pyarrow as pa
 from sqlglot import exp
 
 from dvt.federation.engines.base import Handle
@@ -201,6 +202,9 @@ class Merger:
         collations = key_collations(read, members) if made is not None else {}
         if collations is None:
             return None
+        # Where nothing but the values tells a type, it could be another one for fewer rows.
+        if members.facts.reads_declared and not all(members.columns[name.lower()].native_type for name in read):
+            return None
         order = sorted(group)
         columns, schema = _columns(dict.fromkeys(read), asked, members, order, collations, made or ())
         rows = [self.rows_of(members.inputs[index]) for index in order]
@@ -232,7 +236,7 @@ class Merger:
             first.connection,
             Relation(name, BLOCK_SCHEMA),
             source_name=" and ".join(labels),
-            declared={name: type_ for name, type_ in members.declared.items() if name in {c.name for c in schema}},
+            declared=_declared(schema, members),
             pushdown=first.pushdown,
             block=block,
             columns=tuple(schema),
@@ -269,6 +273,15 @@ def _columns(
         columns.append(BlockColumn(partial.name, order.index(index), column, partial.aggregate, cast))
         schema.append(column_of(partial, members))
     return columns, schema
+
+
+def _declared(schema: Sequence[ColumnSchema], members: Members) -> dict[str, str]:
+    """The types that the project declares for a block's columns, and those of counts where no other type has a name."""
+    found = {column.name: members.declared[column.name] for column in schema if column.name in members.declared}
+    if members.facts.reads_declared:
+        made = [column for column in schema if column.name.lower() not in members.columns]
+        found |= {column.name: "bigint" for column in made if pa.types.is_int64(column.type)}
+    return found
 
 
 def _decisions(asked: Sequence[Told], members: Members, order: Sequence[int], is_grouped: bool) -> tuple[Decision, ...]:

@@ -73,8 +73,10 @@ class ScopeBuilder:
     def _kinds(self, clauses: Sequence[exp.Expr]) -> list[JoinKind]:
         kinds = [_kind(clause) for clause in clauses]
         has_comma = any(_is_comma(clause) for clause in clauses)
-        if has_comma and any(kind in (JoinKind.RIGHT, JoinKind.FULL) for kind in kinds):
-            # A comma binds less than the joins beside it: the order of the list is not that of the joins.
+        has_using = any(clause.args.get("using") for clause in clauses)
+        if has_comma and (has_using or any(kind in (JoinKind.RIGHT, JoinKind.FULL) for kind in kinds)):
+            # A comma binds less than the joins beside it: the order of the list is not that of the joins, and a column
+            # of USING is none of the relations before the comma.
             return [JoinKind.OTHER] * len(kinds)
         return kinds
 

@@ -53,6 +53,8 @@ CASES = [
         [["id = 3"]],
         [["cust = 3"]],
     ),
+    # A comma binds less than JOIN: USING speaks of the relations behind it.
+    ("select * from {c} x, {o} o join {c} c using (id) where c.id = 3", [ALL, ALL], [ALL]),
     # A condition that no NULL meets makes the join an inner one.
     (
         "select * from {c} c left join {o} o on o.cust = c.id where o.cust = 3",

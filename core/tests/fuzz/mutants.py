@@ -84,6 +84,11 @@ NAIVE: dict[str, Change] = {
 LOST_RULES: dict[str, tuple[str, Any]] = {
     "what rejects NULLs": ("dvt.federation.plan.joins.rejects_nulls", lambda *_: True),
     "what an engine's comparisons are worth": ("dvt.federation.plan.answers._trust", lambda *_: Trust.EXACT),
+    "whether a join's condition has to be checked again": ("dvt.federation.plan.members._is_exact", lambda *_: True),
+    "how a source tells groups apart": (
+        "dvt.federation.plan.merging.key_collations",
+        lambda names, _: dict.fromkeys(names, ""),
+    ),
     "which side a condition is about": ("dvt.federation.plan.joins._without", lambda *_: True),
 }
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from sqlglot import exp
 
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
-from dvt.federation.plan.answers import Source
+from dvt.federation.plan.answers import Answer, Source
 from dvt.federation.plan.bases import Base
-from dvt.federation.plan.condition_reading import ConditionReader
+from dvt.federation.plan.condition_reading import ConditionReader, Reading
 from dvt.federation.plan.constants import Constants
 from dvt.federation.plan.model import Input
 from dvt.federation.plan.predicates import ColumnComparison, Operator
@@ -126,9 +126,14 @@ class Members:
         answer = self._source.answer(reading.predicate)
         predicate = reading.predicate
         is_equality = isinstance(predicate, ColumnComparison) and predicate.operator is Operator.EQUAL
-        is_exact = reading.is_whole and answer.trust is Trust.EXACT and answer.sql is not None
+        is_exact = answer.sql is not None and _is_exact(reading, answer)
         links = is_equality and answer.sql is not None and len(sources) == 2
         return Told(condition, node, answer.sql, is_exact, sources, links)
+
+
+def _is_exact(reading: Reading, answer: Answer) -> bool:
+    """Whether the source leaves nothing of a condition to check."""
+    return reading.is_whole and answer.trust is Trust.EXACT
 
 
 def linked(members: Sequence[int], conditions: Sequence[Told]) -> list[frozenset[int]]:

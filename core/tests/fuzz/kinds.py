@@ -124,7 +124,7 @@ DUCKDB = (
     Kind("integer", "int", INTS),
     Kind("bigint", "int", BIGINTS),
     Kind("utinyint", "int", ("0", "1", "2", "5", "255")),
-    Kind("hugeint", "int", (*BIGINTS, "170141183460469231731687303715884105727")),
+    Kind("hugeint", "int", (*BIGINTS, "99999999999999999999999999999999999999")),
     Kind("decimal(10,2)", "dec", DECIMALS),
     Kind("decimal(38,9)", "dec", WIDE_DECIMALS),
     Kind("double", "double", (*DOUBLES, *NOT_NUMBERS)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
@@ -131,8 +131,15 @@ def relation_readers(
                 column=name,
                 phase="describe",
             )
-        readers.append(_reader(connection, name, known[name].native, known[name].nullable))
+        reader = _reader(connection, name, known[name].native, known[name].nullable)
+        limits = _encoding(known[name].collation)
+        readers.append(replace(reader, schema=replace(reader.schema, encoding=limits)) if limits else reader)
     return readers
+
+
+def _encoding(collation: str | None) -> str:
+    """The character set of a column without all of Unicode, which cannot be compared with the other characters."""
+    return "" if not collation or collation.startswith("utf8mb4") else collation.split("_")[0]
 
 
 def field_readers(connection: Connection, fields: Sequence[Field]) -> list[ColumnReader]:

@@ -65,7 +65,7 @@ def _parts() -> Iterator[object]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("pair", "count", "seed"), _parts())
+@pytest.mark.parametrize(("pair", "count", "seed"), list(_parts()))
 def test_a_fixed_run_of_random_queries(
     pair: tuple[str, str], count: int, seed: int, place_of: PlaceOf, tmp_path: Path
 ) -> None:

@@ -33,6 +33,7 @@ _EXACT: Mapping[str, str] = {
     "offset": "0",
     "extremes": "0",
     "transform_null_in": "0",
+    "optimize_min_equality_disjunction_chain_length": "1000000",  # it would make an IN of equalities: -0.0 is lost
     "print_pretty_type_names": "0",
     "output_format_arrow_string_as_string": "0",  # whether it is UTF-8 is checked here, by column
     "output_format_arrow_fixed_string_as_fixed_byte_array": "1",
@@ -58,17 +59,22 @@ def _wrapped(pattern: str) -> str:
 # with an integer column it overflows, and may say nothing of it. NaN is nothing's equal and on no side of a number,
 # while it is the largest one in the engine. Text compares by its bytes, which is the order of UTF-8's characters.
 # Enums compare by number, UUIDs in no order of their text, FixedString refuses constants that are longer. Constants
-# beyond what releases before 26 hold are not sent: there they would become the nearest day that is.
+# beyond what releases before 26 hold are not sent: there they would become the nearest day that is. Lists are for whole
+# numbers, texts and UUIDs: IN takes 0.0 and -0.0 for two numbers, and refuses values of another type than the column's.
 _DAYS = ("1900-01-02", "2299-12-30")
 _COMPARING = ComparingFacts(
     {
         "integer": (Comparing.all(Trust.EXACT, _wrapped(r"u?int(8|16|32|64)")),),
         "decimal": (Comparing(_wrapped(r"decimal\(.*\)"), Trust.EXACT, Trust.EXACT, Trust.EXACT, takes_lists=False),),
-        "double": (Comparing(_wrapped("float64"), equal=Trust.EXACT, unequal=Trust.EXACT),),
+        "double": (Comparing(_wrapped("float64"), equal=Trust.EXACT, unequal=Trust.EXACT, takes_lists=False),),
         "text": (Comparing(_wrapped("string"), Trust.EXACT, Trust.EXACT, Trust.EXACT, prefix=Trust.EXACT),),
         "date": (
             Comparing(
-                _wrapped("date(32)?"), Trust.EXACT, Trust.EXACT, Trust.EXACT, columns=Trust.EXACT, constants=_DAYS
+                _wrapped("date(32)?"),
+                *(Trust.EXACT, Trust.EXACT, Trust.EXACT),
+                columns=Trust.EXACT,
+                constants=_DAYS,
+                takes_lists=False,
             ),
         ),
         "instant": (

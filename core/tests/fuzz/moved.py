@@ -120,6 +120,9 @@ class Moved(Traps):
         rng = self.rng
         columns = [ref for piece in pieces for ref in piece.columns]
         keys = rng.sample(columns, min(len(columns), rng.choice((0, 1, 1, 1, 2))))
+        texts = [ref for ref in columns if ref.family == "text"]
+        if texts and rng.random() < 0.4:  # what is one group here may be two there
+            keys = [rng.choice(texts), *keys[1:]]
         # Mostly of one relation: what is made of several has to stay.
         made = list(rng.choice(pieces).columns) if rng.random() < 0.8 else columns
         items = [f"{key.sql} as g{number}" for number, key in enumerate(keys)]

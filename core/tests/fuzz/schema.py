@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,9 +94,17 @@ def _table(rng: random.Random, name: str, side: int, engine: str, powers: Collec
     return Table(name, side, tuple(columns), tuple(_rows(rng, pools)))
 
 
+def _with_alike(rng: random.Random, pool: Sequence[str], values: list[str]) -> list[str]:
+    """Values, now and then with those that some collation takes for one of them."""
+    if rng.random() < 0.5 or not values:
+        return values
+    folded = {value.strip().casefold() for value in values[:2]}
+    return values + [value for value in pool if value.strip().casefold() in folded and value not in values]
+
+
 def _rows(rng: random.Random, pools: list[tuple[str, ...]]) -> list[tuple[str | None, ...]]:
     count = rng.choice((0, 1, 5, *(12, 12, 25, 25, 25, 25, 40, 60) * 3))
-    few = [rng.sample(pool, min(len(pool), rng.choice((2, 4, 12)))) for pool in pools]
+    few = [_with_alike(rng, pool, rng.sample(pool, min(len(pool), rng.choice((2, 4, 12))))) for pool in pools]
     nulls = [rng.choice((0.0, 0.1, 0.3, 0.3, 1.0 if rng.random() < 0.1 else 0.2)) for _ in pools]
     rows: list[tuple[str | None, ...]] = []
     for number in range(count):

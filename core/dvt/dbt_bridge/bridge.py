@@ -76,6 +76,7 @@ class Bridge:
                     parallel_queries=max(int(self.config.threads or 1), 1),
                     run_id=self.run_id,
                     engine=settings.engine,
+                    moves=settings.moves,
                 )
             return self._session
 

@@ -126,7 +126,14 @@ def _shown(bridge: Bridge, planned: PlannedNode, plan: QueryPlan) -> PlannedNode
     lane = planned.lane if plan.direct is None else Lane.DIRECT.value
     scans = plan.scans if plan.direct is None else (plan.direct.scan,)
     shown = [_scan(bridge, scan) for scan in bridge.session.estimated(scans)]
-    return replace(planned, lane=lane, scans=shown, notes=[*_lane_notes(plan), *planned.notes])
+    is_rewritten = plan.direct is None and any(scan.input.block is not None for scan in scans)
+    return replace(
+        planned,
+        lane=lane,
+        scans=shown,
+        notes=[*_lane_notes(plan), *planned.notes],
+        engine_sql=plan.sql if is_rewritten else "",
+    )
 
 
 def _lane_notes(plan: QueryPlan) -> list[str]:
@@ -160,7 +167,7 @@ def _actual(stats: ScanStats) -> ActualScan:
 
 def _scan(bridge: Bridge, scan: ScanPlan) -> PlannedScan:
     return PlannedScan(
-        relation=str(scan.input.relation),
+        relation=scan.input.read,
         connection=scan.input.connection.name,
         type=scan.input.connection.type,
         sql=scan.sql,

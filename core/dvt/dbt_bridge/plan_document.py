@@ -112,6 +112,7 @@ class PlannedNode:
         notes: What a user should know before the run.
         error: Why the node cannot be planned.
         actual: What its query gave, with --analyze.
+        engine_sql: What the engine runs, where joins or groups of the model's query run at a source; else empty.
     """
 
     unique_id: str
@@ -123,6 +124,7 @@ class PlannedNode:
     notes: list[str] = field(default_factory=list)
     error: str = ""
     actual: ActualResult | None = None
+    engine_sql: str = ""
 
 
 def document(nodes: Sequence[PlannedNode], is_analyzed: bool) -> dict[str, Any]:

@@ -53,6 +53,8 @@ def _paragraph(node: PlannedNode) -> Iterator[str]:
         yield f"  reads    {', '.join(node.inputs)}"
     for scan in node.scans:
         yield from _scan(scan)
+    if node.engine_sql:
+        yield f"  engine   {node.engine_sql}"
     if node.actual is not None:
         yield f"  result   {_rows(node.actual.rows)}, {_size(node.actual.bytes)}, {node.actual.seconds:.2f} s"
     for note in node.notes:

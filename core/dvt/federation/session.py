@@ -26,7 +26,7 @@ from dvt.federation.plan.estimates import estimated, scan_bytes
 from dvt.federation.plan.hints import add_hint
 from dvt.federation.plan.model import DirectScan, Input, QueryPlan, ScanPlan
 from dvt.federation.plan.planner import plan_query
-from dvt.federation.plan.pushdown import Pushdown
+from dvt.federation.plan.pushdown import ALL_MOVES, Move, Pushdown
 from dvt.federation.plan.reasons import Reason
 from dvt.federation.plan.router import Lane
 from dvt.federation.registry import engine_class, extractor_class
@@ -73,6 +73,7 @@ class RunSession:
         run_id: Distinguishes the run's folder.
         extractor_factory: Makes an extractor of a connection; the registry's when not given.
         engine: Name of the compute engine.
+        moves: What may move to the sources when pushdown is full.
     """
 
     def __init__(
@@ -85,10 +86,12 @@ class RunSession:
         run_id: str,
         extractor_factory: ExtractorFactory | None = None,
         engine: str = "duckdb",
+        moves: frozenset[Move] = ALL_MOVES,
     ) -> None:
         self.query_memory_bytes = memory_bytes // max(parallel_queries, 1)
         self.query_threads = max(1, min(threads, self.query_memory_bytes // _LEAST_BYTES_PER_THREAD))
         self._engine_name = engine
+        self._moves = moves
         self._factory = extractor_factory or _from_registry
         self._folder = WorkFolder(work_folder, run_id)
         self._scope = CancelScope()
@@ -157,6 +160,7 @@ class RunSession:
             rows_of=self.estimated_rows,
             describe_block=self._descriptions.of_block,
             binder=self._binder,
+            moves=self._moves,
         )
 
     def estimated_rows(self, inp: Input) -> int | None:

@@ -11,11 +11,11 @@ from typing import Any
 
 from dvt.errors import ConfigurationError, nearest
 from dvt.federation.machine import memory_bytes
-from dvt.federation.plan.pushdown import Pushdown
+from dvt.federation.plan.pushdown import ALL_MOVES, Move, Pushdown
 from dvt.safe_yaml import load_yaml
 
 ENGINES = ("duckdb",)
-KEYS = ("engine", "memory_limit", "threads", "staging_folder", "pushdown", "direct")
+KEYS = ("engine", "memory_limit", "threads", "staging_folder", "pushdown", "pushdown_without", "direct")
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 _SIZE = re.compile(r"^\s*(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>%|[KMGT]?I?B|)\s*$", re.IGNORECASE)
 _LEAST_MEMORY_BYTES = 64 << 20
@@ -32,6 +32,7 @@ class ProjectSettings:
         staging: Where staged and spilled data lie during a run; None for a folder below dbt's target path.
         pushdown: How much of a query moves to its sources, where a model does not say otherwise.
         direct: Whether the engine may be left out of a plain read of one relation, where a model does not say.
+        moves: What may move when pushdown is full.
     """
 
     engine: str
@@ -40,6 +41,7 @@ class ProjectSettings:
     staging: Path | None = None
     pushdown: Pushdown = Pushdown.SAFE
     direct: bool = True
+    moves: frozenset[Move] = ALL_MOVES
 
     def staging_folder(self, target: Path) -> Path:
         """The folder for staged and spilled data, given dbt's target path."""
@@ -50,7 +52,8 @@ class ProjectSettings:
         """Checked settings, with defaults for what is not given.
 
         Args:
-            given: Keys `engine`, `memory_limit`, `threads`, `staging_folder`, `pushdown`, `direct`.
+            given: Keys `engine`, `memory_limit`, `threads`, `staging_folder`, `pushdown`,
+                `pushdown_without`, `direct`.
             project: Folder against which `staging_folder` is resolved.
             file: What messages call the file.
 
@@ -74,7 +77,7 @@ class ProjectSettings:
         direct = given.get("direct", True)
         if not isinstance(direct, bool):
             raise _refusal(file, f"direct is {direct!r}", "It takes true or false")
-        return cls(engine, memory, _threads(given.get("threads"), file), staging, pushdown, direct)
+        return cls(engine, memory, _threads(given.get("threads"), file), staging, pushdown, direct, _moves(given, file))
 
 
 def load_settings(path: Path) -> ProjectSettings:
@@ -110,6 +113,15 @@ def _threads(value: Any, file: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise _refusal(file, f"threads is {value!r}", "It takes a whole number of at least 1")
     return int(value)
+
+
+def _moves(given: Mapping[str, Any], file: str) -> frozenset[Move]:
+    """What `full` still has, when some of it is switched off."""
+    names = given.get("pushdown_without", [])
+    known = {move.value: move for move in Move}
+    if not isinstance(names, list) or not all(isinstance(name, str) and name in known for name in names):
+        raise _refusal(file, f"pushdown_without is {names!r}", f"It takes a list of: {', '.join(known)}")
+    return ALL_MOVES - {known[name] for name in names}
 
 
 def _refusal(file: str, what: str, remedy: str) -> ConfigurationError:

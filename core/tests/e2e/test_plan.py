@@ -132,3 +132,52 @@ def test_analyze_reads_a_direct_query_in_its_lane(project: Project) -> None:
     wanted = int(project.sqlite("data/erp.db", "select count(*) from orders where order_id <= 40")[0])
     assert scan["actual"]["rows"] == node["actual"]["rows"] == wanted
     assert scan["estimated_rows"] == round(count(project, "orders") / 3)
+
+
+FULL = "{{ config(meta={'dvt_pushdown': 'full'}, materialized='table') }} "
+GROUPS = (
+    FULL
+    + """
+select p.category, count(*) as orders_ from {{ source('erp', 'orders') }} o
+join {{ source('erp', 'products') }} p using (product_id) where o.quantity >= 2 group by 1
+"""
+)
+CHOSEN = (
+    FULL
+    + """
+with o as (select * from {{ source('erp', 'orders') }}), p as (select * from {{ source('erp', 'products') }})
+select o.order_id, p.name as product from o join p on p.product_id = o.product_id
+"""
+)
+
+
+def test_joins_and_groups_of_one_connection_run_there(project: Project) -> None:
+    models = {project.folder / "models" / "grouped.sql": GROUPS, project.folder / "models" / "chosen.sql": CHOSEN}
+    for file, sql in models.items():
+        file.write_text(sql)
+    try:
+        nodes = planned(project, "--select", "grouped", "chosen", "--analyze")
+        text = project.dvt("plan", "--select", "grouped")
+        project.dvt("run", "--select", "grouped", "chosen")
+    finally:
+        for file in models:
+            file.unlink()
+    join = "from orders o join products p using (product_id)"
+    by_category = f"select p.category, count(*) {join} where o.quantity >= 2 group by 1"
+    (scan,) = nodes["grouped"]["scans"]
+    assert (nodes["grouped"]["lane"], scan["relation"]) == ("federated", "main.orders, main.products")
+    assert "GROUP BY" in scan["sql"]
+    assert [c["code"] for c in scan["conditions"]][:2] == ["P50", "P51"]
+    assert f"  engine   {nodes['grouped']['engine_sql']}" in text
+    answers = project.sqlite("data/erp.db", by_category)
+    assert scan["actual"]["rows"] == len(answers)
+    (scan,) = nodes["chosen"]["scans"]
+    assert (nodes["chosen"]["lane"], nodes["chosen"]["engine_sql"]) == ("direct", "")
+    assert scan["actual"]["rows"] == nodes["chosen"]["actual"]["rows"] == count(project, "orders")
+    with duckdb.connect(str(project.folder / "warehouse.duckdb"), read_only=True) as landed:
+        rows = landed.execute("select category || '|' || orders_ from grouped").fetchall()
+        assert sorted(row for (row,) in rows) == sorted(answers)
+        pairs = landed.execute("select order_id || '|' || product from chosen").fetchall()
+    assert sorted(pair for (pair,) in pairs) == sorted(
+        project.sqlite("data/erp.db", f"select o.order_id, p.name {join}")
+    )

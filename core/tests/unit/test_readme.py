@@ -17,6 +17,7 @@ SETTINGS = {
     "threads": ("all cores", "threads of one engine"),
     "staging_folder": ("target/dvt", "where staged and spilled data lie during a run; removed afterwards"),
     "pushdown": ("safe", "how much of a query its sources do: `off`, `safe` or `full` (docs/pushdown.md)"),
+    "pushdown_without": ("[]", "what `full` leaves out: a list of `joins`, `groups`, `keys` (docs/pushdown.md)"),
     "direct": ("true", "whether a plain read of one relation goes past the engine (docs/pushdown.md)"),
 }
 

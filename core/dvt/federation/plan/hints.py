@@ -43,6 +43,6 @@ def add_hint(
         return
     name = next(part for part in found.groups() if part is not None).replace('""', '"')
     columns = {column.name for input_ in inputs for column in describe(input_)}
-    read = ", ".join(sorted({f"{input_.relation} of connection {input_.connection.name}" for input_ in inputs}))
+    read = ", ".join(sorted({f"{input_.read} of connection {input_.connection.name}" for input_ in inputs}))
     error.message = re.split(r"\s*Candidate |\s*\n", error.message)[0]
     error.remedy = f"Correct the model's SQL, which reads {read}: {nearest(name, columns)}"

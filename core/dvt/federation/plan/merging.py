@@ -24,11 +24,13 @@ from dvt.federation.plan.members import Members, Told, linked
 from dvt.federation.plan.model import Decision, Input
 from dvt.federation.plan.outputs import Outputs
 from dvt.federation.plan.parse import Handles
+from dvt.federation.plan.pushdown import ALL_MOVES, Move
 from dvt.federation.plan.reasons import Reason
-from dvt.federation.plan.rewriting import Group, SelectRewrite, on_conjuncts, rewritten
+from dvt.federation.plan.rewriting import Group, SelectRewrite, rewritten
 from dvt.federation.plan.scope_building import ScopeBuilder
 from dvt.federation.plan.scopes import Env, JoinKind, conjuncts, is_plain_select
 from dvt.federation.plan.select_parts import SelectParts
+from dvt.federation.plan.select_view import SelectView, on_conjuncts
 from dvt.federation.stream import ColumnSchema
 from dvt.identifiers import Relation
 
@@ -60,6 +62,7 @@ class Merger:
         described: Their columns.
         rows_of: How many rows an input has about.
         describe: Gives a block's columns as its source describes them.
+        moves: What may move.
     """
 
     root: exp.Expr
@@ -68,6 +71,7 @@ class Merger:
     described: Mapping[Handle, Sequence[ColumnSchema]]
     rows_of: Callable[[Input], int | None]
     describe: Callable[[Input], list[ColumnSchema]]
+    moves: frozenset[Move] = ALL_MOVES
     constants: Constants = field(default_factory=Constants)
 
     def __post_init__(self) -> None:
@@ -131,7 +135,7 @@ class Merger:
             input_ = self.inputs.get(base.handle) if base is not None else None
             if base is not None and input_ is not None and input_.comparing.takes_joins:
                 by_connection.setdefault(input_.connection.name, {})[index] = base
-        rewrite = SelectRewrite(select, parts, scope)
+        rewrite = SelectRewrite(SelectView(select, parts, scope))
         for bases in by_connection.values():
             self._connection(rewrite, bases)
         if rewrite.groups:
@@ -169,13 +173,14 @@ class Merger:
         return [*found, *(told for index in members.bases for told in members.told_of_base(index))]
 
     def _group(self, rewrite: SelectRewrite, members: Members, group: frozenset[int], told: list[Told]) -> Group | None:
-        if not rewrite.can_move(members, group):
+        is_alone = len(group) < 2
+        if not (is_alone or Move.JOINS in self.moves) or not rewrite.view.can_move(members, group):
             return None
         aggregates = None
-        if not any(other.partials is not None for other in rewrite.groups):
-            aggregates = partials(rewrite.select, rewrite.parts, members, group)
+        if Move.GROUPS in self.moves and not any(other.partials is not None for other in rewrite.groups):
+            aggregates = partials(rewrite.select, rewrite.view.parts, members, group)
         for made in (aggregates, None) if aggregates is not None else (None,):
-            if made is None and len(group) < 2:
+            if made is None and is_alone:
                 return None
             # Before grouping every condition counts that can be asked for; else only those that join.
             asked = [each for each in told if each.sent is not None and (made is not None or each.links)]
@@ -195,9 +200,9 @@ class Merger:
     ) -> Group | None:
         dropped = [each for each in asked if each.is_exact]
         kept = [each for each in told if each.node is None and each not in dropped]
-        read = rewrite.names_read(members, group, dropped, made or ())
+        read = rewrite.view.names_read(members, group, dropped, made or ())
         read += [members.columns[c.name].name for each in kept for c in each.condition.find_all(exp.Column)]
-        if made is not None and not (rewrite.all_named(made) and all(p.name not in members.columns for p in made)):
+        if made is not None and not (rewrite.view.all_named(made) and all(p.name not in members.columns for p in made)):
             return None
         collations = key_collations(read, members) if made is not None else {}
         if collations is None:

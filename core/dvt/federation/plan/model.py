@@ -54,6 +54,11 @@ class Input:
         return (self.relation,) if self.block is None else self.block.relations
 
     @property
+    def read(self) -> str:
+        """What is read at the source, for messages."""
+        return ", ".join(map(str, self.relations))
+
+    @property
     def comparing(self) -> ComparingFacts:
         """How its source compares values."""
         spec = self.connection.spec

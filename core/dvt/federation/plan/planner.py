@@ -19,7 +19,7 @@ from dvt.federation.plan.model import Decision, Input, QueryPlan, ScanPlan
 from dvt.federation.plan.needed_rows import NeededRows, by_other_means
 from dvt.federation.plan.parse import Handles, parse_query
 from dvt.federation.plan.projection import needed_columns
-from dvt.federation.plan.pushdown import Pushdown
+from dvt.federation.plan.pushdown import ALL_MOVES, Move, Pushdown
 from dvt.federation.plan.reasons import Reason
 from dvt.federation.plan.unread import unread, without_rows
 from dvt.federation.plan.watermarks import resolved_watermarks
@@ -46,6 +46,7 @@ def plan_query(
     rows_of: Callable[[Input], int | None] = lambda _: None,
     describe_block: Callable[[Input], list[ColumnSchema]] | None = None,
     binder: Binder | None = None,
+    moves: frozenset[Move] = ALL_MOVES,
 ) -> QueryPlan:
     """Which inputs a query reads, which of their columns and rows, and by what SQL.
 
@@ -59,6 +60,7 @@ def plan_query(
         rows_of: How many rows an input has about; None when nobody knows.
         describe_block: Gives a block's columns as its source describes them. Without it no joins are sent.
         binder: Refuses a query that the engine would refuse, and tells a query's columns.
+        moves: What may move when pushdown is full.
 
     Raises:
         PlanError: The query cannot be parsed or bound, or names a relation that is none of the inputs.
@@ -78,7 +80,7 @@ def plan_query(
         scans = [without_rows(by_handle[h], *needed[h]) if h in empty else _whole(by_handle[h]) for h in needed]
         return QueryPlan(sql, tuple(_with_sql(scan, extractor_factory) for scan in scans))
     if pushdown is Pushdown.FULL and describe_block is not None:
-        merged = _merged(sql, root, handles, by_handle, columns_of, rows_of, describe_block)
+        merged = _merged(sql, root, handles, by_handle, columns_of, rows_of, describe_block, moves)
         if merged is not None and _has_same_columns(sql, merged, relations, binder):
             return plan_query(
                 merged.sql,
@@ -88,10 +90,11 @@ def plan_query(
                 extractor_factory=extractor_factory,
                 evaluate=evaluate,
                 rows_of=rows_of,
+                moves=moves,
             )
     marks = resolved_watermarks(root, handles, by_handle, columns_of, evaluate)
     types = {handle: {column.name.lower(): column.type for column in found} for handle, found in columns_of.items()}
-    rows = NeededRows(marks.root, handles, types, with_keys=pushdown is Pushdown.FULL)
+    rows = NeededRows(marks.root, handles, types, with_keys=pushdown is Pushdown.FULL and Move.KEYS in moves)
     constants = Constants()
     is_joined = len(needed) > 1
     sizes = {handle: rows_of(by_handle[handle]) for handle in needed} if is_joined and pushdown is Pushdown.FULL else {}
@@ -127,6 +130,7 @@ def _merged(
     columns_of: dict[Handle, list[ColumnSchema]],
     rows_of: Callable[[Input], int | None],
     describe_block: Callable[[Input], list[ColumnSchema]],
+    moves: frozenset[Move],
 ) -> Merged | None:
     """The query with joins and groups that are read at their sources; what a watermark is read from stays as it is."""
     if by_other_means(root, [[column.name.lower() for column in columns] for columns in columns_of.values()]):
@@ -137,7 +141,7 @@ def _merged(
         for handle in columns_of
         if handle not in marks.scans and Pushdown.FULL.at_most(by_handle[handle].pushdown) is Pushdown.FULL
     }
-    return Merger(parse_query(sql), handles, inputs, columns_of, rows_of, describe_block).merged(sql)
+    return Merger(parse_query(sql), handles, inputs, columns_of, rows_of, describe_block, moves).merged(sql)
 
 
 def _has_same_columns(

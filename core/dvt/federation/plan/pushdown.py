@@ -5,6 +5,17 @@ from __future__ import annotations
 from enum import Enum
 
 
+class Move(str, Enum):
+    """What `full` has beside `safe`; each can be switched off by itself."""
+
+    JOINS = "joins"
+    GROUPS = "groups"
+    KEYS = "keys"
+
+
+ALL_MOVES = frozenset(Move)
+
+
 class Pushdown(str, Enum):
     """How much of a query moves to its sources. The answer is the same with each.
 

@@ -51,10 +51,12 @@ def scan_errors(scan: ScanPlan) -> Iterator[None]:
     and nothing is read without the filter in silence.
     """
     try:
-        with located(connection=scan.input.connection.name, relation=str(scan.input.relation), phase="extract"):
+        with located(connection=scan.input.connection.name, relation=scan.input.read, phase="extract"):
             yield
     except QueryError as error:
-        if scan.predicates and not isinstance(error, (PrivilegeError, TimeoutExceededError)):
+        if (scan.predicates or scan.input.block is not None) and not isinstance(
+            error, (PrivilegeError, TimeoutExceededError)
+        ):
             error.code = "DVT341"
             error.remedy = (
                 f"dvt asked it for rows with {_asked(scan)}. If it refuses that, set meta.dvt_pushdown: off for "
@@ -112,7 +114,7 @@ def _write(part: ScanPlan, folder: Path, number: int, scan: Callable[[ScanPlan],
             for batch in stream.batches():
                 writer.write_batch(batch)
         schema = {field.name: str(field.type) for field in stream.schema}
-        relation = str(part.input.relation)
+        relation = part.input.read
         return StagedScan(name, relation, stream.rows_read, stream.bytes_read, stream.method, schema)
 
 

@@ -10,7 +10,7 @@ import pytest
 from dvt.federation.engines.base import Handle
 from dvt.federation.plan.model import Input, QueryPlan
 from dvt.federation.plan.planner import plan_query
-from dvt.federation.plan.pushdown import Pushdown
+from dvt.federation.plan.pushdown import ALL_MOVES, Move, Pushdown
 from dvt.federation.registry import open_connection
 from dvt.federation.stream import ColumnSchema
 from dvt.identifiers import Relation
@@ -49,7 +49,12 @@ _INPUTS = [
 _NAMES = {"{o}": "crm.public.orders", "{c}": "crm.public.customers", "{r}": "erp.d.regions", "{s}": "erp.d.shops"}
 
 
-def plan(sql: str, rows: Callable[[Input], int | None] = lambda _: None, level: Pushdown = Pushdown.FULL) -> QueryPlan:
+def plan(
+    sql: str,
+    rows: Callable[[Input], int | None] = lambda _: None,
+    level: Pushdown = Pushdown.FULL,
+    moves: frozenset[Move] = ALL_MOVES,
+) -> QueryPlan:
     for short, name in {**_NAMES, "{e}": "old.main.events"}.items():
         sql = sql.replace(short, name)
     return plan_query(
@@ -59,6 +64,7 @@ def plan(sql: str, rows: Callable[[Input], int | None] = lambda _: None, level: 
         pushdown=level,
         rows_of=rows,
         describe_block=lambda inp: list(inp.columns),
+        moves=moves,
     )
 
 
@@ -235,3 +241,21 @@ def test_a_source_that_is_held_back_takes_no_part() -> None:
         describe_block=lambda i: list(i.columns),
     )
     assert [scan.input.block for scan in found.scans] == [None, None]
+
+
+@pytest.mark.parametrize("left", Move)
+def test_each_of_them_is_switched_off_by_itself(left: Move) -> None:
+    sql = (
+        "select r.label, g.n, c.name from (select customer_id, count(*) as n from {o} group by 1) g "
+        "join {c} c on c.id = g.customer_id join {c} d on d.id = c.id join {r} r on r.id = c.region"
+    )
+    sizes = {"orders": 1_000_000, "customers": 1_000, "regions": 5}
+
+    def found(moves: frozenset[Move]) -> set[Move]:
+        scans = plan(sql, lambda inp: inp.block.rows if inp.block else sizes[inp.relation.name], moves=moves).scans
+        read = [scan.input.block for scan in scans if scan.input.block is not None]
+        moved = {Move.GROUPS if block.is_grouped else Move.JOINS for block in read}
+        return moved | {Move.KEYS for scan in scans if scan.key_filters}
+
+    assert found(ALL_MOVES) == set(Move)
+    assert found(ALL_MOVES - {left}) == set(Move) - {left}

@@ -9,6 +9,7 @@ import pytest
 
 from dvt.errors import ConfigurationError
 from dvt.federation.machine import memory_bytes
+from dvt.federation.plan.pushdown import Move
 from dvt.federation.settings import ProjectSettings, load_settings
 
 
@@ -28,6 +29,11 @@ def test_what_it_takes(tmp_path: Path) -> None:
     settings = load(tmp_path, "engine: duckdb\nmemory_limit: 1.5GiB\nthreads: 3\nstaging_folder: big/disk\n")
     assert settings == ProjectSettings("duckdb", 3 << 29, 3, tmp_path / "big/disk")
     assert settings.staging_folder(Path("t")) == tmp_path / "big/disk"
+
+
+def test_what_full_leaves_out(tmp_path: Path) -> None:
+    assert load(tmp_path, "pushdown: full").moves == frozenset(Move)
+    assert load(tmp_path, "pushdown_without: [keys, joins]").moves == {Move.GROUPS}
 
 
 @pytest.mark.parametrize(
@@ -51,6 +57,8 @@ def test_sizes(tmp_path: Path, text: str, size: int) -> None:
         ("threads: 0", "at least 1"),
         ("threads: true", "whole number"),
         ("staging_folder: 3", "It takes a path"),
+        ("pushdown_without: keys", "It takes a list of: joins, groups, keys"),
+        ("pushdown_without: [key]", r"\['key'\]"),
         ("- a", "not a mapping"),
         ("threads: 1\nthreads: 2", "line 2, column 1: key 'threads' stands twice"),
         ("a: &x [1]\nb: *x", "anchors and aliases"),

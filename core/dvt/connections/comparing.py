@@ -57,6 +57,11 @@ class Comparing:
         """Whether it may be compared with these."""
         return not self.constants or all(self.constants[0] <= text <= self.constants[1] for text in constants)
 
+    @property
+    def tells_apart(self) -> bool:
+        """Whether equal values, and no others, are equal for the engine, under the collation to name if there is one."""
+        return self.unequal is Trust.EXACT and (bool(self.collation) or self.equal is Trust.EXACT)
+
     def covers(self, native: str) -> bool:
         """Whether a native type is one of these."""
         return re.fullmatch(self.native, native.lower()) is not None

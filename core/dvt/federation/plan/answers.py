@@ -156,9 +156,10 @@ class Source:
         if not kind.takes(constants) or (self._is_limited(predicate.column) and not "".join(constants).isascii()):
             return Answer(Trust.UNKNOWN, reason=Reason.SOURCE_DIFFERS)
         if isinstance(predicate, ColumnComparison):
-            trust = min((each.columns for each in kinds), key=_WEAKER.__getitem__)
-            other = self._column(predicate.other)
-            sql = _NODES[predicate.operator](this=self._column(predicate.column), expression=other)
+            trust = _of_columns(predicate.operator, kinds)
+            by_name = dict(zip(sorted({predicate.column, predicate.other}), kinds, strict=True))
+            left, other = (self._column(n, by_name[n].collation) for n in (predicate.column, predicate.other))
+            sql = _NODES[predicate.operator](this=left, expression=other)
         elif isinstance(predicate, OneOf):
             trust = kind.equal
             values = [self._constant(predicate.column, value) for value in predicate.values]
@@ -216,6 +217,13 @@ def _trust(kind: Comparing, operator: Operator) -> Trust:
     if operator is Operator.EQUAL:
         return kind.equal
     return kind.unequal if operator is Operator.UNEQUAL else kind.order
+
+
+def _of_columns(operator: Operator, kinds: Sequence[Comparing]) -> Trust:
+    """What a comparison of two columns is worth; texts are equal where their characters' codes are."""
+    if operator in (Operator.EQUAL, Operator.UNEQUAL) and all(kind.tells_apart for kind in kinds):
+        return Trust.EXACT
+    return min((kind.columns for kind in kinds), key=_WEAKER.__getitem__)
 
 
 def _constants(predicate: Comparison | ColumnComparison | OneOf | Prefix) -> list[str]:

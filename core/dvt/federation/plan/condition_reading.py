@@ -35,6 +35,8 @@ _OPERATORS: dict[type[exp.Expr], Operator] = {
     exp.GTE: Operator.GREATER_EQUAL,
 }
 _VALUES_AT_MOST = 1000
+# Families whose columns are compared with each other for equality alone.
+_ONLY_EQUAL = (Family.TEXT, Family.UUID, Family.BOOLEAN)
 _INT64 = 2**63
 _BOTH = frozenset({"this", "expression"})
 # What each node may consist of: an argument that is not known could turn its meaning round, as NOT LIKE's does.
@@ -163,7 +165,9 @@ class ConditionReader:
         one, other = self._types.get(left.name), self._types.get(right.name)
         numbers = (Family.INTEGER, Family.DECIMAL)
         family = family_of(one)
-        is_alike = one == other and family in (*numbers, Family.DATE, Family.TIMESTAMP, Family.INSTANT)
+        is_equality = operator in (Operator.EQUAL, Operator.UNEQUAL)
+        ordered = (*numbers, Family.DATE, Family.TIMESTAMP, Family.INSTANT)
+        is_alike = one == other and family in (*ordered, *(_ONLY_EQUAL if is_equality else ()))
         if not is_alike and not (family in numbers and family_of(other) in numbers):
             return Reading(None, reason=Reason.NOT_COMPARABLE)
         return Reading(ColumnComparison(left.name, operator, right.name))

@@ -122,9 +122,7 @@ def key_collations(names: Iterable[str], members: Members) -> Mapping[str, str] 
         family = family_of(members.columns[name.lower()].type)
         if kind is None or family in (Family.DOUBLE, Family.OTHER) or name in members.declared:
             return None
-        if kind.unequal is not Trust.EXACT:
-            return None
-        if not kind.collation and kind.equal is not Trust.EXACT:
+        if not kind.tells_apart:
             return None
         found[name] = kind.collation
     return found

@@ -114,6 +114,11 @@ MOVED = [
         "orders.status COLLATE C",
     ),
     (
+        "select o.id, c.name from {o} o join {c} c on o.status = c.name",
+        "SELECT orders.id AS o_id, customers.name AS c_name FROM orders AS orders INNER JOIN customers AS customers ON "
+        "(orders.status COLLATE C) = (customers.name COLLATE C)",
+    ),
+    (
         "select count(amount) as n from {o}",
         "SELECT COUNT(orders.amount) AS count_orders_amount FROM orders AS orders HAVING COUNT(*) > 0",
     ),
@@ -151,7 +156,7 @@ STAY = {
     "no equality of plain columns": "select o.id from {o} o join {c} c on o.customer_id + 1 = c.id",
     "an outer join": "select o.id, c.name from {o} o left join {c} c on o.customer_id = c.id",
     "a full join behind it": "select o.id from {o} o join {c} c on o.customer_id = c.id full join {r} r on r.id = o.id",
-    "text keys": "select o.id from {o} o join {c} c on o.status = c.name",
+    "text keys at MySQL": "select r.id from {r} r join {s} s on r.label = s.city",
     "a name that may be a relation": "select c from {o} o join {c} c on o.customer_id = c.id",
     "a correlated subquery": (
         "select o.id from {o} o join {c} c on o.customer_id = c.id "
@@ -175,7 +180,7 @@ STAY = {
     "an aggregate that no source begins": "select id, string_agg(status, ',') as s from {o} group by id",
     "a function that nobody knows": "select id, f(day) as x, count(*) as n from {o} group by all",
     "float keys": "select weight, count(*) as n from {o} group by weight",
-    "text keys at MySQL": "select city, count(*) as n from {s} group by city",
+    "text groups at MySQL": "select city, count(*) as n from {s} group by city",
     "grouping sets": "select id, day, count(*) as n from {o} group by rollup (id, day)",
     "an expression": "select id, sum(amount * 2) as s from {o} group by id",
     "a window": "select id, count(*) as n, row_number() over (order by id) as w from {o} group by id",

@@ -59,7 +59,7 @@ class Comparing:
 
     @property
     def tells_apart(self) -> bool:
-        """Whether equal values, and no others, are equal for the engine, under the collation to name if there is one."""
+        """Whether equal values, and no others, are equal for the engine, under the collation to name."""
         return self.unequal is Trust.EXACT and (bool(self.collation) or self.equal is Trust.EXACT)
 
     def covers(self, native: str) -> bool:

@@ -22,7 +22,7 @@ from dvt.federation.plan.faithful import is_same_query
 from dvt.federation.plan.grouping import Partial, cast_of, column_of, key_collations, partials
 from dvt.federation.plan.members import Members, Told, linked
 from dvt.federation.plan.model import Decision, Input
-from dvt.federation.plan.outputs import Outputs
+from dvt.federation.plan.outputs import Outputs, is_plain_projection
 from dvt.federation.plan.parse import Handles
 from dvt.federation.plan.pushdown import ALL_MOVES, Move
 from dvt.federation.plan.reasons import Reason
@@ -213,7 +213,9 @@ class Merger:
         order = sorted(group)
         columns, schema = _columns(dict.fromkeys(read), asked, members, order, collations, made or ())
         rows = [self.rows_of(members.inputs[index]) for index in order]
-        is_everything = {members.bases[index].handle for index in order} == self._mentioned
+        # Where nothing else is read and nothing computed, the join may be the answer, past the engine.
+        is_all = {members.bases[index].handle for index in order} == self._mentioned
+        is_everything = is_all and is_plain_projection(rewrite.select)
         read_columns = [column for column in columns if column.is_read]
         if made is None and not is_everything and not block_is_smaller(rows, read_columns, schema, told, order):
             return None

@@ -210,6 +210,15 @@ def test_a_join_moves_only_where_that_is_less() -> None:
     assert blocks(filtered, rows=lambda inp: large.get(inp.relation.name)) == 1
 
 
+def test_a_join_that_may_be_the_whole_answer_moves() -> None:
+    sizes = {"orders": 1_000_000, "customers": 100}
+    chosen = "select o.id, c.name from {o} o join {c} c on o.customer_id = c.id"
+    assert blocks(chosen, rows=lambda inp: sizes.get(inp.relation.name)) == 1
+    computed = "select c.name, sum(o.weight) as w from {o} o join {c} c on o.customer_id = c.id group by 1"
+    assert blocks(computed, rows=lambda inp: sizes.get(inp.relation.name)) == 0
+    assert blocks(computed) == 1
+
+
 def test_names_that_the_engine_gives() -> None:
     found = plan("select o.*, c.name from {o} o join {c} c on o.customer_id = c.id where o.id < 9 order by c.name")
     assert 'AS "Customer_Id"' in found.sql

@@ -9,7 +9,7 @@ import pytest
 from fault.interrupted import check_interrupted
 from fault.shop import EITHER_SOURCE, HUGE, MODEL, SLOW, Shop
 
-# Reads other columns than `m`, so that the two have no scan in common.
+# Reads other columns than `m`: in one run with it both would be read from the union of the two.
 OTHER = "select name from {{ source('crm', 'customers') }}"
 # Rows that come slowly and are wide, so that the landing is written to all the time.
 WIDE = (
@@ -29,8 +29,8 @@ def _dvt_results(shop: Shop) -> dict[str, dict[str, Any]]:
     }
 
 
-def _planned(shop: Shop) -> dict[str, dict[str, Any]]:
-    ended = shop.project.run("--quiet", "plan", "--json", code=0)
+def _planned(shop: Shop, *words: str) -> dict[str, dict[str, Any]]:
+    ended = shop.project.run("--quiet", "plan", "--json", *words, code=0)
     nodes = json.loads(ended.output[ended.output.index("{") :])["nodes"]
     return {node["unique_id"].split(".")[2]: node for node in nodes}
 
@@ -58,11 +58,13 @@ def test_the_lane_can_be_turned_off(shop: Shop) -> None:
         models__m__sql="{{ config(meta={'dvt_direct': false}) }} " + MODEL,
         models__n__sql=OTHER,
     )
-    shop.project.run("run", code=0)
-    assert {name: found["lane"] for name, found in _dvt_results(shop).items()} == {"m": "federated", "n": "direct"}
+    lanes = {"m": "federated", "n": "direct"}
+    for name, lane in lanes.items():
+        shop.project.run("run", "--select", name, code=0)
+        assert {name: found["lane"] for name, found in _dvt_results(shop).items()} == {name: lane}
     shop.project.write(dvt__yml="direct: false\n", models__n__sql="{{ config(meta={'dvt_direct': true}) }} " + OTHER)
-    planned = _planned(shop)
-    assert {name: node["lane"] for name, node in planned.items()} == {"m": "federated", "n": "direct"}
+    planned = {name: _planned(shop, "--select", name)[name] for name in lanes}
+    assert {name: node["lane"] for name, node in planned.items()} == lanes
     assert planned["m"]["notes"] == ["not direct  [P60: the direct lane is off]"]
     shop.project.write(models__m__sql="{{ config(meta={'dvt_direct': 'no'}) }} " + MODEL)
     assert "DVT103" in shop.project.run("run", code=2).output
@@ -77,6 +79,18 @@ def test_a_shared_scan_is_read_once_and_so_planned(shop: Shop) -> None:
     assert "[P66:" in planned["m"]["notes"][0]
     shop.project.run("run", code=0)
     assert [found["inputs"][0]["shared"] for found in _dvt_results(shop).values()] == [True, True]
+
+
+def test_the_union_is_read_once_and_so_planned(shop: Shop) -> None:
+    shop.project.write(models__n__sql=OTHER + " where id = 2")
+    planned = _planned(shop)
+    assert [node["lane"] for node in planned.values()] == ["federated", "federated"]
+    assert "[P66:" in planned["n"]["notes"][0]
+    shop.project.run("run", code=0)
+    found = _dvt_results(shop)
+    assert [each["inputs"][0]["shared"] for each in found.values()] == [True, True]
+    assert {name: each["rows"] for name, each in found.items()} == {"m": 2, "n": 1}
+    assert shop.warehouse("select name from analytics.n") == "Bob"
 
 
 def test_materializations_contracts_hooks_and_tests(shop: Shop) -> None:
@@ -104,8 +118,8 @@ def test_materializations_contracts_hooks_and_tests(shop: Shop) -> None:
     )
     shop.project.run("build", code=0)
     found = _dvt_results(shop)
-    # Five read the table; one of them reads other rows, and so does not share.
-    assert found["strict"]["lane"] == "direct"
+    # All read the table, one of them other rows: together they read it once.
+    assert {(each["lane"], each["inputs"][0]["shared"]) for each in found.values()} == {("federated", True)}
     shop.source("insert into customers values (12, 'Cid'); update customers set name = 'Bea' where id = 2;")
     for name in ("inc", "merged", "strict", "s"):
         shop.project.run("build", "--select", name, code=0)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import threading
 from functools import lru_cache
-from typing import Any
 
 from sqlglot import exp
 
+from dvt.federation.plan.asking import ask
 from dvt.federation.plan.predicates import Constant, Family
 
 # What a constant may be made of. No functions: `now()` and `random()` are not constants, and few others are needed.
@@ -94,22 +93,13 @@ class Constants:
         return _evaluated(expression.sql(dialect="duckdb"))
 
 
-_lock = threading.Lock()
-_session: Any = None
-
-
 @lru_cache(maxsize=4096)
 def _evaluated(value: str) -> tuple[str, str] | None:
-    """The same for all queries, in one session of the process: to open one costs more than to plan most queries."""
+    """The same for all queries."""
     import duckdb
 
-    global _session
-    with _lock:
-        if _session is None:
-            _session = duckdb.connect(config={"threads": 1})
-            _session.execute("set timezone = 'UTC'")
-        try:
-            row = _session.execute(f"select typeof({value}), cast({value} as varchar)").fetchone()
-        except duckdb.Error:
-            return None  # the query's own binding says what is wrong with it
+    try:
+        row = ask(f"select typeof({value}), cast({value} as varchar)")
+    except duckdb.Error:
+        return None  # the query's own binding says what is wrong with it
     return (str(row[0]), str(row[1])) if row is not None and row[1] is not None else None

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from dvt.federation.plan.asking import ask
+
 _PLACES = ("query_location", "query_location_length", "syntax_type")
 # One function by two names.
 _SAME = {"listagg": "string_agg", "array_agg": "list", "pow": "power", "ceiling": "ceil", "arg_max": "max_by"}
@@ -26,17 +28,14 @@ _NEGATED = {
 
 def is_same_query(one: str, other: str) -> bool:
     """Whether DuckDB reads two texts alike. A text that it cannot parse is like no other."""
-    import duckdb
+    trees = [_tree(one), _tree(other)]
+    return None not in trees and bool(trees[0] == trees[1])
 
-    with duckdb.connect() as session:
-        trees = []
-        for sql in (one, other):
-            row = session.execute("select json_serialize_sql(?)", [sql]).fetchone()
-            tree = json.loads(row[0]) if row else {}
-            if tree.get("error", True):
-                return False
-            trees.append(_plain(tree))
-    return bool(trees[0] == trees[1])
+
+def _tree(sql: str) -> Any:
+    row = ask("select json_serialize_sql(?)", [sql])
+    tree = json.loads(row[0]) if row else {}
+    return None if tree.get("error", True) else _plain(tree)
 
 
 def _plain(node: Any) -> Any:

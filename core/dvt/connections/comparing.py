@@ -88,6 +88,17 @@ class ComparingFacts:
     takes_joins: bool = False
     aggregates: frozenset[str] = frozenset()
 
+    def null_test(self, kind: Comparing | None, *, is_null: bool) -> Trust:
+        """What IS NULL, or IS NOT NULL, of a column is worth.
+
+        Where the source finds fewer values NULL than the compute engine does, more rows are NOT NULL there.
+        """
+        if kind is None:
+            return self.any_null_test
+        if is_null:
+            return kind.is_null
+        return self.any_null_test if kind.is_null is Trust.EXACT else Trust.SUPERSET
+
     def of(self, family: str, native: str) -> Comparing | None:
         """How columns of a family and native type compare; None when that is not known."""
         return next((kind for kind in self.families.get(family, ()) if kind.covers(native)), None)

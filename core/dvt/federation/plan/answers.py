@@ -140,14 +140,12 @@ class Source:
         return Answer(min((a.trust for a in answers), key=_WEAKER.__getitem__), exp.or_(*sent), reason)
 
     def _null_test(self, predicate: NullTest) -> Answer:
-        kind = self.kind(predicate.column)
-        trust = self._facts.any_null_test
-        if kind is not None and predicate.is_null:
-            trust = kind.is_null
+        trust = self._facts.null_test(self.kind(predicate.column), is_null=predicate.is_null)
         if trust is Trust.UNKNOWN:
             return Answer(trust, reason=Reason.SOURCE_DIFFERS)
         test: exp.Expr = exp.Is(this=self._column(predicate.column), expression=exp.Null())
-        return Answer(trust, test if predicate.is_null else exp.Not(this=test))
+        reason = Reason.SOURCE_INEXACT if trust is Trust.SUPERSET else None
+        return Answer(trust, test if predicate.is_null else exp.Not(this=test), reason)
 
     def _compared(self, predicate: Comparison | ColumnComparison | OneOf | Prefix, kinds: list[Comparing]) -> Answer:
         kind = kinds[0]

@@ -84,7 +84,8 @@ def _partial(node: exp.AggFunc, members: Members, group: frozenset[int]) -> list
     if isinstance(node, exp.Count):
         if isinstance(node.this, exp.Star):
             return [Partial(node, Aggregate.COUNT_ROWS)] if "count" in members.facts.aggregates else None
-        return [Partial(node, Aggregate.COUNT, name)] if name and "count" in members.facts.aggregates else None
+        can_count = "count" in members.facts.aggregates
+        return [Partial(node, Aggregate.COUNT, name)] if name and can_count and _tells_null(name, members) else None
     if isinstance(node, exp.Sum):
         can = name and "sum" in members.facts.aggregates and summed(members.columns[name.lower()].type) is not None
         return [Partial(node, Aggregate.SUM, name)] if can and name and name not in members.declared else None
@@ -100,6 +101,11 @@ def _is_ordered(name: str, members: Members) -> bool:
     kind = members.kind(name)
     is_known = family_of(members.columns[name.lower()].type) in _ORDERED and name not in members.declared
     return is_known and kind is not None and kind.order is Trust.EXACT
+
+
+def _tells_null(name: str, members: Members) -> bool:
+    """Whether the source counts as many values of a column as the engine would."""
+    return all(members.facts.null_test(members.kind(name), is_null=test) is Trust.EXACT for test in (True, False))
 
 
 def summed(type_: pa.DataType) -> pa.DataType | None:

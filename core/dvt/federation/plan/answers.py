@@ -154,7 +154,7 @@ class Source:
         if not kind.takes(constants) or (self._is_limited(predicate.column) and not "".join(constants).isascii()):
             return Answer(Trust.UNKNOWN, reason=Reason.SOURCE_DIFFERS)
         if isinstance(predicate, ColumnComparison):
-            trust = _of_columns(predicate.operator, kinds)
+            trust = self._of_columns(predicate.operator, kinds)
             by_name = dict(zip(sorted({predicate.column, predicate.other}), kinds, strict=True))
             left, other = (self._column(n, by_name[n].collation) for n in (predicate.column, predicate.other))
             sql = _NODES[predicate.operator](this=left, expression=other)
@@ -175,6 +175,13 @@ class Source:
         if trust is Trust.UNKNOWN:
             return Answer(trust, reason=Reason.SOURCE_DIFFERS)
         return Answer(trust, sql, Reason.SOURCE_INEXACT if trust is Trust.SUPERSET else None)
+
+    def _of_columns(self, operator: Operator, kinds: Sequence[Comparing]) -> Trust:
+        """What a comparison of two columns is worth; texts are equal where their characters' codes are."""
+        is_equality = operator in (Operator.EQUAL, Operator.UNEQUAL)
+        if is_equality and self._facts.takes_joins and all(kind.tells_apart for kind in kinds):
+            return Trust.EXACT
+        return min((kind.columns for kind in kinds), key=_WEAKER.__getitem__)
 
     def _prefix(self, predicate: Prefix, kind: Comparing) -> exp.Expr:
         if self._dialect == "clickhouse":  # its LIKE has no ESCAPE
@@ -215,13 +222,6 @@ def _trust(kind: Comparing, operator: Operator) -> Trust:
     if operator is Operator.EQUAL:
         return kind.equal
     return kind.unequal if operator is Operator.UNEQUAL else kind.order
-
-
-def _of_columns(operator: Operator, kinds: Sequence[Comparing]) -> Trust:
-    """What a comparison of two columns is worth; texts are equal where their characters' codes are."""
-    if operator in (Operator.EQUAL, Operator.UNEQUAL) and all(kind.tells_apart for kind in kinds):
-        return Trust.EXACT
-    return min((kind.columns for kind in kinds), key=_WEAKER.__getitem__)
 
 
 def _constants(predicate: Comparison | ColumnComparison | OneOf | Prefix) -> list[str]:

@@ -107,6 +107,9 @@ class FederatedTaskMixin:
         """Cancel on every connection and in the engine, then as dbt does on the default one."""
         if isinstance(sys.exc_info()[1], (KeyboardInterrupt, SystemExit)):
             signals.ending()
+        # First of all, as dbt does: what ends because it is cancelled is no result of its node.
+        pool.close()
+        pool.terminate()
         self.bridge.cancel()
         for target in self.bridge.dbt_connections.opened():
             if target.name != self.bridge.connections.default_name and target.adapter.is_cancelable():

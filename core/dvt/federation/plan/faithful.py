@@ -65,7 +65,8 @@ def _function(node: dict[str, Any]) -> dict[str, Any]:
     if node["function_name"] == "starts_with":
         node["is_operator"] = False
     if name in _PARTS_OF_DATES:
-        node["arguments"] = [_lowered(part) for part in node.get("arguments") or ()]
+        for key in ("arguments", "children"):  # DuckDB 2's word, and that of 1.5
+            node[key] = [_lowered(part) for part in node.get(key) or ()]
     return node
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dbt.artifacts.schemas.run import RunStatus
 from dbt.task.compile import CompileRunner
@@ -19,9 +19,6 @@ from dvt.dbt_bridge.materializing import Lands, OnConnection
 from dvt.errors import DataError, UnsupportedError
 from dvt.federation.loaders.base import LoadResult
 from dvt.identifiers import Relation
-
-if TYPE_CHECKING:
-    pass
 
 _REFUSED = ("materialized_view", "dynamic_table")
 

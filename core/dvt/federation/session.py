@@ -25,7 +25,7 @@ from dvt.federation.plan.direct import direct_scan
 from dvt.federation.plan.estimates import estimated, scan_bytes
 from dvt.federation.plan.hints import add_hint
 from dvt.federation.plan.model import DirectScan, Input, QueryPlan, ScanPlan
-from dvt.federation.plan.planner import plan_query
+from dvt.federation.plan.planner import plan_query, with_sql
 from dvt.federation.plan.pushdown import ALL_MOVES, Move, Pushdown
 from dvt.federation.plan.reasons import Reason
 from dvt.federation.plan.router import Lane
@@ -304,7 +304,7 @@ class RunSession:
         return scan_bytes(scan, self.describe(scan.input), self.statistics(scan.input))
 
     def _with_sql(self, scan: ScanPlan) -> ScanPlan:
-        return replace(scan, sql=self._factory(scan.input.connection).source_sql(scan.request()))
+        return with_sql(scan, self._factory)
 
     def _can_share(self, unit: ScanUnit) -> bool:
         for scan in unit.scans:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from dvt.federation.engines.base import Handle
 from dvt.federation.extractors.base import Ordering
 from dvt.identifiers import Relation
 
@@ -63,8 +62,7 @@ class Block:
     """A query at a source.
 
     Args:
-        handles: The relations, as the engine would have read them.
-        relations: The same, as they are called at the source.
+        relations: What it reads at the source.
         columns: The block's columns.
         conditions: In the source's words, over the block's columns: joins, and filters that hold before grouping.
         is_grouped: Whether there is one row for each group of equal keys.
@@ -72,7 +70,6 @@ class Block:
         decisions: What the plan says of it.
     """
 
-    handles: tuple[Handle, ...]
     relations: tuple[Relation, ...]
     columns: tuple[BlockColumn, ...]
     conditions: tuple[exp.Expr, ...] = ()

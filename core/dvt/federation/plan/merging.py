@@ -220,7 +220,6 @@ class Merger:
         if made is None and not is_everything and not block_is_smaller(rows, read_columns, schema, told, order):
             return None
         block = Block(
-            tuple(members.bases[index].handle for index in order),
             tuple(members.inputs[index].relation for index in order),
             tuple(columns),
             tuple(each.sent for each in asked if each.sent is not None),

@@ -78,7 +78,7 @@ def plan_query(
     empty = unread(root, handles)
     if pushdown is Pushdown.OFF:
         scans = [without_rows(by_handle[h], *needed[h]) if h in empty else _whole(by_handle[h]) for h in needed]
-        return QueryPlan(sql, tuple(_with_sql(scan, extractor_factory) for scan in scans))
+        return QueryPlan(sql, tuple(with_sql(scan, extractor_factory) for scan in scans))
     if pushdown is Pushdown.FULL and describe_block is not None:
         merged = _merged(sql, root, handles, by_handle, columns_of, rows_of, describe_block, moves)
         if merged is not None and _has_same_columns(sql, merged, relations, binder):
@@ -115,7 +115,7 @@ def plan_query(
             if input_.block is not None:
                 found = replace(found, decisions=(*input_.block.decisions, *found.decisions))
             scans.append(found.applied(ScanPlan(input_, columns, "", reason)))
-    return QueryPlan(sql, tuple(_with_sql(scan, extractor_factory) for scan in scans), marks.known)
+    return QueryPlan(sql, tuple(with_sql(scan, extractor_factory) for scan in scans), marks.known)
 
 
 def _kept(columns: Sequence[ColumnSchema], names: Sequence[str] | None) -> list[ColumnSchema]:
@@ -166,7 +166,8 @@ def _whole(input_: Input) -> ScanPlan:
     return ScanPlan(input_, None, "", "pushdown is off", decisions=(Decision("all rows", False, reason=Reason.OFF),))
 
 
-def _with_sql(scan: ScanPlan, factory: ExtractorFactory | None) -> ScanPlan:
+def with_sql(scan: ScanPlan, factory: ExtractorFactory | None) -> ScanPlan:
+    """The scan with the statement that its source is sent."""
     make = factory or (lambda connection: extractor_class(connection.type)(connection))
     return replace(scan, sql=make(scan.input.connection).source_sql(scan.request()))
 

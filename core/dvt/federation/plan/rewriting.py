@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from sqlglot import exp
@@ -163,11 +163,10 @@ class SelectRewrite:
         return _replaced(node, place)
 
 
-def _replaced(node: exp.Expr, place: object) -> exp.Expr:
+def _replaced(node: exp.Expr, place: Callable[[exp.Expr], exp.Expr | None]) -> exp.Expr:
     """A copy of a tree in which some nodes are others; queries inside of it are copied as they are."""
-    assert callable(place)
     found = place(node)
-    if isinstance(found, exp.Expr):
+    if found is not None:
         return found
     if isinstance(node, exp.Query) and not isinstance(node, exp.Table):
         return node.copy()

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 
@@ -19,12 +20,14 @@ from dvt.federation.extractors.base import BaseExtractor
 from dvt.federation.keys import keys_predicate
 from dvt.federation.plan.key_filters import levels
 from dvt.federation.plan.model import ScanPlan
+from dvt.federation.sampling import Sample, sample_of, samples_wanted, settled
 from dvt.federation.staging.address import ScanUnit
 from dvt.federation.staging.parquet import StagedScan, scan_errors, stage_unit
 from dvt.federation.staging.shared import SharedScans
 from dvt.federation.stream import ColumnSchema, RowStream
 
 ExtractorFactory = Callable[[Connection], BaseExtractor]
+_T = TypeVar("_T")
 
 _MOST_CONNECTIONS_AT_A_TIME = 8
 _WAKE_UP_S = 0.2
@@ -37,7 +40,7 @@ class ScanStats:
     Args:
         scan: The scan.
         rows: Rows that the engine was given.
-        bytes: Arrow bytes that came from the source.
+        bytes: Arrow bytes that came from the source, those of its sample among them.
         method: How the source was read, for example "copy_streaming".
         seconds: Wall time until the rows were at the engine.
         shared: Whether the rows come from a scan that was staged for several queries.
@@ -78,6 +81,7 @@ class Extraction:
         self._known: Mapping[Handle, pa.Table] = {}
         self._levels: Mapping[Handle, int] = {}
         self._arrived: Mapping[Handle, threading.Event] = {}
+        self._samples: dict[Handle, Sample] = {}
 
     @contextmanager
     def extracted(
@@ -92,26 +96,49 @@ class Extraction:
         The first failure ends the other scans and is raised.
         """
         self._known = known or {}
+        with ExitStack() as files:
+            groups = self._groups(units, files)
+            groups = self._settled(groups)
+            scans = [scan for group in groups for unit in group.units for scan in unit.scans]
+            self._levels = levels({scan.input.handle: [key.provider for key in scan.key_filters] for scan in scans})
+            self._arrived = {scan.input.handle: threading.Event() for scan in scans}
+            # Scans that wait for others must not keep these from their turn.
+            threads = len(groups) if any(self._levels.values()) else _MOST_CONNECTIONS_AT_A_TIME
+            found = self._side_by_side(groups, lambda group: self._read(group, files), threads)
+            yield [stats for group in found for stats in group]
+
+    def _groups(self, units: list[ScanUnit], stack: ExitStack) -> list[_Group]:
         by_connection: dict[str, list[ScanUnit]] = {}
         for unit in units:
             by_connection.setdefault(unit.connection.name, []).append(unit)
-        waits = {scan.input.handle: [key.provider for key in scan.key_filters] for u in units for scan in u.scans}
-        self._levels = levels(waits)
-        self._arrived = {handle: threading.Event() for handle in waits}
-        groups = list(by_connection.values())
-        with ExitStack() as files:
-            if len(groups) <= 1:
-                found = [self._read(group, files) for group in groups]
-            else:
-                found = self._side_by_side(groups, files)
-            yield [stats for group in found for stats in group]
+        found = []
+        for of_one in by_connection.values():
+            session = stack.enter_context(_Session(of_one[0].connection, self._factory, self._scope))
+            found.append(_Group(of_one, session))
+        return found
 
-    def _side_by_side(self, groups: list[list[ScanUnit]], files: ExitStack) -> list[list[ScanStats]]:
-        # Scans that wait for others must not keep these from their turn.
-        waits = any(self._levels.values())
-        threads = len(groups) if waits else min(len(groups), _MOST_CONNECTIONS_AT_A_TIME)
-        with ThreadPoolExecutor(threads, "dvt-extract") as pool:
-            running = [pool.submit(self._read, group, files) for group in groups]
+    def _settled(self, groups: list[_Group]) -> list[_Group]:
+        """The groups with the waiting that samples speak for."""
+        scans = [scan for group in groups for unit in group.units for scan in unit.scans]
+        wanted = {handle: scan for handle, scan in samples_wanted(scans).items() if handle not in self._known}
+
+        def sampled(group: _Group) -> dict[Handle, Sample]:
+            handles = [scan.input.handle for unit in group.units for scan in unit.scans]
+            return {handle: group.session.sample(wanted[handle]) for handle in handles if handle in wanted}
+
+        asked = [group for group in groups if any(s.input.handle in wanted for u in group.units for s in u.scans)]
+        self._samples = {}
+        for found in self._side_by_side(asked, sampled, _MOST_CONNECTIONS_AT_A_TIME):
+            self._samples.update(found)
+        kept = {scan.input.handle: scan for scan in settled(scans, self._samples)}
+        return [replace(group, units=[_with_scans(unit, kept) for unit in group.units]) for group in groups]
+
+    def _side_by_side(self, groups: list[_Group], work: Callable[[_Group], _T], threads: int) -> list[_T]:
+        """What the work gives for each group. The first failure ends all of them."""
+        if len(groups) <= 1:
+            return [work(group) for group in groups]
+        with ThreadPoolExecutor(min(len(groups), threads), "dvt-extract") as pool:
+            running = [pool.submit(work, group) for group in groups]
             try:
                 for future in as_completed(running):
                     future.result()
@@ -122,13 +149,13 @@ class Extraction:
                 raise
         return [future.result() for future in running]
 
-    def _read(self, units: list[ScanUnit], files: ExitStack) -> list[ScanStats]:
+    def _read(self, group: _Group, files: ExitStack) -> list[ScanStats]:
         """Read the units of one connection, one after the other, on one session."""
-        with _Session(units[0].connection, self._factory, self._scope) as session:
+        with group.session as session:
             # Who waits for others comes after those who wait for less: so no two wait for each other.
-            if any(self._levels[scan.input.handle] for unit in units for scan in unit.scans):
-                return self._in_turn(units, session)
-            return [stats for unit in units for stats in self._read_unit(unit, session, files)]
+            if any(self._levels[scan.input.handle] for unit in group.units for scan in unit.scans):
+                return self._in_turn(group.units, session)
+            return [stats for unit in group.units for stats in self._read_unit(unit, session, files)]
 
     def _in_turn(self, units: list[ScanUnit], session: _Session) -> list[ScanStats]:
         scans = sorted((scan for unit in units for scan in unit.scans), key=lambda s: self._levels[s.input.handle])
@@ -178,7 +205,14 @@ class Extraction:
         with scan_errors(scan), session.scan(scan) as stream:
             rows = self._engine.register(scan.input.handle, stream)
             self._arrived[scan.input.handle].set()
-            return ScanStats(scan, rows, stream.bytes_read, stream.method, time.monotonic() - started, False)
+            seconds = time.monotonic() - started
+        sample = self._samples.get(scan.input.handle)
+        moved = stream.bytes_read + (sample.bytes if sample is not None else 0)
+        return ScanStats(scan, rows, moved, stream.method, seconds, False)
+
+
+def _with_scans(unit: ScanUnit, kept: Mapping[Handle, ScanPlan]) -> ScanUnit:
+    return replace(unit, scans=tuple(kept[scan.input.handle] for scan in unit.scans))
 
 
 class _Session:
@@ -199,8 +233,21 @@ class _Session:
         self._scope.check()
         return self._extractor.scan(scan.request())
 
+    def sample(self, scan: ScanPlan) -> Sample:
+        """Read a sample; an error is the scan's own."""
+        with scan_errors(scan), self.scan(scan) as stream:
+            return sample_of(stream)
+
     def __enter__(self) -> _Session:
         return self
 
     def __exit__(self, *details: object) -> None:
         self._stack.close()
+
+
+@dataclass(frozen=True)
+class _Group:
+    """What one connection is asked for, and by which session."""
+
+    units: list[ScanUnit]
+    session: _Session

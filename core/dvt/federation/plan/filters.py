@@ -13,7 +13,7 @@ from dvt.federation.extractors.base import Ordering
 from dvt.federation.plan.answers import Answer, Source
 from dvt.federation.plan.condition_reading import ConditionReader
 from dvt.federation.plan.constants import Constants
-from dvt.federation.plan.key_filters import KeyFilter, is_worth_waiting, marker_of
+from dvt.federation.plan.key_filters import KeyFilter, Size, marker_of, waits
 from dvt.federation.plan.model import Decision, Input, ScanPlan
 from dvt.federation.plan.needed_rows import Reach
 from dvt.federation.plan.reasons import Reason
@@ -55,7 +55,7 @@ def filters_of(
     columns: list[ColumnSchema],
     reaches: Sequence[Reach],
     constants: Constants,
-    sizes: Mapping[Handle, int | None],
+    sizes: Mapping[Handle, Size],
 ) -> Filters:
     """What the source is asked to leave out.
 
@@ -64,7 +64,7 @@ def filters_of(
         columns: Its columns.
         reaches: The ways to it; a row stays behind when none of them needs it.
         constants: Works out constants.
-        sizes: How many rows each input has about; empty when no relation is to wait for another one.
+        sizes: What is known of how large each input is; empty when no relation is to wait for another one.
     """
     spec = input_.connection.spec
     if input_.block is not None:
@@ -79,9 +79,11 @@ def filters_of(
     plain = [replace(reach, conditions=tuple(c for c in reach.conditions if not marker_of(c))) for reach in reaches]
     found = asking.one(plain[0]) if len(plain) == 1 else asking.several(plain)
     keys = [c for c in reaches[0].conditions if marker_of(c) and all(c in other.conditions for other in reaches[1:])]
-    waits = [key for c in keys if (key := asking.key_filter(c, input_.handle, sizes)) is not None]
-    told = tuple(Decision(_told(key), True, False, Reason.KEYS) for key in waits)
-    return replace(found, key_filters=tuple(waits), decisions=(*found.decisions, *told))
+    filters = [key for c in keys if (key := asking.key_filter(c, input_.handle, sizes)) is not None]
+    told = tuple(
+        Decision(_told(key), True, False, Reason.KEYS_SAMPLED if key.is_sampled else Reason.KEYS) for key in filters
+    )
+    return replace(found, key_filters=tuple(filters), decisions=(*found.decisions, *told))
 
 
 def _told(key: KeyFilter) -> str:
@@ -131,14 +133,16 @@ class _Asking:
             decisions.append(Decision(f"LIMIT {limit}", False, reason=Reason.LIMIT_SHARED))
         return Filters(tuple(predicates), decisions=tuple(decisions))
 
-    def key_filter(self, condition: exp.Expr, handle: Handle, sizes: Mapping[Handle, int | None]) -> KeyFilter | None:
+    def key_filter(self, condition: exp.Expr, handle: Handle, sizes: Mapping[Handle, Size]) -> KeyFilter | None:
         found = marker_of(condition)
         assert found is not None, "only markers come here"
         name, provider, provider_column = found
-        if provider == handle or not is_worth_waiting(sizes.get(handle), sizes.get(provider)):
+        if provider == handle or handle not in sizes or provider not in sizes:
             return None
         column = self._source.keyed(name)
-        return KeyFilter(column[0], column[1], provider, provider_column) if column is not None else None
+        if column is None:
+            return None
+        return waits(KeyFilter(*column, provider, provider_column), sizes[handle], sizes[provider])
 
     def _ask(self, condition: exp.Expr) -> tuple[Answer, Decision]:
         text = condition.sql(dialect="duckdb")

@@ -2,13 +2,14 @@
 
 Where an equality joins two relations, a row of the one whose key the other has not is not needed. The planner writes
 that as a condition on a marker, `key = dvt_keys(relation, column)`, which travels like every other condition. When the
-small relation has arrived, its keys take the marker's place.
+small relation has arrived, its keys take the marker's place. Which relation is small the sources' figures tell; where
+these do not, a sample of it, which is taken when the query runs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
@@ -32,12 +33,31 @@ class KeyFilter:
         family: Its family.
         provider: The other relation.
         provider_column: The key there, in lower case.
+        rows: About how many rows the relation has; None when its source does not say.
+        provider_rows: As many has the other one.
+        is_sampled: Whether a sample decides that the keys are waited for.
     """
 
     column: str
     family: Family
     provider: Handle
     provider_column: str
+    rows: int | None = None
+    provider_rows: int | None = None
+    is_sampled: bool = False
+
+
+@dataclass(frozen=True)
+class Size:
+    """What is known of a relation before it is read.
+
+    Args:
+        rows: About how many it has; None when its source does not say.
+        is_filtered: Whether the query leaves some of them out.
+    """
+
+    rows: int | None = None
+    is_filtered: bool = False
 
 
 def marked(column: exp.Expr, provider: Handle, provider_column: str) -> exp.Expr:
@@ -55,6 +75,32 @@ def marker_of(condition: exp.Expr) -> tuple[str, Handle, str] | None:
         return None
     catalog, schema, name, column = (part.name for part in condition.expression.expressions)
     return condition.this.name, Handle(catalog, schema, name), column
+
+
+def waits(key: KeyFilter, size: Size, provider: Size) -> KeyFilter | None:
+    """The filter, if its relation is to wait, with whether a sample has the last word; None if it never is.
+
+    A relation of which few rows are known to exist needs no sample, and one that is read whole and is not so much
+    smaller is not worth one.
+
+    >>> key = KeyFilter("k", Family.INTEGER, Handle("crm", "public", "regions"), "id")
+    >>> waits(key, Size(1_000_000), Size(50)).is_sampled, waits(key, Size(1_000_000), Size(200_000)).is_sampled
+    (False, True)
+    >>> waits(key, Size(100), Size(50)), waits(key, Size(100), Size(90_000, is_filtered=True))
+    (None, None)
+    >>> waits(key, Size(1_000_000), Size(1_000_000, is_filtered=True)).is_sampled, waits(key, Size(), Size()).is_sampled
+    (True, True)
+    """
+    found = replace(key, rows=size.rows, provider_rows=provider.rows)
+    if size.rows is not None and size.rows < _RATIO:
+        return None
+    if provider.rows is not None and provider.rows <= MOST_KEYS and size.rows is not None:
+        return found if is_worth_waiting(size.rows, provider.rows) else None
+    is_small = size.rows is not None and size.rows <= MOST_KEYS
+    may_be_less = provider.is_filtered or provider.rows is None or size.rows is None
+    if is_small or not (may_be_less or is_worth_waiting(size.rows, provider.rows)):
+        return None
+    return replace(found, is_sampled=True)
 
 
 def is_worth_waiting(rows: int | None, provider_rows: int | None) -> bool:

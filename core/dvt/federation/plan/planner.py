@@ -14,9 +14,10 @@ from dvt.federation.engines.base import Handle
 from dvt.federation.extractors.base import BaseExtractor
 from dvt.federation.plan.constants import Constants
 from dvt.federation.plan.filters import Filters, filters_of
+from dvt.federation.plan.key_filters import Size, marker_of
 from dvt.federation.plan.merging import Merged, Merger
 from dvt.federation.plan.model import Decision, Input, QueryPlan, ScanPlan
-from dvt.federation.plan.needed_rows import NeededRows, by_other_means
+from dvt.federation.plan.needed_rows import NeededRows, Reach, by_other_means
 from dvt.federation.plan.parse import Handles, parse_query
 from dvt.federation.plan.projection import needed_columns
 from dvt.federation.plan.pushdown import ALL_MOVES, Move, Pushdown
@@ -97,7 +98,8 @@ def plan_query(
     rows = NeededRows(marks.root, handles, types, with_keys=pushdown is Pushdown.FULL and Move.KEYS in moves)
     constants = Constants()
     is_joined = len(needed) > 1
-    sizes = {handle: rows_of(by_handle[handle]) for handle in needed} if is_joined and pushdown is Pushdown.FULL else {}
+    waits = is_joined and pushdown is Pushdown.FULL
+    sizes = {h: Size(rows_of(by_handle[h]), _is_filtered(rows.reaches.get(h, ()))) for h in needed} if waits else {}
     scans = []
     for handle, (columns, reason) in needed.items():
         input_ = by_handle[handle]
@@ -116,6 +118,10 @@ def plan_query(
                 found = replace(found, decisions=(*input_.block.decisions, *found.decisions))
             scans.append(found.applied(ScanPlan(input_, columns, "", reason)))
     return QueryPlan(sql, tuple(with_sql(scan, extractor_factory) for scan in scans), marks.known)
+
+
+def _is_filtered(reaches: Sequence[Reach]) -> bool:
+    return bool(reaches) and all(any(marker_of(c) is None for c in reach.conditions) for reach in reaches)
 
 
 def _kept(columns: Sequence[ColumnSchema], names: Sequence[str] | None) -> list[ColumnSchema]:

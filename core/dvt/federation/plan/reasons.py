@@ -31,6 +31,7 @@ class Reason(str, Enum):
     DECLARED = "P23", "the project declares another type for the column"
     WATERMARK = "P30", "read before all others when the model runs; comparisons with it are then sent to the sources"
     KEYS = "P31", "the other relation is read first; when it has few keys, the source is asked for these only"
+    KEYS_SAMPLED = "P32", "a sample of the other relation is read first; when it is the smaller one, then as P31"
     LIMIT_RESIDUAL = "P40", "a condition is checked in the engine, so more rows may be needed"
     LIMIT_ORDER = "P42", "the source may order these rows in another way"
     LIMIT_SHARED = "P41", "several places of the query read the relation"

@@ -20,7 +20,7 @@ from dvt.federation.extractors.base import BaseExtractor
 from dvt.federation.keys import keys_predicate
 from dvt.federation.plan.key_filters import levels
 from dvt.federation.plan.model import ScanPlan
-from dvt.federation.sampling import Sample, sample_of, samples_wanted, settled
+from dvt.federation.sampling import Sample, SampleRequest, sample_of, samples_wanted, settled
 from dvt.federation.staging.address import ScanUnit
 from dvt.federation.staging.parquet import StagedScan, scan_errors, stage_unit
 from dvt.federation.staging.shared import SharedScans
@@ -120,7 +120,7 @@ class Extraction:
     def _settled(self, groups: list[_Group]) -> list[_Group]:
         """The groups with the waiting that samples speak for."""
         scans = [scan for group in groups for unit in group.units for scan in unit.scans]
-        wanted = {handle: scan for handle, scan in samples_wanted(scans).items() if handle not in self._known}
+        wanted = {handle: asked for handle, asked in samples_wanted(scans).items() if handle not in self._known}
 
         def sampled(group: _Group) -> dict[Handle, Sample]:
             handles = [scan.input.handle for unit in group.units for scan in unit.scans]
@@ -233,10 +233,10 @@ class _Session:
         self._scope.check()
         return self._extractor.scan(scan.request())
 
-    def sample(self, scan: ScanPlan) -> Sample:
+    def sample(self, request: SampleRequest) -> Sample:
         """Read a sample; an error is the scan's own."""
-        with scan_errors(scan), self.scan(scan) as stream:
-            return sample_of(stream)
+        with scan_errors(request.scan), self.scan(request.scan) as stream:
+            return sample_of(stream, request.columns)
 
     def __enter__(self) -> _Session:
         return self

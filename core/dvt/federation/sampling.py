@@ -38,7 +38,20 @@ class Sample:
         return self.is_whole or self.keys.get(column.lower(), self.rows) * _ROWS_PER_KEY <= self.rows
 
 
-def samples_wanted(scans: Sequence[ScanPlan]) -> dict[Handle, ScanPlan]:
+@dataclass(frozen=True)
+class SampleRequest:
+    """A sample to read.
+
+    Args:
+        scan: Its rows.
+        columns: Whose values are counted, by lower-case name.
+    """
+
+    scan: ScanPlan
+    columns: frozenset[str]
+
+
+def samples_wanted(scans: Sequence[ScanPlan]) -> dict[Handle, SampleRequest]:
     """The sample to read of each relation whose size decides who waits: the keys of its first rows.
 
     Groups are not sampled: their source would make all of them first.
@@ -51,25 +64,23 @@ def samples_wanted(scans: Sequence[ScanPlan]) -> dict[Handle, ScanPlan]:
             if key.is_sampled and key.rows is None:
                 columns.setdefault(scan.input.handle, set()).add(key.column.lower())
     return {
-        scan.input.handle: _first_rows(scan, columns[scan.input.handle])
+        scan.input.handle: _first_rows(scan, frozenset(columns[scan.input.handle]))
         for scan in scans
         if scan.input.handle in columns and not (scan.input.block is not None and scan.input.block.is_grouped)
     }
 
 
-def _first_rows(scan: ScanPlan, columns: set[str]) -> ScanPlan:
+def _first_rows(scan: ScanPlan, columns: frozenset[str]) -> SampleRequest:
     kept = None if scan.columns is None else tuple(name for name in scan.columns if name.lower() in columns)
     limit = MOST_KEYS + 1 if scan.limit is None else min(scan.limit, MOST_KEYS + 1)
-    return replace(scan, columns=kept, limit=limit, order=(), key_filters=())
+    return SampleRequest(replace(scan, columns=kept, limit=limit, order=(), key_filters=()), columns)
 
 
-def sample_of(stream: RowStream) -> Sample:
-    """What a sample's rows say."""
+def sample_of(stream: RowStream, columns: frozenset[str]) -> Sample:
+    """What a sample's rows say of some columns, which are such as keys may be made of."""
     table = stream.to_reader().read_all()
-    keys = {}
-    for column in dict.fromkeys(table.column_names):
-        values = table.column(column)
-        keys[column.lower()] = len(values.drop_null().unique())
+    names = [name for name in table.column_names if name.lower() in columns]
+    keys = {name.lower(): len(table.column(name).drop_null().unique()) for name in names}
     return Sample(table.num_rows, keys, stream.bytes_read)
 
 

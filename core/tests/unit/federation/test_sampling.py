@@ -104,10 +104,12 @@ def test_only_what_no_figure_tells_is_sampled(inputs: list[Input]) -> None:
     large = scan(inputs[0], "large", key("other", "small", 1_000_000, 90_000), key("id", "tiny", 1_000_000, 12))
     small, tiny, limited = (scan(inputs[0], name) for name in ("small", "tiny", "limited"))
     wanted = samples_wanted([large, small, tiny, limited])
-    assert {handle.name: (s.columns, s.limit) for handle, s in wanted.items()} == {"small": (("id",), MOST_KEYS + 1)}
+    assert {handle.name: (s.scan.columns, s.scan.limit) for handle, s in wanted.items()} == {
+        "small": (("id",), MOST_KEYS + 1)
+    }
     unknown = scan(inputs[0], "unknown", key("other", "limited", None, None))
     wanted = samples_wanted([unknown, limited])
-    assert {handle.name: (s.columns, s.limit) for handle, s in wanted.items()} == {
+    assert {handle.name: (s.scan.columns, s.scan.limit) for handle, s in wanted.items()} == {
         "unknown": (("other",), MOST_KEYS + 1),
         "limited": (("id",), 7),
     }

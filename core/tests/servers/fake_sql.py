@@ -22,10 +22,11 @@ from sqlglot import exp
 
 StoredAs = Callable[[exp.DataType], str | None]
 _KINDS = (
+    ("schema", re.compile(r"(?i)because schema \"(.+?)\" does not exist")),
     ("table", re.compile(r"(?i)Table with name \"?(.+?)\"? does not exist|referenced table \"(.+?)\" not found")),
     ("schema", re.compile(r"(?i)(?:schema|catalog) with name \"?(.+?)\"? does not exist")),
-    ("column", re.compile(r"(?i)referenced column \"(.+?)\" (?:not found|was not found)|does not have a column named \"(.+?)\"")),
-)  # fmt: skip
+    ("column", re.compile(r"(?i)referenced column \"(.+?)\" (?:was )?not found|not have a column named \"(.+?)\"")),
+)
 
 
 class FakeSQLError(Exception):
@@ -130,10 +131,8 @@ class FakeSQL:
             return FakeResult([], cursor)
         described = [(str(name), str(kind)) for name, kind, *_ in cursor.description or []]
         known = natives if len(natives) == len(described) else [(None, None)] * len(described)
-        return FakeResult(
-            [FakeColumn(name, native, stored, node) for (name, stored), (native, node) in zip(described, known, strict=True)],
-            cursor,
-        )  # fmt: skip
+        pairs = zip(described, known, strict=True)
+        return FakeResult([FakeColumn(name, native, stored, node) for (name, stored), (native, node) in pairs], cursor)
 
     def native_columns(self, schema: str, table: str) -> Mapping[str, exp.DataType]:
         """The columns of a table with the types with which it was created; empty when there is none."""
@@ -173,12 +172,16 @@ class FakeSQL:
         for item in query.expressions:
             inner = item.unalias()
             if isinstance(inner, exp.Star):
-                found += [(native, exp.column(name)) for columns in sources.values() for name, native in columns.items()]
+                found += [
+                    (native, exp.column(name)) for columns in sources.values() for name, native in columns.items()
+                ]
             else:
                 found.append((self._native_of(inner, sources), inner))
         return found
 
-    def _native_of(self, node: exp.Expr, sources: Mapping[str, Mapping[str, exp.DataType | None]]) -> exp.DataType | None:
+    def _native_of(
+        self, node: exp.Expr, sources: Mapping[str, Mapping[str, exp.DataType | None]]
+    ) -> exp.DataType | None:
         if isinstance(node, exp.Paren):
             return self._native_of(node.this, sources)
         if isinstance(node, exp.Cast):

@@ -1,8 +1,8 @@
-"""A Trino coordinator for the tests: its client protocol, direct and spooled, over `fake_sql`, in threads of this process.
+"""A Trino coordinator for the tests: its client protocol, direct and spooled, over `fake_sql`, in threads.
 
 A fake: the paging, the segments, the errors' shape and the JSON of values follow Trino's documentation of its protocol;
-the vendor's client talks to it unchanged. The SQL is DuckDB's. It proves nothing of Trino's planner, its connectors, the
-users' rights, the storage of segments, nor of any way to log in but a password and a token, which it compares as texts.
+the vendor's client talks to it unchanged. The SQL is DuckDB's. It proves nothing of Trino's planner, its connectors, users'
+rights, the storage of segments, nor of any way to log in but a password and a token, which it compares as texts.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from sqlglot import exp
+
 from servers.fake_sql import FakeColumn, FakeResult, FakeSQL, FakeSQLError
 from servers.place import Place, Tag
 from servers.trino_values import duckdb_native, signature, stored_as, text, wire_value
-from sqlglot import exp
 
 CATALOG, VERSION = "lake", "479-fake"
 _STATS = {
@@ -58,7 +59,7 @@ class Behaviour:
         queued_answers: Answers that say QUEUED before the first rows.
         zone: The zone in which instants are shown.
         segment_delay_s: How long segment number n takes.
-        segment_failures: Statuses with which segment number n fails, before it succeeds; a `bytes` is sent in its place.
+        segment_failures: Statuses with which segment n fails before it succeeds; bytes are sent in its place.
         page_failures: The same for answers to GET, by their token.
         breaks_after: Rows after which a result ends in an error, which is this.
     """
@@ -198,7 +199,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             query.result = _statistics(self.fake, sql, schema) or self.fake.engine.run(sql, schema)
         except FakeSQLError as error:
-            query.error = _failure(*_ERRORS[error.kind], f"line 1:1: {error.message}")
+            query.error = _failure(*_ERRORS[error.kind], _words(error, schema))
         self._json({**_head(self.fake, query, "QUEUED"), "nextUri": _next(self.fake, query, 0)})
 
     def do_GET(self) -> None:
@@ -362,6 +363,16 @@ def _head(fake: TrinoServer, query: _Query, state: str) -> dict[str, Any]:
 
 def _next(fake: TrinoServer, query: _Query, token: int) -> str:
     return f"{fake.address}/v1/statement/executing/{query.id}/{token}"
+
+
+def _words(error: FakeSQLError, schema: str) -> str:
+    """Trino's own words, where it has some of its own."""
+    known = {
+        "table": f"Table '{CATALOG}.{schema}.{error.name}' does not exist",
+        "schema": f"Schema '{error.name}' does not exist",
+        "column": f"Column '{error.name}' cannot be resolved",
+    }
+    return f"line 1:1: {known.get(error.kind, error.message)}"
 
 
 def _failure(code: int, name: str, message: str) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from servers.fake_sql import FakeColumn
 from sqlglot import exp
+
+from servers.fake_sql import FakeColumn
 
 _T = exp.DataType.Type
 _NAMES = {

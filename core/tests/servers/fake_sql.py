@@ -20,6 +20,9 @@ import duckdb
 import sqlglot
 from sqlglot import exp
 
+# What a SELECT reads, by the names that it gives it: columns with their native types, where they are known.
+Columns = list[tuple[str, "exp.DataType | None"]]
+Sources = dict[str, Columns]
 StoredAs = Callable[[exp.DataType], str | None]
 _KINDS = (
     ("schema", re.compile(r"(?i)because schema \"(.+?)\" does not exist")),
@@ -91,7 +94,10 @@ class FakeSQL:
 
     dialect: str
     database: str = "fake"
-    stored_as: StoredAs = lambda native: None
+    stored_as: # What a SELECT reads, by the names that it gives it: columns with their native types, where they are known.
+Columns = list[tuple[str, "exp.DataType | None"]]
+Sources = dict[str, Columns]
+StoredAs = lambda native: None
     rewrite: Callable[[exp.Expr], exp.Expr] = lambda tree: tree
     functions: tuple[str, ...] = ()
     statements: list[str] = field(default_factory=list)
@@ -105,13 +111,18 @@ class FakeSQL:
         for function in self.functions:
             self._root.execute(function)
 
-    def run(self, sql: str, schema: str = "main") -> FakeResult:
+    def run(self, sql: str, schema: str = "main", said: str | None = None) -> FakeResult:
         """Run one statement of the dialect.
+
+        Args:
+            sql: The statement.
+            schema: Where names without a schema are looked up.
+            said: What the client said, where this stands for it.
 
         Raises:
             FakeSQLError: It cannot be parsed or run.
         """
-        self.statements.append(sql)
+        self.statements.append(sql if said is None else said)
         try:
             parsed = sqlglot.parse(sql, read=self.dialect)
         except sqlglot.errors.SqlglotError as error:
@@ -173,14 +184,14 @@ class FakeSQL:
             inner = item.unalias()
             if isinstance(inner, exp.Star):
                 found += [
-                    (native, exp.column(name)) for columns in sources.values() for name, native in columns.items()
+                    (native, exp.column(name)) for columns in sources.values() for name, native in columns
                 ]
             else:
                 found.append((self._native_of(inner, sources), inner))
         return found
 
     def _native_of(
-        self, node: exp.Expr, sources: Mapping[str, Mapping[str, exp.DataType | None]]
+        self, node: exp.Expr, sources: Sources
     ) -> exp.DataType | None:
         if isinstance(node, exp.Paren):
             return self._native_of(node.this, sources)
@@ -191,10 +202,10 @@ class FakeSQL:
         if not isinstance(node, exp.Column):
             return None
         inside = [sources[node.table.lower()]] if node.table.lower() in sources else list(sources.values())
-        by_name = {name.lower(): native for columns in inside for name, native in columns.items()}
+        by_name = {name.lower(): native for columns in inside for name, native in columns}
         return by_name.get(node.name.lower())
 
-    def _sources(self, query: exp.Select, schema: str) -> dict[str, dict[str, exp.DataType | None]]:
+    def _sources(self, query: exp.Select, schema: str) -> Sources:
         """The columns of what a SELECT reads, by the names that it gives them."""
         from_ = query.args.get("from_") or query.args.get("from")
         items = ([from_.this] if from_ else []) + [join.this for join in query.args.get("joins") or []]
@@ -202,18 +213,18 @@ class FakeSQL:
             cte.alias.lower(): cte.this for with_ in (query.args.get("with_"), query.args.get("with")) if with_
             for cte in with_.expressions
         }  # fmt: skip
-        found: dict[str, dict[str, exp.DataType | None]] = {}
+        found: Sources = {}
         for number, item in enumerate(items):
             inner = named.get(item.name.lower()) if isinstance(item, exp.Table) else None
             if isinstance(item, exp.Table) and inner is None:
-                columns: dict[str, Any] = dict(self.native_columns(item.db or schema, item.name))
+                columns: Columns = list(self.native_columns(item.db or schema, item.name).items())
             else:
                 body = inner if inner is not None else item.this
                 names = item.alias_column_names or (body.named_selects if isinstance(body, exp.Query) else [])
                 natives = [native for native, _ in self._natives(body, schema)]
                 if isinstance(body, exp.Query) and body.is_star:
                     names = item.alias_column_names or self._star_names(body, schema)
-                columns = dict(zip(names, natives, strict=False))
+                columns = list(zip(names, natives, strict=False))
             found[(item.alias_or_name or f"#{number}").lower()] = columns
         return found
 
@@ -222,7 +233,7 @@ class FakeSQL:
         names: list[str] = []
         for item in select.selects:
             if isinstance(item, exp.Star):
-                names += [name for columns in self._sources(select, schema).values() for name in columns]
+                names += [name for columns in self._sources(select, schema).values() for name, _ in columns]
             else:
                 names.append(item.alias_or_name)
         return names

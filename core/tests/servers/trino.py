@@ -1,8 +1,8 @@
 """A Trino coordinator for the tests: its client protocol, direct and spooled, over `fake_sql`, in threads.
 
 A fake: the paging, the segments, the errors' shape and the JSON of values follow Trino's documentation of its protocol;
-the vendor's client talks to it unchanged. The SQL is DuckDB's. It proves nothing of Trino's planner, its connectors, users'
-rights, the storage of segments, nor of any way to log in but a password and a token, which it compares as texts.
+the vendor's client talks to it unchanged. The SQL is DuckDB's. It proves nothing of Trino's planner, of its connectors,
+of users' rights, of the storage of segments, nor of any way to log in but a password and a token, compared as texts.
 """
 
 from __future__ import annotations
@@ -181,6 +181,8 @@ class _Handler(BaseHTTPRequestHandler):
     """One request."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1  # an answer leaves in one piece
     fake: TrinoServer
 
     def log_message(self, *details: object) -> None:
@@ -394,7 +396,7 @@ def _statistics(fake: TrinoServer, sql: str, schema: str) -> FakeResult | None:
     return fake.engine.run(
         "select cast(null as varchar) as column_name, cast(null as double) as data_size,"
         " cast(null as double) as distinct_values_count, cast(null as double) as nulls_fraction,"
-        f" cast(count(*) as double) as row_count from {found.group(1)}", schema
+        f" cast(count(*) as double) as row_count from {found.group(1)}", schema, sql
     )  # fmt: skip
 
 

@@ -44,7 +44,9 @@ def stored_as(native: exp.DataType) -> str | None:
     if native.this is _T.TIMESTAMPTZ and digits(native) <= 6:
         return "TIMESTAMPTZ"
     is_held = all(
-        part.this in _HELD and not (part.this in _FRACTIONED and digits(part) > 6)
+        part.this in _HELD
+        and not (part.this in _FRACTIONED and digits(part) > 6)
+        and not (part.this is _T.STRUCT and any(isinstance(field, exp.DataType) for field in part.expressions))
         for part in native.find_all(exp.DataType)
     )
     return None if is_held else "VARCHAR"

@@ -94,10 +94,7 @@ class FakeSQL:
 
     dialect: str
     database: str = "fake"
-    stored_as: # What a SELECT reads, by the names that it gives it: columns with their native types, where they are known.
-Columns = list[tuple[str, "exp.DataType | None"]]
-Sources = dict[str, Columns]
-StoredAs = lambda native: None
+    stored_as: StoredAs = lambda native: None
     rewrite: Callable[[exp.Expr], exp.Expr] = lambda tree: tree
     functions: tuple[str, ...] = ()
     statements: list[str] = field(default_factory=list)
@@ -183,16 +180,12 @@ StoredAs = lambda native: None
         for item in query.expressions:
             inner = item.unalias()
             if isinstance(inner, exp.Star):
-                found += [
-                    (native, exp.column(name)) for columns in sources.values() for name, native in columns
-                ]
+                found += [(native, exp.column(name)) for columns in sources.values() for name, native in columns]
             else:
                 found.append((self._native_of(inner, sources), inner))
         return found
 
-    def _native_of(
-        self, node: exp.Expr, sources: Sources
-    ) -> exp.DataType | None:
+    def _native_of(self, node: exp.Expr, sources: Sources) -> exp.DataType | None:
         if isinstance(node, exp.Paren):
             return self._native_of(node.this, sources)
         if isinstance(node, exp.Cast):

@@ -138,6 +138,9 @@ class FakeSQL:
         if not isinstance(tree, exp.Query):
             return FakeResult([], cursor)
         described = [(str(name), str(kind)) for name, kind, *_ in cursor.description or []]
+        names = self._star_names(tree, schema) if tree.is_star else []
+        if len(names) == len(described):  # DuckDB gives the second column of a name another one
+            described = [(name, kind) for name, (_, kind) in zip(names, described, strict=True)]
         known = natives if len(natives) == len(described) else [(None, None)] * len(described)
         pairs = zip(described, known, strict=True)
         return FakeResult([FakeColumn(name, native, stored, node) for (name, stored), (native, node) in pairs], cursor)

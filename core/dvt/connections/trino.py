@@ -98,14 +98,14 @@ def connect(connection: Connection) -> TrinoLogin:
         ConfigurationError: The output says what cannot be.
     """
     connection.require_driver()
-    import requests
     from trino import constants
     from trino.client import ClientSession, TrinoRequest
 
+    from dvt.connections.http_session import VerifyingSession
+
     authentication = trino_login.authentication(connection)
     scheme = trino_login.scheme(connection)
-    http = requests.Session()
-    http.verify = trino_login.verification(connection)
+    http = VerifyingSession(trino_login.verification(connection))
     if connection.first("suppress_cert_warning"):
         import urllib3
 

@@ -86,7 +86,7 @@ class Statement:
         # process() trips over bodies that are no answer of a coordinator's: a proxy's page, with whatever status.
         try:
             status = self._request.process(response)
-        except ValueError as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CutOffError(f"the answer is not Trino's: {error}") from error
         except Exception:
             self._next = None  # it failed there: nothing is left to end

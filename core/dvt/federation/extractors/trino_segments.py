@@ -142,18 +142,9 @@ class Segments:
         """A session of this thread's, without the login: segments may lie with another host."""
         found: requests.Session | None = getattr(self._local, "session", None)
         if found is None:
-            import requests
-            from requests.adapters import HTTPAdapter
-            from urllib3.util import Retry
+            from dvt.connections.http_session import VerifyingSession
 
-            found = requests.Session()
-            found.verify = self._verify
-            again = Retry(
-                max(self._retries - 1, 0), status_forcelist=_TRY_AGAIN, backoff_factor=0.2, raise_on_status=False
-            )
-            for scheme in ("http://", "https://"):
-                found.mount(scheme, HTTPAdapter(max_retries=again))
-            self._local.session = found
+            found = self._local.session = VerifyingSession(self._verify, self._retries, _TRY_AGAIN)
         return found
 
 

@@ -9,7 +9,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 
-class VerifyingSession(requests.Session):
+class VerifyingSession(requests.Session):  # type: ignore[misc]
     """A session that checks certificates as told, whatever the environment says.
 
     requests lets REQUESTS_CA_BUNDLE take the place of a session's own `verify`

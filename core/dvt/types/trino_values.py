@@ -1,8 +1,4 @@
-"""From the JSON values of Trino's protocol to Arrow, a column at a time; nothing is rounded, cut or guessed.
-
-Every function takes the values of one column as JSON gave them, None for NULL, and raises ValueError (or TypeError) for
-a value that is not exactly of the type.
-"""
+"""From the JSON values of Trino's protocol to Arrow, a column at a time; nothing is rounded, cut or guessed."""
 
 from __future__ import annotations
 
@@ -31,7 +27,26 @@ _LONGEST_DAYS = 2**31 - 1
 
 
 def column(values: Values, how: Reading) -> pa.Array:
-    """A column's values as what carries them."""
+    """A column's values as what carries them.
+
+    Args:
+        values: As JSON gave them, None for NULL.
+        how: How the column's type is read.
+
+    Raises:
+        ValueError: A value is not exactly of the type.
+
+    >>> from dvt.types.trino import reading
+    >>> column(["1.50", None], reading({"rawType": "decimal", "arguments": [{"value": 5}, {"value": 2}]})).to_pylist()
+    [Decimal('1.50'), None]
+    """
+    try:
+        return _column(values, how)
+    except (TypeError, AttributeError, KeyError, OverflowError) as error:
+        raise ValueError(f"it is no {how.raw}: {error}") from error
+
+
+def _column(values: Values, how: Reading) -> pa.Array:
     read = _READERS.get(how.raw)
     if read is not None:
         return read(values)
@@ -145,13 +160,13 @@ def _offsets(values: Values) -> pa.Array:
 
 def _lists(values: Values, how: Reading) -> pa.Array:
     inner = [item for value in values if value is not None for item in value]
-    return pa.ListArray.from_arrays(_offsets(values), column(inner, how.parts[0]), type=how.type)
+    return pa.ListArray.from_arrays(_offsets(values), _column(inner, how.parts[0]), type=how.type)
 
 
 def _maps(values: Values, how: Reading) -> pa.Array:
     given = [value for value in values if value is not None]
     keys = _texts([key for value in given for key in value])
-    items = column([item for value in given for item in value.values()], how.parts[1])
+    items = _column([item for value in given for item in value.values()], how.parts[1])
     return pa.MapArray.from_arrays(_offsets(values), keys, items).cast(how.type)
 
 
@@ -161,7 +176,7 @@ def _rows(values: Values, how: Reading) -> pa.Array:
         raise ValueError("a row has other fields than its type")
     nothing = [None] * width
     columns = list(zip(*(nothing if value is None else value for value in values), strict=True)) or [()] * width
-    arrays = [column(list(parts), part) for parts, part in zip(columns, how.parts, strict=True)]
+    arrays = [_column(list(parts), part) for parts, part in zip(columns, how.parts, strict=True)]
     mask = pa.array([value is None for value in values], pa.bool_())
     return pa.StructArray.from_arrays(arrays, fields=list(how.type), mask=mask)
 

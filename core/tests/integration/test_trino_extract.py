@@ -1,4 +1,4 @@
-"""Reading Trino through its own client's transport: shapes, early ends, segments that fail, filters, odd names, errors."""
+"""Reading Trino through its client: shapes, early ends, segments that fail, filters, odd names, errors, logins."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class ColumnReader:
         """
         try:
             return column(values, self.reading)
-        except (ValueError, TypeError, AttributeError) as error:
+        except ValueError as error:
             raise self._refusal(values, error) from error
 
     def _refusal(self, values: Sequence[Any], error: Exception) -> DataError:
@@ -67,7 +67,7 @@ class ColumnReader:
         for value in values:
             try:
                 column([value], self.reading)
-            except (ValueError, TypeError, AttributeError) as own:
+            except ValueError as own:
                 text = str(value)
                 shown = f"value '{text[:_SHOWN_CHARACTERS]}{'...' if len(text) > _SHOWN_CHARACTERS else ''}'"
                 why = own

@@ -73,6 +73,7 @@ SPEC = ConnectionSpec(
     atomic_swap=False,
     transactional_ddl=False,
     max_identifier_bytes=128,
+    catalogue_settings=("database", "catalog"),
     comparing=_COMPARING,
 )
 

@@ -20,12 +20,16 @@ SOURCES = """\
 sources:
   - name: web
     config: {meta: {connection: web}}
-    database: lake
     schema: main
     tables:
       - name: events
         columns: [{name: customer, data_tests: [not_null, {accepted_values: {arguments: {values: [1], quote: false}}}]}]
         config: {loaded_at_field: seen, freshness: {warn_after: {count: 1, period: hour}}}
+  - name: archive
+    config: {meta: {connection: web}}
+    database: cold
+    schema: main
+    tables: [{name: events}]
   - name: crm
     config: {meta: {connection: crm}}
     schema: main
@@ -76,7 +80,8 @@ def test_a_join_of_trino_with_sqlite(project: Faulty, server: TrinoServer) -> No
     assert "\"kind\" <> 'view'" in scan
     assert server.unfinished() == []
     expected = server.engine.run(
-        "select 'c' || cast(customer as varchar), kind, count(*), cast(sum(amount) as varchar), cast(max(seen) as varchar)"
+        "select 'c' || cast(customer as varchar), kind, count(*), cast(sum(amount) as varchar),"
+        " cast(max(seen) as varchar)"
         " from events where seen > timestamp '2024-01-02 00:00:00 UTC' and kind <> 'view' and customer < 5"
         " group by 1, 2 order by 1, 2"
     ).fetchmany(100)
@@ -101,12 +106,19 @@ def test_tests_freshness_and_catalogue(project: Faulty) -> None:
     assert columns["amount"]["type"] == "decimal(18,2)"
 
 
-def test_plan_debug_and_read(project: Faulty) -> None:
+def test_plan_debug_and_read(project: Faulty, server: TrinoServer) -> None:
     document = json.loads(project.run("plan", "--json", code=0).output)
     (node,) = (node for node in document["nodes"] if node["unique_id"] == "model.faults.m")
     (scan,) = (scan for scan in node["scans"] if scan["connection"] == "web")
     assert scan["estimated_rows"] is not None
     assert "\"kind\" <> 'view'" in scan["sql"]
+    archive = "select count(*) as n from {{ source('archive', 'events') }}"
+    server.engine.attach("cold")
+    server.execute("create table cold.main.events (id integer)", "insert into cold.main.events values (1), (2)")
+    project.write(models__cold__sql=archive)
+    project.run("run", "--select", "cold", code=0)
+    with duckdb.connect(str(project.folder / "warehouse.duckdb"), read_only=True) as warehouse:
+        assert warehouse.execute("select n from analytics.cold").fetchall() == [(2,)]
     said = project.run("debug", code=0).output
     assert "ok    web (trino)  Trino 479-fake" in said
     assert "read only: models cannot land here" in said

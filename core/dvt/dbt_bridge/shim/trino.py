@@ -6,6 +6,7 @@ from typing import Any
 
 from dvt.connections.connection import Connection
 from dvt.dbt_bridge.shim.reading import ReadingDialect
+from dvt.identifiers import Relation
 
 
 class TrinoDialect(ReadingDialect):
@@ -25,10 +26,10 @@ class TrinoDialect(ReadingDialect):
         cursor.execute("select schema_name from information_schema.schemata")
         return [row[0] for row in cursor.fetchall()]
 
-    def list_relations(self, cursor: Any, schema: str, connection: Connection) -> list[tuple[str, str]]:
+    def list_relations(self, cursor: Any, place: Relation, connection: Connection) -> list[tuple[str, str]]:
         from sqlglot import exp
 
-        own = exp.Literal.string(schema or connection.first("schema", default="")).sql(dialect="trino")
-        sql = "select table_name, table_type from information_schema.tables where table_schema ="
-        cursor.execute(" ".join([sql, own]))
+        own = exp.Literal.string(place.schema or connection.first("schema", default="")).sql(dialect="trino")
+        tables = Relation("tables", "information_schema", place.database).sql("trino")
+        cursor.execute(" ".join(["select table_name, table_type from", tables, "where table_schema =", own]))
         return [(name, "view" if "VIEW" in kind else "table") for name, kind in cursor.fetchall()]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import pyarrow as pa
 from sqlglot import exp
 
 from dvt.connections.connection import Connection
-from dvt.errors import DataError, UnsupportedError
+from dvt.errors import DataError, InternalError, UnsupportedError
 from dvt.federation.stream import ColumnSchema
 from dvt.identifiers import quote
 from dvt.types.trino import Reading, reading
@@ -108,9 +109,10 @@ def record_batch(
     rows: Sequence[Sequence[Any]], readers: Sequence[ColumnReader], place: Mapping[str, Any]
 ) -> pa.RecordBatch:
     """Rows of a page or a segment as a batch."""
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(readers)
+    if rows and set(map(len, rows)) != {len(readers)}:
+        raise InternalError(f"Trino sent rows that have not {len(readers)} columns")
     try:
-        arrays = [reader.read(values) for reader, values in zip(readers, columns, strict=True)]
+        arrays = [reader.read(list(map(itemgetter(index), rows))) for index, reader in enumerate(readers)]
     except DataError as error:
         raise error.at(**place) from error.__cause__
     fields = [pa.field(reader.schema.name, reader.schema.type) for reader in readers]

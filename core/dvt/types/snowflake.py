@@ -25,6 +25,7 @@ class Asking(Enum):
 
     AS_IS = "as it stands"
     MICROSECONDS = "cast to six digits of a second, with what the cast cuts beside it"
+    TIME_TEXT = "as text with nine digits of a second"
     TEXT = "cast to VARCHAR"
     WKB = "its well-known binary form"
     ZONED_TEXT = "as text with its offset"
@@ -117,13 +118,14 @@ def reading(native: NativeType, *, whole_numbers_as: str = "decimal", zoned_as: 
     if native.name == "FIXED" and native.scale is None:  # DECFLOAT, as connector 5 describes it
         return _PLAIN["DECFLOAT"]
     if native.name == "FIXED":
-        precision, scale = 38 if native.precision is None else native.precision, native.scale
+        precision, scale = 38 if native.precision is None else native.precision, native.scale or 0
         is_whole = scale == 0 and (precision <= _BIGINT_DIGITS or whole_numbers_as == "bigint")
         return Reading(pa.int64() if is_whole else carried_decimal(precision, scale))
     if native.name == "TIMESTAMP_TZ" and zoned_as == "text":
         return Reading(pa.string(), Asking.ZONED_TEXT)
     if native.name in _MOMENTS:
-        return Reading(_MOMENTS[native.name], Asking.MICROSECONDS if native.is_finer else Asking.AS_IS)
+        finer = Asking.TIME_TEXT if native.name == "TIME" else Asking.MICROSECONDS
+        return Reading(_MOMENTS[native.name], finer if native.is_finer else Asking.AS_IS)
     if native.name == "VECTOR" and native.element in ("FIXED", "REAL"):
         return Reading(pa.list_(pa.int32() if native.element == "FIXED" else pa.float32()))
     return _PLAIN.get(native.name, Reading(pa.binary(), Asking.REFUSED))

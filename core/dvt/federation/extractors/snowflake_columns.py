@@ -15,9 +15,9 @@ from dvt.errors import DataError, InternalError, UnsupportedError
 from dvt.federation.stream import ColumnSchema
 from dvt.types.normal import normal_type, normalised
 from dvt.types.snowflake import MOST_FRACTION, Asking, NativeType, Reading, reading
-from dvt.types.vocabulary import is_json
+from dvt.types.vocabulary import MICROS, TIME, is_json
 
-_ZONED = "YYYY-MM-DD HH24:MI:SS.FF9 TZH:TZM"
+_FORMATS = {Asking.TIME_TEXT: "HH24:MI:SS.FF9", Asking.ZONED_TEXT: "YYYY-MM-DD HH24:MI:SS.FF9 TZH:TZM"}
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,9 @@ class ColumnReader:
             return [self._named(exp.Cast(this=column, to=exp.DataType.build("VARCHAR")))]
         if asking is Asking.WKB:
             return [self._named(exp.Anonymous(this="ST_ASEWKB", expressions=[column]))]
-        if asking is Asking.ZONED_TEXT:
-            return [self._named(exp.Anonymous(this="TO_VARCHAR", expressions=[column, exp.Literal.string(_ZONED)]))]
+        if asking in _FORMATS:
+            form = exp.Literal.string(_FORMATS[asking])
+            return [self._named(exp.Anonymous(this="TO_VARCHAR", expressions=[column, form]))]
         return [column]
 
     def _named(self, expression: exp.Expr) -> exp.Expr:
@@ -74,9 +75,12 @@ class ColumnReader:
             DataError: A value cannot be carried; the column is named.
         """
         type_ = self.schema.type
-        if not _is_expected(array.type, type_):
+        is_time_text = self.reading.asking is Asking.TIME_TEXT
+        if not _is_expected(array.type, pa.string() if is_time_text else type_):
             raise InternalError(f"Snowflake sent {array.type}, announced was {type_}", column=self.schema.name)
         try:
+            if is_time_text:
+                return _times(array.cast(pa.string()))
             if is_json(type_):
                 return pa.ExtensionArray.from_storage(type_, array.cast(pa.string()))
             if pa.types.is_decimal(type_) and pa.types.is_integer(array.type):
@@ -161,6 +165,12 @@ def read_batch(batch: pa.RecordBatch, readers: Sequence[ColumnReader], place: Ma
         raise error.at(**place) from error.__cause__
     fields = [pa.field(r.schema.name, r.schema.type, r.schema.nullable) for r in readers]
     return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
+
+
+def _times(texts: pa.Array) -> pa.Array:
+    """Times of day, read on the first day, where midnight is zero; nanoseconds that are not zero fail."""
+    texts = pc.replace_substring_regex(texts, r"(\.\d{6})000$", r"\1")
+    return pc.binary_join_element_wise("1970-01-01", texts, " ").cast(MICROS).view(pa.int64()).view(TIME)
 
 
 def _is_expected(sent: pa.DataType, announced: pa.DataType) -> bool:

@@ -23,6 +23,7 @@ _SESSION: Mapping[str, Any] = {
     **dict.fromkeys(("DATE_INPUT_FORMAT", "TIME_INPUT_FORMAT", "TIMESTAMP_INPUT_FORMAT"), "AUTO"),
     "BINARY_INPUT_FORMAT": "HEX",
     "ROWS_PER_RESULTSET": 0,
+    "DEFAULT_NULL_ORDERING": "LAST",  # what an order leaves unsaid
     "QUOTED_IDENTIFIERS_IGNORE_CASE": False,
     "MULTI_STATEMENT_COUNT": 1,
     "JSON_INDENT": 0,

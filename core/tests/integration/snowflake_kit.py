@@ -25,7 +25,9 @@ def read(connection: Connection, name: str | None = None, **request: Any) -> pa.
         return rows.to_table()
 
 
-def described(name: str, kind: str, precision: int | None = None, scale: int | None = None, **more: Any) -> dict[str, Any]:
+def described(
+    name: str, kind: str, precision: int | None = None, scale: int | None = None, **more: Any
+) -> dict[str, Any]:
     """A column in the words of the protocol."""
     return {"name": name, "type": kind, "precision": precision, "scale": scale, **more}
 

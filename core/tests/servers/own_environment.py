@@ -1,4 +1,4 @@
-"""Environments of their own for servers whose pins do not go with dvt's: made once by uv, kept, and used by all tests."""
+"""Environments for servers whose pins do not go with dvt's: made once by uv, kept, and used by all tests."""
 
 from __future__ import annotations
 

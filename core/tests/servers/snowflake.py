@@ -53,9 +53,17 @@ class SnowflakeServer:
     def output(self, **more: Any) -> dict[str, Any]:
         """A profile output for the server."""
         return {
-            **{"type": "snowflake", "account": "test", "user": USER, "password": PASSWORD, "warehouse": "WH"},
-            **{"host": "127.0.0.1", "port": self.port, "protocol": "http", "connect_retries": 0},
-            **{"database": DATABASE, "schema": SCHEMA},
+            "type": "snowflake",
+            "account": "test",
+            "user": USER,
+            "password": PASSWORD,
+            "warehouse": "WH",
+            "host": "127.0.0.1",
+            "port": self.port,
+            "protocol": "http",
+            "connect_retries": 0,
+            "database": DATABASE,
+            "schema": SCHEMA,
             **more,
         }
 
@@ -69,7 +77,9 @@ class SnowflakeServer:
         login = {"data": {"SESSION_PARAMETERS": {}, "PASSWORD": PASSWORD}}
         where = f"?databaseName={DATABASE}&schemaName={SCHEMA}"
         token = self._post(f"/session/v1/login-request{where}", login)["data"]["token"]
-        answer = self._post("/queries/v1/query-request", {"sqlText": sql}, {"Authorization": f'Snowflake Token="{token}"'})
+        answer = self._post(
+            "/queries/v1/query-request", {"sqlText": sql}, {"Authorization": f'Snowflake Token="{token}"'}
+        )
         if not answer["success"]:
             raise AssertionError(f"{sql}\n{answer['message']}")
         data = answer["data"]
@@ -138,9 +148,7 @@ def running(python: str) -> Iterator[SnowflakeServer]:
 
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    public = key.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    public = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     fingerprint = base64.b64encode(hashlib.sha256(public).digest()).decode()
     port = free_port()
     users = {"password": PASSWORD, "token": TOKEN, "key": fingerprint}
@@ -158,7 +166,9 @@ def running(python: str) -> Iterator[SnowflakeServer]:
         try:
             server = SnowflakeServer(port, key.private_bytes(*form), process.pid)
             _wait_until_up(server, process, log)
-            server.execute(f"create database if not exists {DATABASE}", f"create schema if not exists {DATABASE}.{SCHEMA}")
+            server.execute(
+                f"create database if not exists {DATABASE}", f"create schema if not exists {DATABASE}.{SCHEMA}"
+            )
             yield server
         finally:
             process.kill()  # its data is in memory

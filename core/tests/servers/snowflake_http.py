@@ -28,7 +28,11 @@ _CANCEL = re.compile(r"(?i)system\$cancel_all_queries\((\d+)\)")
 _WAIT = re.compile(r"(?i)system\$wait\((\d+)\)")
 _NO_LOGIN = {"code": "390100", "message": "Incorrect username or password was specified.", "success": False, "data": {}}
 _CANCELLED = ("000604", "57014", "SQL execution canceled")
-_TIMED_OUT = ("000630", "57014", "Statement reached its statement or warehouse timeout of 1 second(s) and was canceled.")
+_TIMED_OUT = (
+    "000630",
+    "57014",
+    "Statement reached its statement or warehouse timeout of 1 second(s) and was canceled.",
+)
 # What describes a column whose entry says less.
 _COLUMN = {"nullable": True, "length": None, "byteLength": None, "precision": None, "scale": None}
 
@@ -172,7 +176,7 @@ class Front:
     ) -> dict[str, Any]:
         data = {
             "parameters": [{"name": "TIMEZONE", "value": "UTC"}],
-            "rowtype": [{**_COLUMN, **column} for column in rowtype],
+            "rowtype": [_whole(column) for column in rowtype],
             "rowsetBase64": base64.b64encode(first).decode(),
             "queryResultFormat": "arrow",
             "total": total,
@@ -199,8 +203,9 @@ class Front:
 
     async def _chunk(self, number: int, send: Any) -> None:
         data, fault = self.chunks[number]
-        if fault == "expired":
-            await _reply(send, b"<Error>expired</Error>", status=403)
+        if fault == "late":
+            self.chunks[number] = data, ""
+            await _reply(send, b"<Error>not yet</Error>", status=503)
         elif fault == "short":  # a whole Arrow stream of fewer rows
             table = pa.ipc.open_stream(data).read_all()
             await _reply(send, _ipc(table.slice(0, table.num_rows - 1)))
@@ -210,6 +215,11 @@ class Front:
 
 def _failed(code: str, state: str, message: str) -> dict[str, Any]:
     return {"data": {"errorCode": code, "sqlState": state}, "code": code, "message": message, "success": False}
+
+
+def _whole(column: dict[str, Any]) -> dict[str, Any]:
+    inner = {"fields": [_whole(field) for field in column["fields"]]} if "fields" in column else {}
+    return {**_COLUMN, **column, **inner}
 
 
 def _text_column(name: str) -> list[dict[str, Any]]:

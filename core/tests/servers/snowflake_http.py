@@ -34,7 +34,7 @@ _TIMED_OUT = (
     "Statement reached its statement or warehouse timeout of 1 second(s) and was canceled.",
 )
 # What describes a column whose entry says less.
-_COLUMN = {"nullable": True, "length": None, "byteLength": None, "precision": None, "scale": None}
+_COLUMN = {"nullable": True, "length": 16777216, "byteLength": 16777216, "precision": None, "scale": None}
 
 
 class Front:
@@ -223,7 +223,7 @@ def _whole(column: dict[str, Any]) -> dict[str, Any]:
 
 
 def _text_column(name: str) -> list[dict[str, Any]]:
-    return [{**_COLUMN, "name": name, "type": "text", "length": 16777216, "byteLength": 16777216}]
+    return [{**_COLUMN, "name": name, "type": "text"}]
 
 
 def _key_of(token: str) -> str:

@@ -1,4 +1,4 @@
-"""Reads Snowflake: Arrow batches of the connector, each cast exactly to what the result's description announced."""
+"""Reads Snowflake: Arrow chunks of the connector, each cast exactly to what the result's description announced."""
 
 from __future__ import annotations
 
@@ -178,18 +178,20 @@ class SnowflakeExtractor(BaseExtractor):
     def _batches(
         self, cursor: Any, readers: Sequence[ColumnReader], request: ExtractionConfig
     ) -> Generator[pa.RecordBatch, None, None]:
+        from dvt.federation.extractors.snowflake_chunks import chunk_tables
         from dvt.federation.extractors.snowflake_columns import read_batch
 
-        size, wanted, seen = self.batch_rows(request), cursor.rowcount, 0
+        size = self.batch_rows(request)
         place = {"connection": self.connection.name, "relation": request.label}
-        with self._guarded("extract", request.label):
-            for table in cursor.fetch_arrow_batches():
-                self._check()
-                for batch in table.to_batches(max_chunksize=size):
-                    seen += batch.num_rows
-                    yield read_batch(batch, readers, place)
-            if wanted is not None and seen != wanted:
-                raise IncompleteError(f"{seen} rows came of {wanted}")
+        tables = chunk_tables(self._session, cursor)
+        try:
+            with self._guarded("extract", request.label):
+                for table in tables:
+                    self._check()
+                    for batch in table.to_batches(max_chunksize=size):
+                        yield read_batch(batch, readers, place)
+        finally:
+            tables.close()
 
 
 def _inner_sql(request: ExtractionConfig) -> str:

@@ -20,6 +20,12 @@ def landing_schema(connection: Connection) -> str | None:
     return str(found) if found else None
 
 
+def own_database(connection: Connection) -> str | None:
+    """The database (project) in which names without one are, where one session reads several of them; else None."""
+    keys = {"snowflake": ("database",), "bigquery": ("project", "database")}.get(connection.type)
+    return (str(connection.first(*keys, default="")) or None) if keys else None
+
+
 def file_to_come(connection: Connection) -> Path | None:
     """The database file that the first landing makes; None when it is there, or the engine keeps none of its own."""
     if connection.type == "duckdb":

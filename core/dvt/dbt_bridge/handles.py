@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 from dvt.connections.connection import Connection
+from dvt.connections.landing import own_database
 from dvt.dbt_bridge.bindings import bound_connection, meta_of, pushdown_of
 from dvt.dbt_bridge.profiles import Connections
 from dvt.federation.engines.base import Handle
@@ -82,7 +83,11 @@ class HandleBook:
 
 def _is_other_database(connection: Connection, database: str | None) -> bool:
     """Whether a node's database is one that has to be named beside the connection's own."""
-    if not database or connection.type != "duckdb":
+    if not database:
+        return False
+    if (named := own_database(connection)) is not None:
+        return database.lower() != named.lower()
+    if connection.type != "duckdb":
         return False
     own = connection.first("database") or connection.path("path").stem
     return database != own

@@ -12,7 +12,7 @@ from dbt.adapters.sql import SQLAdapter
 from dbt_common.clients.agate_helper import DEFAULT_TYPE_TESTER
 
 from dvt.dbt_bridge.failures import shown_by_dbt
-from dvt.dbt_bridge.shim.dialects import DIALECTS, ShimDialect
+from dvt.dbt_bridge.shim.dialects import DIALECTS, ManyDatabases, Named, ShimDialect
 from dvt.dbt_bridge.shim.manager import ShimConnectionManager
 from dvt.federation.extractors.base import ExtractionConfig
 from dvt.federation.registry import can_land, extractor_class, loader_class
@@ -98,14 +98,19 @@ class ShimAdapter(SQLAdapter):
     def list_relations_without_caching(self, schema_relation: Any) -> list[Any]:
         """Tables and views of a schema."""
         with self.connections.exception_handler("list relations"):
-            connection = self.config.credentials.connection()
-            found = self._dialect.list_relations(self._cursor(), schema_relation.schema, connection)
+            found = self._listed(schema_relation.database, schema_relation.schema)
         return [
             self.Relation.create(
                 database=schema_relation.database, schema=schema_relation.schema, identifier=name, type=kind
             )
             for name, kind in found
         ]
+
+    def _listed(self, database: str | None, schema: str) -> list[Named]:
+        connection, dialect = self.config.credentials.connection(), self._dialect
+        if isinstance(dialect, ManyDatabases):
+            return dialect.list_relations_in(self._cursor(), database, schema, connection)
+        return dialect.list_relations(self._cursor(), schema, connection)
 
     def get_columns_in_relation(self, relation: Any) -> list[Any]:
         """Columns with the engine's own type names."""
@@ -116,7 +121,8 @@ class ShimAdapter(SQLAdapter):
         connection = self.config.credentials.connection()
         with shown_by_dbt():
             if not can_land(connection.type):
-                request = ExtractionConfig(relation=Relation(relation.identifier, relation.schema))
+                database = relation.database if isinstance(self._dialect, ManyDatabases) else None
+                request = ExtractionConfig(relation=Relation(relation.identifier, relation.schema, database))
                 with extractor_class(connection.type)(connection) as extractor:
                     return extractor.describe(request)
             with loader_class(connection.type)(connection) as loader:
@@ -152,8 +158,9 @@ class ShimAdapter(SQLAdapter):
 
     def get_filtered_catalog(self, relation_configs: Any, used_schemas: Any, relations: Any = None) -> Any:
         """The catalogue of what the project uses."""
-        schemas = [self.Relation.create(schema=schema) for schema in sorted({s for _, s in used_schemas if s})]
-        wanted = {(config.schema, config.identifier) for config in relation_configs}
+        pairs = {(d if isinstance(self._dialect, ManyDatabases) else None, s) for d, s in used_schemas if s}
+        schemas = [self.Relation.create(database=d, schema=s) for d, s in sorted(pairs, key=str)]
+        wanted = {(config.schema.lower(), config.identifier.lower()) for config in relation_configs}
         return self._catalog(schemas, wanted), []
 
     def _catalog(self, schemas: list[Any], wanted: set[tuple[str, str]] | None) -> agate.Table:
@@ -161,7 +168,7 @@ class ShimAdapter(SQLAdapter):
         with self.connection_named("catalog"):
             for schema in schemas:
                 for found in self.list_relations_without_caching(schema):
-                    if wanted is not None and (found.schema, found.identifier) not in wanted:
+                    if wanted is not None and (found.schema.lower(), found.identifier.lower()) not in wanted:
                         continue
                     for index, column in enumerate(self._describe(found), start=1):
                         kind = str(getattr(found.type, "value", found.type))
@@ -208,14 +215,16 @@ class ShimAdapter(SQLAdapter):
 
 def adapter_class(type_: str) -> type[ShimAdapter]:
     """The adapter class of one engine."""
-    mark = DIALECTS[type_].quote_character
+    dialect = DIALECTS[type_]
+    mark = dialect.quote_character
+    has_databases = isinstance(dialect, ManyDatabases)
+    quoting = Policy() if getattr(dialect, "quotes_names", True) else Policy(False, False, False)
 
     @dataclass(frozen=True, eq=False, repr=False)
     class ShimRelation(BaseRelation):
         quote_character: str = mark
-        # These engines have nothing above the schema.
-        include_policy: Policy = field(default_factory=lambda: Policy(database=False, schema=True, identifier=True))
-        quote_policy: Policy = field(default_factory=Policy)
+        include_policy: Policy = field(default_factory=lambda: Policy(has_databases, schema=True, identifier=True))
+        quote_policy: Policy = field(default_factory=lambda: quoting)
 
         def quoted(self, identifier: str) -> str:
             # dbt hashes relations that are nothing but a database; there is none here.

@@ -9,7 +9,7 @@ from typing import Any
 from dbt.adapters.contracts.connection import Credentials
 
 from dvt.connections.connection import Connection
-from dvt.connections.landing import landing_schema
+from dvt.connections.landing import landing_schema, own_database
 from dvt.federation.registry import open_connection
 
 
@@ -48,4 +48,5 @@ def wrapped_output(output: dict[str, Any]) -> dict[str, Any]:
     """
     connection = open_connection(str(output["type"]), output)
     schema = landing_schema(connection) or "main"
-    return {"type": output["type"], "database": "", "schema": schema, "output": dict(output)}
+    database = own_database(connection) or ""
+    return {"type": output["type"], "database": database, "schema": schema, "output": dict(output)}

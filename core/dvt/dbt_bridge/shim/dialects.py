@@ -7,10 +7,11 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from dvt.connections.connection import Connection
 from dvt.dbt_bridge.shim.clickhouse import ClickHouseDialect
+from dvt.dbt_bridge.shim.snowflake import SnowflakeDialect
 from dvt.errors import ConfigurationError, DvtError
 
 Named = tuple[str, str]
@@ -48,6 +49,14 @@ class ShimDialect(Protocol):
 
     def cancel(self, handle: Any, connection: Connection) -> None:
         """End what runs on a handle, from another thread."""
+
+
+@runtime_checkable
+class ManyDatabases(Protocol):
+    """An engine with databases (catalogues, projects) above its schemas, several of which one session reads."""
+
+    def list_relations_in(self, cursor: Any, database: str | None, schema: str, connection: Connection) -> list[Named]:
+        """Names and types of a schema's relations, in a database or in the connection's own."""
 
 
 class MySQLDialect:
@@ -217,6 +226,7 @@ DIALECTS: dict[str, ShimDialect] = {
     "sqlite": SQLiteDialect(),
     "files": FilesDialect(),
     "clickhouse": ClickHouseDialect(),
+    "snowflake": SnowflakeDialect("snowflake"),
 }
 
 

@@ -15,7 +15,7 @@ from dvt.dbt_bridge.failures import shown_by_dbt
 from dvt.dbt_bridge.shim.dialects import DIALECTS, ManyDatabases, Named, ShimDialect
 from dvt.dbt_bridge.shim.manager import ShimConnectionManager
 from dvt.federation.extractors.base import ExtractionConfig
-from dvt.federation.registry import can_land, extractor_class, loader_class
+from dvt.federation.registry import can_land, loader_class, new_extractor
 from dvt.federation.stream import ColumnSchema
 from dvt.identifiers import Relation, quote
 
@@ -123,7 +123,7 @@ class ShimAdapter(SQLAdapter):
             if not can_land(connection.type):
                 database = relation.database if isinstance(self._dialect, ManyDatabases) else None
                 request = ExtractionConfig(relation=Relation(relation.identifier, relation.schema, database))
-                with extractor_class(connection.type)(connection) as extractor:
+                with new_extractor(connection) as extractor:
                     return extractor.describe(request)
             with loader_class(connection.type)(connection) as loader:
                 return loader.describe(Relation(relation.identifier, relation.schema)) or []

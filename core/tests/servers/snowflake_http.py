@@ -21,6 +21,7 @@ from urllib.parse import parse_qs
 
 import fakesnow.server
 import pyarrow as pa
+import pyarrow.compute as pc
 import uvicorn
 
 _CANNED = re.compile(r'"?(CANNED\w*)"?')
@@ -190,11 +191,14 @@ class Front:
         return {"data": data, "success": True, "code": None, "message": None}
 
     def _cut(self, answer: dict[str, Any]) -> dict[str, Any]:
-        """fakesnow's result in chunks, when it is a long one."""
+        """fakesnow's result with its NULL moments mended, and in chunks when it is a long one."""
         data = answer.get("data") or {}
-        if data.get("stageInfo") or not data.get("rowsetBase64") or data.get("total", 0) <= self.chunk_rows:
+        if data.get("stageInfo") or not data.get("rowsetBase64"):
             return answer
-        table = pa.ipc.open_stream(base64.b64decode(data["rowsetBase64"])).read_all()
+        table = _with_nulls(pa.ipc.open_stream(base64.b64decode(data["rowsetBase64"])).read_all())
+        if table.num_rows <= self.chunk_rows:
+            data["rowsetBase64"] = base64.b64encode(_ipc(table)).decode()
+            return answer
         parts = [table.slice(start, self.chunk_rows) for start in range(0, table.num_rows, self.chunk_rows)]
         data["rowsetBase64"] = base64.b64encode(_ipc(parts[0])).decode()
         data["chunks"] = [self._link(_ipc(part), part.num_rows) for part in parts[1:]]
@@ -231,6 +235,18 @@ def _key_of(token: str) -> str:
     part = token.split(".")[1] if token.count(".") == 2 else ""
     claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)) or b"{}")
     return str(claims.get("iss", "")).partition("SHA256:")[2]
+
+
+def _with_nulls(table: pa.Table) -> pa.Table:
+    """fakesnow sends a NULL moment as a struct of NULLs, which the connector reads as 1970; Snowflake sends a NULL."""
+    for index, field in enumerate(table.schema):
+        if pa.types.is_struct(field.type):
+            column = table.column(index).combine_chunks()
+            children = [pc.fill_null(child, 0) for child in column.flatten()]
+            mask = column.flatten()[0].is_null()
+            mended = pa.StructArray.from_arrays(children, fields=list(field.type), mask=mask)
+            table = table.set_column(index, field.with_nullable(True), mended)
+    return table
 
 
 def _ipc(table: pa.Table) -> bytes:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from dvt.connections.connection import Connection
 from dvt.dbt_bridge.shim.clickhouse import ClickHouseDialect
+from dvt.dbt_bridge.shim.snowflake import SnowflakeDialect
 from dvt.dbt_bridge.shim.trino import TrinoDialect
 from dvt.errors import ConfigurationError, DvtError
 from dvt.identifiers import Relation
@@ -219,6 +220,7 @@ DIALECTS: dict[str, ShimDialect] = {
     "sqlite": SQLiteDialect(),
     "files": FilesDialect(),
     "clickhouse": ClickHouseDialect(),
+    "snowflake": SnowflakeDialect("snowflake"),
     "trino": TrinoDialect("trino"),
 }
 

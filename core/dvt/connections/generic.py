@@ -66,7 +66,16 @@ SPEC = ConnectionSpec(
         *(key for keys in _KEYS.values() for key in keys),
     ),
     required=(("driver", "uri", "connection_string", "url"),),
-    secret_settings=("password", "uri", "connection_string", "url", "db_kwargs", "conn_kwargs", "connect_args", "properties"),
+    secret_settings=(
+        "password",
+        "uri",
+        "connection_string",
+        "url",
+        "db_kwargs",
+        "conn_kwargs",
+        "connect_args",
+        "properties",
+    ),
     place=_place,
     options=(
         Option(

@@ -46,6 +46,11 @@ _WORDS: tuple[tuple[str, Family, str | None], ...] = (
         errors.RelationNotFoundError,
         _NAMES,
     ),
+    (
+        "sensible upper bound",
+        errors.UnsupportedError,
+        "The driver announces a column without a length: cast it to a text with one, in a query or a view",
+    ),
     (r"permission denied|lacks privilege|not authorized|command denied", errors.PrivilegeError, None),
 )
 _STATES: tuple[tuple[str, Family, str | None], ...] = (
@@ -100,6 +105,8 @@ def translate(
             remedy="Raise dvt.max_value_bytes, or cast the column that ODBC announces too short",
         )
     family, remedy = _family(text, state, phase)
+    if family is errors.QueryError and type(error).__name__ == "DataError":  # of PEP 249
+        family = errors.DataError
     return family(f"{text} (SQLSTATE {state})" if state else text, **place, remedy=remedy)
 
 

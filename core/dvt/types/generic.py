@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dvt.errors import ConfigurationError, DataError, UnsupportedError
+from dvt.types.decimal_text import decimals_from_text
 from dvt.types.declared import declared_arrow_type
 from dvt.types.text_values import parser
 from dvt.types.vocabulary import JSON, is_json, is_uuid
@@ -111,6 +112,8 @@ def recast(source: pa.DataType, target: pa.DataType) -> Convert | None:
         return lambda array: array.storage.cast(target)
     if pa.types.is_string(target) and not is_uuid(source):
         return None  # numbers and moments have many texts
+    if pa.types.is_integer(source) and pa.types.is_decimal(target):
+        return lambda array: decimals_from_text(array.cast(pa.string()), target)
     is_number = pa.types.is_integer(source) or pa.types.is_decimal(source)
     if is_number and (pa.types.is_integer(target) or pa.types.is_decimal(target)):
         return lambda array: array.cast(target)  # a cast that would lose anything is an error

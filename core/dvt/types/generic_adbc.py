@@ -59,15 +59,16 @@ def adbc_reading(field: pa.Field, vendor: str, declared: Mapping[str, str]) -> R
     native = metadata.get("POSTGRESQL:type", str(field.type))
     type_, convert, refused = _reading(field.type, native, metadata)
     if vendor.lower() == "sqlite":
-        refused = _NO_TYPES
+        native, refused = "", _NO_TYPES
     wanted = declared_type(declared, field.name, is_needed=bool(refused))
-    if wanted is not None and wanted != type_ and (way := recast(field.type if refused else type_, wanted)):
-        before = convert
-        type_, refused = wanted, ""
-        return Reading(field.name, type_, native, lambda array: way(before(array)))
-    if wanted is not None and wanted == type_:
-        refused = ""
-    return Reading(field.name, type_, native, convert, refused)
+    if wanted is None:
+        return Reading(field.name, type_, native, convert, refused)
+    way = recast(type_, wanted)
+    if refused == _NO_TYPES:  # a column without values is one of integers there
+        return Reading(field.name, wanted, native, lambda array: _unless_empty(array, wanted, way))
+    if way is None or refused:
+        return Reading(field.name, type_, native, convert, refused)
+    return Reading(field.name, wanted, native, lambda array: way(convert(array)))
 
 
 def _reading(type_: pa.DataType, native: str, metadata: Mapping[str, str]) -> tuple[pa.DataType, Convert, str]:
@@ -118,6 +119,14 @@ def _has_opaque(type_: pa.DataType) -> bool:
     if isinstance(type_, pa.OpaqueType):
         return True
     return any(_has_opaque(type_.field(index).type) for index in range(type_.num_fields))
+
+
+def _unless_empty(array: pa.Array, wanted: pa.DataType, way: Convert | None) -> pa.Array:
+    if array.null_count == len(array):
+        return pa.nulls(len(array), wanted)
+    if way is None:
+        raise ValueError(f"the driver takes it for {array.type}")
+    return way(array)
 
 
 def _same(array: pa.Array) -> pa.Array:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dvt.types.generic import Convert, Reading, declared_type, json_array, text_reader
 from dvt.types.vocabulary import JSON, MICROS, MICROS_UTC, TIME, UUID, carried_decimal
@@ -23,7 +24,7 @@ _INTEGERS: Mapping[int, tuple[pa.DataType, pa.DataType]] = {  # signed and unsig
 }
 _TEXTS = frozenset({1, 12, -1, -15, -9, -16, 2005, 2011, 2009, -8, 70})
 _BYTES = frozenset({-2, -3, -4, 2004})
-_MOMENTS: Mapping[int, pa.DataType] = {91: pa.date32(), 92: TIME, 93: MICROS, 2014: MICROS_UTC, 2013: pa.string()}
+MOMENTS: Mapping[int, pa.DataType] = {91: pa.date32(), 92: TIME, 93: MICROS, 2014: MICROS_UTC, 2013: pa.string()}
 # Values of these are objects of the driver, whose text is its own affair.
 _OBJECTS: Mapping[int, str] = {2000: "a Java object", 2002: "a structure", 2003: "an array", 2006: "a reference"}
 # What types are called decides before their number: PostgreSQL's driver announces money as a double, MariaDB's
@@ -73,18 +74,22 @@ class JdbcReading:
     fetch: str
 
 
-def jdbc_reading(column: JdbcColumn, declared: Mapping[str, str]) -> JdbcReading:
+def jdbc_reading(column: JdbcColumn, declared: Mapping[str, str], has_calendar: bool = True) -> JdbcReading:
     """How a column is read.
 
     Args:
         column: The column.
         declared: Types that the project declares; they count where values come as text, and for what has no type.
+        has_calendar: Whether dates are known not to go through Java's old calendar on their way.
     """
     fetch, type_, refused = _kind(column)
     wanted = declared_type(declared, column.name, is_needed=bool(refused))
     if wanted is not None and wanted != type_ and (fetch == TEXT or refused):
         fetch, type_, refused = TEXT, wanted, ""
-    return JdbcReading(Reading(column.name, type_, column.type_name, _convert(fetch, type_), refused), fetch)
+    convert = _convert(fetch, type_)
+    if not has_calendar and (pa.types.is_date(type_) or pa.types.is_timestamp(type_)):
+        convert = _without_lost_days(convert)
+    return JdbcReading(Reading(column.name, type_, column.type_name, convert, refused), fetch)
 
 
 def _kind(column: JdbcColumn) -> tuple[str, pa.DataType, str]:
@@ -103,9 +108,9 @@ def _kind(column: JdbcColumn) -> tuple[str, pa.DataType, str]:
         return DOUBLE, pa.float64(), ""
     if column.type == 7:
         return FLOAT, pa.float32(), ""
-    if column.type in _MOMENTS:
+    if column.type in MOMENTS:
         is_instant = column.type == 93 and "WITH TIME ZONE" in column.type_name.upper()
-        return TEXT, MICROS_UTC if is_instant else _MOMENTS[column.type], ""
+        return TEXT, MICROS_UTC if is_instant else MOMENTS[column.type], ""
     if column.type in _BYTES:
         return BYTES, pa.binary(), ""
     if column.type in _OBJECTS:
@@ -128,4 +133,20 @@ def _convert(fetch: str, type_: pa.DataType) -> Convert:
     return lambda array: array.cast(type_) if array.type != type_ else array
 
 
-__all__ = [*("BOOLEAN", "BYTES", "DOUBLE", "FLOAT", "LONG", "TEXT"), "JdbcColumn", "JdbcReading", "jdbc_reading"]
+def _without_lost_days(convert: Convert) -> Convert:
+    """Java's old calendar goes from 1582-10-04 to 15, and moves the days between by ten: then two days have one text."""
+
+    def checked(texts: pa.Array) -> pa.Array:
+        if pc.any(pc.match_substring_regex(texts, "^1582-10-(1[5-9]|2[0-4])")).as_py():
+            raise ValueError("it may be one of the ten days that Java's calendar leaves out in 1582")
+        return convert(texts)
+
+    return checked
+
+
+__all__ = [
+    *("BOOLEAN", "BYTES", "DOUBLE", "FLOAT", "LONG", "MOMENTS", "TEXT"),
+    "JdbcColumn",
+    "JdbcReading",
+    "jdbc_reading",
+]

@@ -1,8 +1,8 @@
 """Columns over ODBC: nearly all values are asked for as their text, and read from it here.
 
 What drivers convert themselves they change without a word: psqlodbc makes NaN 0, the year 10000 this year and BC the
-year of our Lord, MariaDB's a zero date NULL and 2^64-1 -1, SQLite's a text in a column of numbers NULL. Dates and times
-are cast by the server where its dialect is known, because two of these drivers spoil their text too.
+year of our Lord, MariaDB's a zero date NULL and 2^64-1 -1, SQLite's a text in a column of numbers NULL. The first two
+spoil some texts, too: there the server makes them.
 """
 
 from __future__ import annotations
@@ -17,21 +17,23 @@ from dvt.types.vocabulary import MICROS, TIME
 
 # What drivers are asked for where their own defaults would hold a whole result in memory, or hide a type.
 DRIVER_SETTINGS: tuple[tuple[str, Mapping[str, str]], ...] = (
-    ("psqlodbc|postgres", {"UseDeclareFetch": "1", "Fetch": "10000", "BoolsAsChar": "0"}),
+    # NumericAs=12: a numeric without precision is a text; its digits would be those of the first rows.
+    ("psqlodbc|postgres", {"UseDeclareFetch": "1", "Fetch": "10000", "BoolsAsChar": "0", "NumericAs": "12"}),
     ("maria|myodbc|mysql", {"NO_CACHE": "1", "FORWARDONLY": "1"}),
 )
-_SERVER_CASTS = frozenset({"postgres", "mysql"})
+
+# Of moments MariaDB's driver and SQLite's announce fewer characters than they have.
+_SPOILT_MOMENTS = frozenset({"mysql", "sqlite"})
 
 
 def asked_type(type_: pa.DataType) -> pa.DataType:
     """The Arrow type in which the driver is asked for a column that it announces as another."""
-    is_bytes = pa.types.is_binary(type_) or pa.types.is_fixed_size_binary(type_)
-    return pa.binary() if is_bytes else pa.string()
+    return pa.binary() if _is_bytes(type_) else pa.string()
 
 
 def is_cast_by_server(type_: pa.DataType, dialect: str) -> bool:
-    """Whether a column's text is to be made by the server."""
-    return pa.types.is_temporal(type_) and dialect in _SERVER_CASTS
+    """Whether a column's text is to be made by the server. psqlodbc also writes UUIDs in capitals, as plain texts."""
+    return (dialect == "postgres" and not _is_bytes(type_)) or (dialect in _SPOILT_MOMENTS and pa.types.is_temporal(type_))
 
 
 def odbc_reading(field: pa.Field, driver: str, declared: Mapping[str, str]) -> Reading:
@@ -51,6 +53,10 @@ def odbc_reading(field: pa.Field, driver: str, declared: Mapping[str, str]) -> R
     if pa.types.is_floating(type_) and re.search("sqlite", driver, re.IGNORECASE):
         refused = "SQLite's ODBC driver gives 15 digits of a float: use `type: sqlite`"
     return Reading(field.name, type_, native, text_reader(type_), refused)
+
+
+def _is_bytes(type_: pa.DataType) -> bool:
+    return bool(pa.types.is_binary(type_) or pa.types.is_fixed_size_binary(type_))
 
 
 def _carried(type_: pa.DataType) -> pa.DataType:

@@ -13,7 +13,14 @@ from sqlglot import exp
 from dvt.connections.connection import Connection
 from dvt.connections.generic import SPEC, dialect_of, method_of
 from dvt.connections.generic_errors import translate
-from dvt.errors import DvtError, InterruptedRunError, RelationNotFoundError, TimeoutExceededError, UnsupportedError, nearest
+from dvt.errors import (
+    DvtError,
+    InterruptedRunError,
+    RelationNotFoundError,
+    TimeoutExceededError,
+    UnsupportedError,
+    nearest,
+)
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig
 from dvt.federation.extractors.generic_method import Method, Opened, Statement
 from dvt.federation.extractors.scan_sql import scan_sql
@@ -175,6 +182,7 @@ class GenericExtractor(BaseExtractor):
                     remedy="Write them into the query",
                 )
             text = request.query.strip().rstrip(";")
+            text += "\n" if "--" in text else ""  # drivers put their own words behind it
             return Statement(text, text, **more)
         # Standard SQL has no LIMIT that every database knows: there the rows are cut here.
         sent = request if dialect else replace(request, limit=None)
@@ -222,8 +230,6 @@ class GenericExtractor(BaseExtractor):
                 batch = batch.slice(0, left)
                 left -= batch.num_rows
             yield batch
-
-
 
 
 def _schema(column: Reading) -> ColumnSchema:

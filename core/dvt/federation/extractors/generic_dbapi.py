@@ -22,7 +22,6 @@ from dvt.types.generic_dbapi import dbapi_reading
 _STREAMING: Mapping[str, Callable[[ModuleType, Any], Any]] = {
     "psycopg": lambda module, session: session.cursor(name="dvt_scan"),
     "pymysql": lambda module, session: session.cursor(importlib.import_module("pymysql.cursors").SSCursor),
-    "MySQLdb": lambda module, session: session.cursor(importlib.import_module("MySQLdb.cursors").SSCursor),
 }
 _CONNECT_TIMEOUT = frozenset({"psycopg", "psycopg2", "pymysql", "MySQLdb"})
 # The methods by which drivers end a query from another thread, in the order of trying.
@@ -57,7 +56,9 @@ class DbapiMethod(Method):
                 remedy="Install the package that brings it",
             ) from error
         if not callable(getattr(module, "connect", None)) or not hasattr(module, "Error"):
-            raise ConfigurationError(f"{name} is no DB-API module", remedy="Name a module that has `connect` and `Error`")
+            raise ConfigurationError(
+                f"{name} is no DB-API module", remedy="Name a module that has `connect` and `Error`"
+            )
         read_only(self.connection, can=False)
         arguments = {"user": self.connection.first("user"), "password": self.connection.secret("password")}
         if name in _CONNECT_TIMEOUT:
@@ -124,7 +125,10 @@ class DbapiMethod(Method):
     def close(self) -> None:
         """End the query and the connection. A cursor is not asked to end: some read what is left of their rows first."""
         session, self._session = self._session, None
-        self._cursor = None
+        cursor, self._cursor = self._cursor, None
+        result = getattr(cursor, "_result", None)
+        if hasattr(result, "unbuffered_active"):  # PyMySQL's would read its rows when it is collected
+            result.unbuffered_active, cursor._result = False, None
         if session is not None:
             with contextlib.suppress(*self.errors):
                 session.close()

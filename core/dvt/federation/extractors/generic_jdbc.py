@@ -10,13 +10,18 @@ import pyarrow as pa
 
 from dvt.connections.generic_jvm import open_session, sql_errors
 from dvt.errors import DataError
+from dvt.federation.extractors.generic_casts import with_casts
 from dvt.federation.extractors.generic_jdbc_rows import RowDrain
 from dvt.federation.extractors.generic_method import Method, Opened, Statement
 from dvt.types.generic import Reading
-from dvt.types.generic_jdbc import JdbcColumn, JdbcReading, jdbc_reading
+from dvt.types.generic_jdbc import MOMENTS, JdbcColumn, JdbcReading, jdbc_reading
 
 # Rows that the driver asks the server for at a time.
 _FETCH_ROWS_AT_MOST = 10_000
+# Drivers of MySQL put dates into Java's old calendar, in which 2024-02-00 is January's last day: the server writes them.
+_SPOILT_MOMENTS = frozenset({"mysql"})
+# Of these databases it is known that a moment's text is the database's own.
+_OWN_MOMENTS = frozenset({"PostgreSQL", "H2", "HSQL Database Engine", "Apache Derby"})
 
 
 class JdbcMethod(Method):
@@ -25,6 +30,7 @@ class JdbcMethod(Method):
     name = "jdbc"
     _session: Any = None
     _running: Any = None
+    _has_calendar = False
 
     @property
     def errors(self) -> tuple[type[BaseException], ...]:
@@ -34,6 +40,8 @@ class JdbcMethod(Method):
     def connect(self) -> None:
         """Start Java where it does not run, load the driver and connect."""
         self._session = open_session(self.connection, self.dialect)
+        product = str(self._session.getMetaData().getDatabaseProductName())
+        self._has_calendar = self.dialect in _SPOILT_MOMENTS or product in _OWN_MOMENTS
 
     def version(self) -> str:
         """Database and version."""
@@ -47,21 +55,16 @@ class JdbcMethod(Method):
         running.setFetchSize(min(statement.batch_rows, _FETCH_ROWS_AT_MOST))
         if statement.limit:
             running.setMaxRows(statement.limit)
-        result = running.executeQuery(statement.sql)
-        columns = _readings(result.getMetaData(), statement)
+        columns, sql = self._prepared(statement)
+        result = running.executeQuery(sql)
+        columns = columns or _readings(result.getMetaData(), statement, self._has_calendar)
         drain = RowDrain(result, [column.fetch for column in columns], statement.batch_rows)
         return Opened([column.reading for column in columns], self._batches(drain))
 
     def describe(self, statement: Statement) -> list[Reading]:
         """The columns of the prepared query; it runs only where the driver does not know them before."""
-        prepared = self._session.prepareStatement(statement.sql)
-        try:
-            facts = prepared.getMetaData()
-            if facts is not None:
-                return [column.reading for column in _readings(facts, statement)]
-        finally:
-            prepared.close()
-        return self.open(statement).columns
+        columns, _ = self._prepared(statement)
+        return [column.reading for column in columns] or self.open(statement).columns
 
     def cancel(self) -> None:
         """Ask the server to end the query."""
@@ -82,6 +85,19 @@ class JdbcMethod(Method):
             session.rollback()  # some do not let go of a connection within a transaction
         session.close()
 
+    def _prepared(self, statement: Statement) -> tuple[list[JdbcReading], str]:
+        """The columns, where the driver knows them before the query runs, and the query to run."""
+        with contextlib.closing(self._session.prepareStatement(statement.sql)) as prepared:
+            facts = prepared.getMetaData()
+            if facts is None:
+                return [], statement.sql
+            columns = _readings(facts, statement, self._has_calendar)
+            casts = [
+                (column.reading.name, int(facts.getColumnType(number)) in MOMENTS and self.dialect in _SPOILT_MOMENTS)
+                for number, column in enumerate(columns, 1)
+            ]
+        return columns, with_casts(statement.sql, casts, self.dialect)
+
     def _batches(self, drain: RowDrain) -> Iterator[list[pa.Array]]:
         try:
             while (arrays := drain.next_batch()) is not None:
@@ -96,7 +112,7 @@ class JdbcMethod(Method):
             running.close()
 
 
-def _readings(facts: Any, statement: Statement) -> list[JdbcReading]:
+def _readings(facts: Any, statement: Statement, has_calendar: bool) -> list[JdbcReading]:
     columns = [
         JdbcColumn(
             str(facts.getColumnLabel(number)),
@@ -108,4 +124,4 @@ def _readings(facts: Any, statement: Statement) -> list[JdbcReading]:
         )
         for number in range(1, int(facts.getColumnCount()) + 1)
     ]
-    return [jdbc_reading(column, statement.declared) for column in columns]
+    return [jdbc_reading(column, statement.declared, has_calendar) for column in columns]

@@ -71,7 +71,9 @@ class RowDrain:
             return _Column(kind, nulls, java("java.lang.StringBuilder")(), JArray(JInt)(self._rows))
         if kind == BYTES:
             return _Column(kind, nulls, java("java.io.ByteArrayOutputStream")(), JArray(JInt)(self._rows))
-        return _Column(kind, nulls, JArray({LONG: JLong, DOUBLE: JDouble, FLOAT: JFloat, BOOLEAN: JBoolean}[kind])(self._rows))
+        return _Column(
+            kind, nulls, JArray({LONG: JLong, DOUBLE: JDouble, FLOAT: JFloat, BOOLEAN: JBoolean}[kind])(self._rows)
+        )
 
     def _whole_loop(self) -> Any:
         """while (row < rows && buffers have room && result.next()) { ...; row = row + 1 }"""

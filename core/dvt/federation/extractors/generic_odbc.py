@@ -8,18 +8,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
-from sqlglot import exp
 
 from dvt.connections.generic import driver_name, read_only, setting_text
 from dvt.errors import MissingDriverError
+from dvt.federation.extractors.generic_casts import with_casts
 from dvt.federation.extractors.generic_method import Method, Opened, Statement
-from dvt.identifiers import Relation
 from dvt.types.generic import Reading
 from dvt.types.generic_odbc import DRIVER_SETTINGS, asked_type, is_cast_by_server, odbc_reading
 
 # Room for one batch, twice, because the driver fills one while the other is read.
 _BUFFER_BYTES = 64 << 20
-_QUERY = Relation("dvt_query")
 
 
 class OdbcMethod(Method):
@@ -54,7 +52,8 @@ class OdbcMethod(Method):
         """Run a query; which of its columns the server casts is known after a first look at it."""
         announced = self._announced(statement)
         columns = [odbc_reading(field, driver_name(self.connection), statement.declared) for field in announced]
-        reader = self._read(self._with_casts(statement.sql, announced), statement.batch_rows)
+        casts = [(field.name, is_cast_by_server(field.type, self.dialect)) for field in announced]
+        reader = self._read(with_casts(statement.sql, casts, self.dialect), statement.batch_rows)
         self._reader = reader
         return Opened(columns, self._batches(reader))
 
@@ -98,20 +97,6 @@ class OdbcMethod(Method):
             fetch_concurrently=announced is None,
             payload_text_encoding=TextEncoding.UTF16,  # the narrow one is the locale's, and loses what it lacks
         )
-
-    def _with_casts(self, sql: str, announced: pa.Schema) -> str:
-        """A query around the query, in which the server makes the texts that the driver would spoil."""
-        if not any(is_cast_by_server(field.type, self.dialect) for field in announced):
-            return sql
-        select = exp.Select()
-        for field in announced:
-            name = exp.to_identifier(field.name, quoted=True)
-            column: exp.Expr = exp.column(name)
-            if is_cast_by_server(field.type, self.dialect):
-                column = exp.alias_(exp.cast(column, exp.DataType.Type.TEXT), name.copy())
-            select = select.select(column)
-        outer = select.from_(_QUERY.ast()).sql(dialect=self.dialect)
-        return " ".join(["WITH", _QUERY.sql(self.dialect), "AS (\n", sql, "\n)", outer])
 
     def _batches(self, reader: Any) -> Iterator[list[pa.Array]]:
         for batch in reader:

@@ -46,6 +46,7 @@ _WORDS: tuple[tuple[str, Family, str | None], ...] = (
         errors.RelationNotFoundError,
         _NAMES,
     ),
+    (r"division by zero|out of range|invalid input syntax|data exception", errors.DataError, None),
     (
         "sensible upper bound",
         errors.UnsupportedError,

@@ -49,6 +49,7 @@ class GenericExtractor(BaseExtractor):
         super().__init__(connection)
         self._method: Method | None = None
         self._is_cancelled = threading.Event()
+        self._is_over = threading.Event()
 
     def ping(self) -> str:
         """Connect, log in, and give the version, as far as the driver tells one."""
@@ -70,6 +71,7 @@ class GenericExtractor(BaseExtractor):
     def scan(self, request: ExtractionConfig) -> RowStream:
         """Start reading."""
         method = self._opened()
+        self._is_over.clear()
         with self._guarded(method, "extract", request.label):
             opened = method.open(self._statement(request))
         try:
@@ -141,10 +143,9 @@ class GenericExtractor(BaseExtractor):
     def _guarded(self, method: Method, phase: str, label: str | None) -> Iterator[None]:
         """Within it a call may last no longer than allowed, and what the driver raises becomes a dvt error."""
         limit_s = int(self.connection.options["statement_timeout_s"]) if phase == "extract" else 0
-        is_over = threading.Event()
 
         def stop() -> None:
-            is_over.set()
+            self._is_over.set()  # a driver may tell of it in a later call
             method.cancel()
 
         timer = threading.Timer(limit_s, stop) if limit_s else None
@@ -157,7 +158,7 @@ class GenericExtractor(BaseExtractor):
         except method.errors as error:
             self._abandon(method)
             self._check()
-            if is_over.is_set():
+            if self._is_over.is_set():
                 raise TimeoutExceededError(
                     f"the statement ran longer than {limit_s} s",
                     connection=self.connection.name,

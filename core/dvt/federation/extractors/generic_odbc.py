@@ -53,9 +53,8 @@ class OdbcMethod(Method):
         announced = self._announced(statement)
         columns = [odbc_reading(field, driver_name(self.connection), statement.declared) for field in announced]
         casts = [(field.name, is_cast_by_server(field.type, self.dialect)) for field in announced]
-        reader = self._read(with_casts(statement.sql, casts, self.dialect), statement.batch_rows)
-        self._reader = reader
-        return Opened(columns, self._batches(reader))
+        self._reader = self._read(with_casts(statement.sql, casts, self.dialect), statement.batch_rows)
+        return Opened(columns, self._batches())
 
     def describe(self, statement: Statement) -> list[Reading]:
         """The columns as the driver announces them."""
@@ -98,8 +97,9 @@ class OdbcMethod(Method):
             payload_text_encoding=TextEncoding.UTF16,  # the narrow one is the locale's, and loses what it lacks
         )
 
-    def _batches(self, reader: Any) -> Iterator[list[pa.Array]]:
-        for batch in reader:
+    def _batches(self) -> Iterator[list[pa.Array]]:
+        # No second reference: the session ends when the reader goes.
+        while self._reader is not None and (batch := next(self._reader, None)) is not None:
             yield batch.columns
         self._reader = None
 

@@ -35,6 +35,7 @@ _COMPUTED = {
 }  # fmt: skip
 _TEXTS = frozenset({"char", "varchar", "nchar", "nvarchar", "text", "ntext"})
 _COLUMN = re.compile(r"\s*(\[(?:[^]]|\]\])+\]|\w+)\s+(\w+(?:\s*\([^)]*\))?)(.*)", re.DOTALL)
+_CONVERT = re.compile(r"CONVERT\((varchar\(\d+\)), (\[(?:[^]]|\]\])+\]), 121\)")
 _CREATE = re.compile(r"(?is)^\s*create\s+table\s+(.+?)\s*\((.*)\)\s*;?\s*$")
 
 
@@ -178,6 +179,7 @@ class Engine:
 
 
 def _parsed(sql: str) -> exp.Expr:
+    sql = _CONVERT.sub(r"CAST(\2 AS \1)", sql)  # what is converted is kept as the text of that style
     try:
         parsed = sqlglot.parse(sql, read="tsql")
     except sqlglot.errors.SqlglotError as error:

@@ -235,15 +235,15 @@ class _Session:
 
 
 def _described(engine: Engine, sql: str) -> tuple[list[Column], Iterator[list[Any]]]:
-    names = ("name", "system_type_name", "is_nullable", "collation_name", "error_number", "error_message", "is_hidden")
-    kinds = ("nvarchar(128)", "nvarchar(256)", "bit", "nvarchar(128)", "int", "nvarchar(4000)", "bit")
+    names = ("name", "type_name", "is_nullable", "collation_name", "error_number", "error_message")
+    kinds = ("nvarchar(128)", "nvarchar(256)", "bit", "nvarchar(128)", "int", "nvarchar(4000)")
     columns = [Column(name, kind) for name, kind in zip(names, kinds, strict=True)]
     rows: Sequence[tuple[Any, ...]]
     try:
         found = engine.described(sql)
-        rows = [(c.name, c.type, c.nullable, c.collation, None, None, False) for c in found]
+        rows = [(c.name, c.type, c.nullable, c.collation, None, None) for c in found]
     except SqlServerError as error:
-        rows = [(None, None, None, None, error.number, error.message, False)]
+        rows = [(None, None, None, None, error.number, error.message)]
     return columns, iter([list(rows)])
 
 

@@ -164,10 +164,10 @@ def select_sql(inner: str, readers: Sequence[ColumnReader], *, is_query: bool) -
         return inner
     if not is_query:
         columns = ", ".join(reader.expression.sql(dialect="tsql") for reader in readers)
-        return " ".join(["SELECT", columns, "FROM (", inner, ") AS [dvt_rows]"])
+        return "".join(["SELECT ", columns, " FROM (", inner, ") AS [dvt_rows]"])
     names = [exp.to_identifier(reader.schema.name, quoted=True).sql(dialect="tsql") for reader in readers]
-    declared = ", ".join(" ".join([name, reader.reading.sent]) for name, reader in zip(names, readers, strict=True))
-    return " ".join(["EXEC (", exp.National(this=inner).sql(dialect="tsql"), ") WITH RESULT SETS ((", declared, "))"])
+    declared = ", ".join(" ".join([name, reader.reading.sent, "NULL"]) for name, reader in zip(names, readers, strict=True))
+    return "".join(["EXEC (", exp.National(this=inner).sql(dialect="tsql"), ") WITH RESULT SETS ((", declared, "))"])
 
 
 def fetch_rows(readers: Sequence[ColumnReader], batch_rows: int) -> int:

@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 
 from dvt.federation.duckdb_result import describe_result
-from dvt.types import clickhouse, mysql, postgres, sqlite
+from dvt.types import clickhouse, mysql, postgres, sqlite, sqlserver
 from dvt.types.duckdb import SESSION_SETTINGS
 from dvt.types.duckdb_landing import duckdb_type
 from dvt.types.vocabulary import is_json, is_uuid
@@ -40,6 +40,12 @@ _DUCKDB = (
     "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL(18,3)", "VARCHAR", "BLOB", "BIT", "DATE", "TIME", "TIMETZ", "TIMESTAMP",
     "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMPTZ", "INTERVAL", "UUID", "JSON", "ENUM('a')",
     "INTEGER[]", "INTEGER[2]", "INTEGER[][]", "STRUCT(a INTEGER)", "MAP(VARCHAR, INTEGER)",
+)  # fmt: skip
+_SQLSERVER = (
+    "bit", "tinyint", "smallint", "int", "bigint", "real", "float", "money", "smallmoney", "decimal(18,2)",
+    "decimal(38,10)", "date", "time(7)", "datetime", "smalldatetime", "datetime2(7)", "datetimeoffset(7)",
+    "uniqueidentifier", "char(10)", "varchar(10)", "nvarchar(max)", "text", "binary(4)", "varbinary(max)", "image",
+    "rowversion", "xml", "json", "hierarchyid",
 )  # fmt: skip
 _CLICKHOUSE = (
     "Bool", "Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64", "Int128", "UInt256", "BFloat16",
@@ -74,6 +80,7 @@ def _carried() -> list[tuple[str, str, pa.DataType]]:
         session.execute(statement)
     for name in _DUCKDB:
         found.append(("DuckDB", name, describe_result(session, f"select cast(null as {name}) as v")[0].type))
+    found += [("SQL Server", name, sqlserver.reading(name).type) for name in _SQLSERVER]
     found += [("ClickHouse", name, clickhouse.reading(clickhouse.parse_type(name)).type) for name in _CLICKHOUSE]
     return found
 

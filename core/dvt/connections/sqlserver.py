@@ -94,7 +94,7 @@ SPEC = ConnectionSpec(
             "isolation",
             "str",
             "committed",
-            "what scans see: what is committed as they go, or one state for all (ALLOW_SNAPSHOT_ISOLATION has to be on)",
+            "what scans see: what is committed as they go, or one state for all (the database has to allow it)",
             choices=("committed", "snapshot"),
         ),
     ),
@@ -119,7 +119,9 @@ def connect(connection: Connection) -> Any:
 
     login = login_of(connection)
     mssql_python.pooling(enabled=False)  # a session that is closed is to be closed on the server
-    text = "".join([f"{name}={{{_braced(value)}}};" for name, value in {**_keywords(connection), **login.keywords}.items()])
+    text = "".join(
+        [f"{name}={{{_braced(value)}}};" for name, value in {**_keywords(connection), **login.keywords}.items()]
+    )
     retries = int(connection.first("retries", default=3))
     wait_s = int(connection.first("login_timeout", default=0)) or int(connection.options["connect_timeout_s"])
     for attempt in range(retries + 1):
@@ -168,7 +170,15 @@ def _keywords(connection: Connection) -> dict[str, str]:
     server = host if "\\" in host or "," in host else f"{host},{int(connection.first('port', default=_DEFAULT_PORT))}"
     encrypt = connection.settings.get("encrypt")
     given = str(True if encrypt is None else encrypt).lower()
-    known = {"true": "yes", "yes": "yes", "mandatory": "yes", "false": "no", "no": "no", "optional": "no", "strict": "strict"}
+    known = {
+        "true": "yes",
+        "yes": "yes",
+        "mandatory": "yes",
+        "false": "no",
+        "no": "no",
+        "optional": "no",
+        "strict": "strict",
+    }
     if given not in known:
         raise ConfigurationError(
             f"encrypt is {encrypt!r}", connection=connection.name, remedy="Write true, false or strict in profiles.yml"

@@ -35,11 +35,11 @@ _BY_NUMBER: dict[int, Found] = {
     **dict.fromkeys((229, 230, 262, 297, 300, 916, 15247), (errors.PrivilegeError, _GRANT)),
 }
 # What other errors say in English, which the session is told to speak.
-_BY_WORDS: tuple[tuple[re.Pattern[str], Found], ...] = (
-    (re.compile(r"(?i)permission was denied|permission denied|not able to access the database"), (errors.PrivilegeError, _GRANT)),
-    (re.compile(r"(?i)could not allocate|insufficient (system )?memory|is full"), (errors.ResourceError, "Look at the server's space")),
-    (re.compile(r"(?i)conversion failed|arithmetic overflow|divide by zero|would be truncated"), (errors.DataError, None)),
-)  # fmt: skip
+_BY_WORDS: dict[str, Found] = {
+    "permission was denied|permission denied|not able to access the database": (errors.PrivilegeError, _GRANT),
+    "could not allocate|insufficient (system )?memory|is full": (errors.ResourceError, "Look at the server's space"),
+    "conversion failed|arithmetic overflow|divide by zero|would be truncated": (errors.DataError, None),
+}
 _UNKNOWN_COLUMN = re.compile(r"Invalid column name '(.+?)'")
 _NO_DATABASE = re.compile(r"(?i)cannot open database")
 # Azure SQL's "retry it" and a deadlock, all said before a row came.
@@ -86,7 +86,10 @@ def translate(
     words = _PREFIX.sub("", text)[:_WORDS_AT_MOST]
     family, remedy = _BY_STATE.get(state, (errors.QueryError, None))
     if family is errors.QueryError:
-        family, remedy = next((found for pattern, found in _BY_WORDS if pattern.search(words)), (family, remedy))
+        family, remedy = next(
+            (found for pattern, found in _BY_WORDS.items() if re.search(pattern, words, re.IGNORECASE)),
+            (family, remedy),
+        )
     if phase == "connect":
         if _NO_DATABASE.search(words):
             family, remedy = errors.ConfigurationError, "Correct the database in profiles.yml, or grant access to it"

@@ -8,11 +8,11 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from integration.sqlserver_kit import connect, read
 from servers.cut_off import cut_off
 from servers.process import free_port
 from servers.sqlserver import PASSWORD, VERSION, SqlServerFake
 from sqlglot import exp
-from integration.sqlserver_kit import connect, read
 
 from dvt import errors
 from dvt.connections.connection import Connection
@@ -25,7 +25,7 @@ NASTY = [
     *("a?b", "{fn x}", "a]b", "[a]", "--x", "/*", "'q'", 'q"q', "{ts '2020'}", "ä 日🙂", "select", "a.b", "100%"),
     *(" lead", "1st", "a;b", "new\nline", "MiXed"),
 ]
-BIG = "select * from big"
+BIG, SLOW = "select * from big", "select a from slow"
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +33,7 @@ def shop(sqlserver_fake: SqlServerFake) -> SqlServerFake:
     sqlserver_fake.execute(
         "create table numbers (id int not null, word nvarchar(20), f float, big bigint)",
         "insert into numbers select i, concat('w', i), i / 8.0, i * 10000000000 from generate_series(1, 1000) as s(i)",
+        "create table slow (a int)",
         "create table none (id bigint, word nvarchar(20))",
         "create table big (id int, t nvarchar(200))",
         "insert into big select i, concat('x', i) from generate_series(1, 400000) as s(i)",
@@ -78,8 +79,7 @@ def test_columns_predicates_and_limit_are_what_the_server_is_asked(shop: SqlServ
     assert sorted(row["id"] for row in table.to_pylist()) == [998, 999, 1000]
     assert table["big"].to_pylist() == [n * 10_000_000_000 for n in table["id"].to_pylist()]
     assert shop.statements()[-2] == (
-        "SELECT TOP 3 [big], [id] FROM [dbo].[numbers] WHERE [id] > 990"
-        " ORDER BY [id] DESC"
+        "SELECT TOP 3 [big], [id] FROM [dbo].[numbers] WHERE [id] > 990 ORDER BY [id] DESC"
     )
     with SqlServerExtractor(connect(shop)) as extractor:
         said = extractor.source_sql(ExtractionConfig(relation=Relation("numbers"), **request))
@@ -183,17 +183,16 @@ def test_closing_the_extractor_stops_the_statement(shop: SqlServerFake) -> None:
     _wait(lambda: shop.running == 0)
 
 
-@pytest.mark.parametrize("query", [BIG, "waitfor delay '00:00:20' select 1 as a"])
+@pytest.mark.parametrize("query", [BIG, SLOW])
 def test_cancel_ends_a_running_scan(shop: SqlServerFake, query: str) -> None:
     before = shop.attentions
-    extractor = SqlServerExtractor(connect(shop, batch_rows=1000))
-    threading.Timer(0.3, extractor.cancel).start()
-    with pytest.raises(errors.InterruptedRunError):
-        _read_slowly(extractor, query)
-    _wait(lambda: shop.running == 0)
-    with pytest.raises(errors.InterruptedRunError):
-        extractor.scan(ExtractionConfig(relation=Relation("numbers")))
-    extractor.close()
+    with SqlServerExtractor(connect(shop, batch_rows=1000)) as extractor:
+        threading.Timer(0.3, extractor.cancel).start()
+        with pytest.raises(errors.InterruptedRunError):
+            _read_slowly(extractor, query)
+        _wait(lambda: shop.running == 0)
+        with pytest.raises(errors.InterruptedRunError):
+            extractor.scan(ExtractionConfig(relation=Relation("numbers")))
     assert shop.attentions > before
 
 
@@ -207,9 +206,7 @@ def test_an_error_on_the_way_is_no_end(shop: SqlServerFake) -> None:
     with SqlServerExtractor(connect(shop, batch_rows=1000)) as extractor:
         with shop.changed(fail_after_rows=50_000):
             with pytest.raises(errors.DataError, match="Arithmetic overflow"):
-                with extractor.scan(ExtractionConfig(relation=Relation("big"))) as rows:
-                    for _ in rows.batches():
-                        pass
+                _read_slowly(extractor, BIG)
         with extractor.scan(ExtractionConfig(relation=Relation("numbers"))) as more:
             assert more.to_table().num_rows == 1000
 
@@ -219,16 +216,14 @@ def test_a_broken_connection_is_no_end_and_another_one_is_made(shop: SqlServerFa
         connection = Connection.from_output("shop", shop.output(port=port), SPEC)
         with SqlServerExtractor(connection) as extractor:
             with pytest.raises(errors.ConnectionLostError):
-                with extractor.scan(ExtractionConfig(relation=Relation("big"))) as rows:
-                    for _ in rows.batches():
-                        pass
+                _read_slowly(extractor, BIG)
         with SqlServerExtractor(connection) as again:
             assert again.get_row_count(Relation("numbers")) == 1000
 
 
 def test_a_statement_may_not_run_longer_than_allowed(shop: SqlServerFake) -> None:
     with pytest.raises(errors.TimeoutExceededError):
-        read(connect(shop, statement_timeout_s=1), query="waitfor delay '00:00:20' select 1 as a")
+        read(connect(shop, statement_timeout_s=1), query=SLOW)
     _wait(lambda: shop.running == 0)
 
 
@@ -302,9 +297,7 @@ def test_bad_credentials_tell_no_secret(shop: SqlServerFake, change: dict[str, s
         ({"authentication": "magic"}, errors.ConfigurationError),
     ],
 )
-def test_connections_that_cannot_be(
-    shop: SqlServerFake, change: dict[str, Any], family: type[errors.DvtError]
-) -> None:
+def test_connections_that_cannot_be(shop: SqlServerFake, change: dict[str, Any], family: type[errors.DvtError]) -> None:
     with pytest.raises(family) as caught:
         SqlServerExtractor(Connection.from_output("shop", {**shop.output(), **change}, SPEC)).ping()
     assert caught.value.connection == "shop"
@@ -318,7 +311,7 @@ def test_a_login_that_may_go_well_in_a_moment_is_tried_again(shop: SqlServerFake
         SqlServerExtractor(Connection.from_output("shop", shop.output(retries=1), SPEC)).ping()
 
 
-def test_a_column_without_a_name_is_refused(shop: SqlServerFake) -> None:
-    with pytest.raises(errors.QueryError, match="gives no rows|Incorrect syntax"):
+def test_what_gives_no_rows_is_not_run(shop: SqlServerFake) -> None:
+    with pytest.raises(errors.QueryError, match="Incorrect syntax"):
         read(connect(shop), query="drop table numbers")
     assert read(connect(shop), "numbers").num_rows == 1000

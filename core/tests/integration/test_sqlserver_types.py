@@ -12,9 +12,9 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from integration.sqlserver_kit import connect, read
 from servers import tds
 from servers.sqlserver import SqlServerFake
-from integration.sqlserver_kit import connect, read
 
 from dvt import errors
 

@@ -100,7 +100,9 @@ class Engine:
             missing = re.search(r"Table with name (.+?) does not exist", str(error))
             raise SqlServerError(208, f"Invalid object name '{missing[1] if missing else '?'}'.") from error
         except duckdb.BinderException as error:
-            missing = re.search(r"column \"?(.+?)\"? (?:not found|does not)|does not have a column named \"(.+?)\"", str(error))
+            missing = re.search(
+                r"column \"?(.+?)\"? (?:not found|does not)|does not have a column named \"(.+?)\"", str(error)
+            )
             name = next((part for part in missing.groups() if part), "?") if missing else "?"
             raise SqlServerError(207, f"Invalid column name '{name}'.") from error
         except duckdb.Error as error:

@@ -63,7 +63,9 @@ class ColumnReader:
                 this="CONVERT", expressions=[type_, column, exp.Literal.number(self.reading.style)]
             )
         else:
-            cast = exp.Anonymous(this="CAST", expressions=[exp.Alias(this=column, alias=exp.Var(this=self.reading.sent))])
+            cast = exp.Anonymous(
+                this="CAST", expressions=[exp.Alias(this=column, alias=exp.Var(this=self.reading.sent))]
+            )
         return exp.alias_(cast, name.copy())
 
     def require(self, connection: Connection, relation: str, *, is_query: bool) -> None:
@@ -166,7 +168,9 @@ def select_sql(inner: str, readers: Sequence[ColumnReader], *, is_query: bool) -
         columns = ", ".join(reader.expression.sql(dialect="tsql") for reader in readers)
         return "".join(["SELECT ", columns, " FROM (", inner, ") AS [dvt_rows]"])
     names = [exp.to_identifier(reader.schema.name, quoted=True).sql(dialect="tsql") for reader in readers]
-    declared = ", ".join(" ".join([name, reader.reading.sent, "NULL"]) for name, reader in zip(names, readers, strict=True))
+    declared = ", ".join(
+        " ".join([name, reader.reading.sent, "NULL"]) for name, reader in zip(names, readers, strict=True)
+    )
     return "".join(["EXEC (", exp.National(this=inner).sql(dialect="tsql"), ") WITH RESULT SETS ((", declared, "))"])
 
 

@@ -136,6 +136,9 @@ class Engine:
             elif cast.to.this == exp.DType.TIMESTAMPTZ:
                 stored = "TIMESTAMPTZ"
             cast.set("to", exp.DataType.build(stored, dialect="duckdb"))
+            compared = cast.parent
+            if stored.startswith("TIMESTAMP") and isinstance(compared, exp.Predicate):  # moments are kept as texts
+                compared.set("this", exp.cast(compared.this, stored, dialect="duckdb"))
         return statement.sql("duckdb")
 
     def _typed(self, query: exp.Expr, computed: list[tuple[str, str]]) -> list[Column]:

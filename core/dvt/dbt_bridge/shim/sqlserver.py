@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from sqlglot import exp
+
 from dvt.connections.connection import Connection
 from dvt.connections.sqlserver import connect, translate
 from dvt.errors import DvtError, UnsupportedError
@@ -77,11 +79,9 @@ class SqlServerDialect:
 
     def list_relations(self, cursor: Any, schema: str, connection: Connection) -> list[tuple[str, str]]:
         wanted = schema or str(connection.first("schema", default="dbo"))
-        cursor.execute(
-            "select o.name, o.type from sys.objects as o join sys.schemas as s on s.schema_id = o.schema_id"
-            " where s.name = ? and o.type in ('U', 'V')",
-            (wanted,),
-        )
+        name = exp.National(this=wanted).sql(dialect="tsql")
+        asked = "select name, type from sys.objects where type in ('U', 'V') and schema_id = schema_id("
+        cursor.execute("".join([asked, name, ")"]))
         return [(name, "view" if kind.strip() == "V" else "table") for name, kind in cursor.fetchall()]
 
     def bindings(self, values: Sequence[Any]) -> Sequence[Any]:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from dvt.connections.connection import Connection
 from dvt.dbt_bridge.shim.clickhouse import ClickHouseDialect
+from dvt.dbt_bridge.shim.oracle import OracleDialect
 from dvt.dbt_bridge.shim.sqlserver import SqlServerDialect
 from dvt.errors import ConfigurationError, DvtError
 
@@ -219,6 +220,7 @@ DIALECTS: dict[str, ShimDialect] = {
     "files": FilesDialect(),
     "clickhouse": ClickHouseDialect(),
     "sqlserver": SqlServerDialect(),
+    "oracle": OracleDialect(),
 }
 
 

@@ -1,0 +1,64 @@
+"""Oracle behind the shim adapter: what reads it (tests, freshness, the catalogue) runs there; nothing lands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from dvt.connections.connection import Connection
+from dvt.connections.oracle import connect, default_schema, translate
+from dvt.errors import DvtError, UnsupportedError
+
+
+class OracleDialect:
+    """Oracle."""
+
+    quote_character = '"'
+    types = {
+        "text": "clob",
+        "integer": "number(38)",
+        "number": "number(38, 10)",
+        "boolean": "number(1)",
+        "datetime": "timestamp(6)",
+        "date": "date",
+        "time": "varchar2(20)",
+    }
+
+    def open(self, connection: Connection) -> Any:
+        return connect(connection)
+
+    def translate(self, error: BaseException, connection: Connection) -> DvtError | None:
+        import oracledb
+
+        return translate(error, connection, phase="extract") if isinstance(error, oracledb.Error) else None
+
+    def list_schemas(self, cursor: Any) -> list[str]:
+        cursor.execute("select username from all_users")
+        return [row[0] for row in cursor.fetchall()]
+
+    def list_relations(self, cursor: Any, schema: str, connection: Connection) -> list[tuple[str, str]]:
+        cursor.execute(
+            "select object_name, object_type from all_objects where owner = upper(:1)"
+            " and object_type in ('TABLE', 'VIEW')",
+            [schema or default_schema(connection)],
+        )
+        return [(name, kind.lower()) for name, kind in cursor.fetchall()]
+
+    def bindings(self, values: Sequence[Any]) -> Sequence[Any]:
+        return list(values)
+
+    def create_schema_sql(self, quoted: str) -> str | None:
+        raise _refusal()
+
+    def truncate_sql(self, quoted: str) -> str:
+        raise _refusal()
+
+    def replace_view_sql(self, quoted: str, existing: str | None, query: str) -> list[str]:
+        raise _refusal()
+
+    def cancel(self, handle: Any, connection: Connection) -> None:
+        handle.cancel()
+
+
+def _refusal() -> UnsupportedError:
+    return UnsupportedError("nothing can land on type oracle: dvt only reads it")

@@ -270,7 +270,7 @@ def test_cancel_breaks_what_runs(double: OracleDouble) -> None:
         ("DPY-4024: call timeout of 1000 ms exceeded", errors.TimeoutExceededError),
         ("ORA-01555: snapshot too old", errors.ResourceError),
         ("ORA-01722: invalid number", errors.DataError),
-        ("ORA-00600: internal error code", errors.QueryError),
+        ("ORA-00936: missing expression", errors.QueryError),
     ],
 )
 def test_an_error_on_the_way_is_no_end(double: OracleDouble, text: str, family: type[errors.DvtError]) -> None:

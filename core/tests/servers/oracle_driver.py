@@ -17,7 +17,6 @@ from typing import Any
 from unittest import mock
 
 import pyarrow as pa
-import sqlglot
 
 from servers.place import Place, Tag
 
@@ -113,9 +112,12 @@ class _Session:
         if self._server.frame is not None:
             yield _Frame(self._server.frame)
             return
-        select = sqlglot.parse_one(statement, read="oracle")
         names = [column.name for column in table.columns]
-        wanted = [names.index(name) for name in select.named_selects if name in names]
+        head = statement.partition(" FROM ")[0]
+        wanted = sorted(
+            (p for p, name in enumerate(names) if _said(name) in head), key=lambda p: head.rfind(_said(names[p]))
+        )
+        wanted = wanted or list(range(len(names)))
         schema = pa.schema([(names[place], table.arrow[place]) for place in wanted])
         for start in range(0, max(len(table.rows), 1), size):
             if self._server.broken.is_set():
@@ -142,6 +144,10 @@ class _Frame:
 
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
         return self._table.__arrow_c_stream__(requested_schema)
+
+
+def _said(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 class _Cursor:

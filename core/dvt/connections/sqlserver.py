@@ -38,7 +38,7 @@ _COMPARING = ComparingFacts(
     {
         "integer": (Comparing.all(Trust.EXACT, "tinyint|smallint|int|bigint"),),
         "decimal": (
-            Comparing(r"(decimal|numeric)\(1?\d,\d+\)", Trust.EXACT, Trust.EXACT, Trust.EXACT, columns=Trust.EXACT),
+            Comparing(r"(decimal|numeric)\(1?\d, ?\d+\)", Trust.EXACT, Trust.EXACT, Trust.EXACT, columns=Trust.EXACT),
         ),
         "text": (Comparing(r"n?(var)?char\((\d+|max)\)", equal=Trust.SUPERSET),),
         "date": (Comparing("date", *(Trust.EXACT,) * 3, columns=Trust.EXACT, constants=_DAYS),),
@@ -114,10 +114,10 @@ def connect(connection: Connection) -> Any:
         ConfigurationError: The way to log in is unknown, interactive, or lacks something.
         ConnectionFailedError: And its family: network, TLS, credentials.
     """
+    login = login_of(connection)
     connection.require_driver()
     import mssql_python
 
-    login = login_of(connection)
     mssql_python.pooling(enabled=False)  # a session that is closed is to be closed on the server
     text = "".join(
         [f"{name}={{{_braced(value)}}};" for name, value in {**_keywords(connection), **login.keywords}.items()]

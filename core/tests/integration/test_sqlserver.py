@@ -217,14 +217,19 @@ def test_a_broken_connection_is_no_end_and_another_one_is_made(shop: SqlServerFa
         with SqlServerExtractor(connection) as extractor:
             with pytest.raises(errors.ConnectionLostError):
                 _read_slowly(extractor, BIG)
-        with SqlServerExtractor(connection) as again:
-            assert again.get_row_count(Relation("numbers")) == 1000
+            assert extractor.get_row_count(Relation("numbers")) == 1000
 
 
 def test_a_statement_may_not_run_longer_than_allowed(shop: SqlServerFake) -> None:
     with pytest.raises(errors.TimeoutExceededError):
         read(connect(shop, statement_timeout_s=1), query=SLOW)
     _wait(lambda: shop.running == 0)
+
+
+def test_the_server_is_not_asked_to_stop_what_has_ended(shop: SqlServerFake) -> None:
+    before = shop.attentions
+    read(connect(shop), "numbers")
+    assert shop.attentions == before
 
 
 def test_nothing_is_committed(shop: SqlServerFake) -> None:

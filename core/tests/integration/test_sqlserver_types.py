@@ -5,6 +5,7 @@ The values are given to the fake as SQL Server prints them; what dvt carries is 
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import uuid
 from decimal import Decimal
@@ -17,6 +18,7 @@ from servers import tds
 from servers.sqlserver import SqlServerFake
 
 from dvt import errors
+from dvt.connections.sqlserver import connect as open_session
 
 UTC = dt.timezone.utc
 # Declared type, what is inserted, Arrow type, value.
@@ -156,6 +158,29 @@ def test_half_a_surrogate_pair_is_no_other_text(sqlserver_fake: SqlServerFake, d
         read(connect(sqlserver_fake), "half")
     assert caught.value.column == "v"
     assert read(connect(sqlserver_fake, replaced_text="keep"), "half")["v"].to_pylist() == ["a\ufffdb"]
+
+
+@pytest.mark.parametrize(
+    ("declared", "given", "changed"),
+    [
+        ("datetime2(7)", "'2020-01-01 00:00:00.1234567'", dt.datetime(2020, 1, 1, 0, 0, 0, 123456)),
+        (
+            "datetimeoffset(7)",
+            "'2020-01-01 00:00:00.1234567 +00:00'",
+            dt.datetime(2020, 1, 1, 0, 0, 0, 123456, UTC),
+        ),
+        (f"varchar(5) collate {tds.ANY_BYTES}", "N'a\x81b'", "a?b"),
+        ("nvarchar(5)", f"N'{tds.HALF_A_PAIR}'", "\ufffd"),
+    ],
+)
+def test_what_the_driver_changes_by_itself(
+    sqlserver_fake: SqlServerFake, declared: str, given: str, changed: Any
+) -> None:
+    """Why the server casts. Where a release of the driver gives the value or an error, the casts can go."""
+    sqlserver_fake.execute(f"create table changed (v {declared})", f"insert into changed values ({given})")
+    with contextlib.closing(open_session(connect(sqlserver_fake))) as session, session.cursor() as cursor:
+        cursor.execute("select v from changed")
+        assert cursor.arrow_batch(10).to_pydict() == {"v": [changed]}
 
 
 def test_a_query_is_read_like_a_relation(sqlserver_fake: SqlServerFake) -> None:

@@ -19,6 +19,8 @@ HEADER_BYTES = 8
 REPLY, BATCH, RPC, ATTENTION, TRANSACTION, LOGIN, PRELOGIN = 4, 1, 3, 6, 14, 16, 18
 LATIN1, CYRILLIC, UTF8 = "SQL_Latin1_General_CP1_CI_AS", "Cyrillic_General_CI_AS", "Latin1_General_100_CI_AS_SC_UTF8"
 BINARY = "Latin1_General_BIN2"
+# Of code page 1252, into which the fake lets bytes that stand for no character.
+ANY_BYTES = "Latin1_General_CI_AI"
 # What stands for half of a surrogate pair: no engine of ours holds one.
 HALF_A_PAIR = "\U000ffffd"
 _NOT_SENT = 0xFFFF
@@ -29,6 +31,7 @@ _COLLATIONS = {
     CYRILLIC: (bytes.fromhex("1904d00000"), "cp1251"),
     UTF8: (bytes.fromhex("0904d02600"), "utf-8"),
     BINARY: (bytes.fromhex("0904000100"), "cp1252"),
+    ANY_BYTES: (bytes.fromhex("0904f00000"), "latin-1"),
 }
 _DAY_ONE = dt.date(1, 1, 1)
 _YEAR_1900 = dt.date(1900, 1, 1)

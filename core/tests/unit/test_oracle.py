@@ -72,6 +72,16 @@ def test_what_the_server_is_asked_for(predicate: Predicate, said: str | None) ->
     assert scan_sql(request, "oracle") == f'SELECT * FROM "X" WHERE {said}'
 
 
+def test_long_lists_are_split() -> None:
+    keys = OneOf("i", tuple(Constant(Family.INTEGER, str(number)) for number in range(2500)))
+    answer = Source(COLUMNS, SPEC.comparing, SPEC.dialect, {}).answer(keys)
+    assert answer.sql is not None
+    request = said_in_oracle(ExtractionConfig(relation=Relation("X"), predicates=(answer.sql,)))
+    said = scan_sql(request, "oracle")
+    assert (said.count("IN ("), said.count(" OR "), said.count(",")) == (3, 2, 2497)
+    assert said.startswith('SELECT * FROM "X" WHERE ("I" IN (0, 1,')
+
+
 def _place(**keys: object) -> tuple[object, ...]:
     output = {"type": "oracle", "user": "u", "password": "p", "host": "db", "service": "s", **keys}
     return Connection.from_output("erp", output, SPEC).place

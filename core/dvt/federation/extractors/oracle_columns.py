@@ -25,6 +25,7 @@ from dvt.types.vocabulary import is_json
 # SYYYY puts a blank before the years that are ours.
 _MOMENT = r"^ [0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{6}000)?$"
 _DATE_AND_MICROS = 26
+_LONGEST_LIST = 1000  # ORA-01795
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def said_in_oracle(request: ExtractionConfig) -> ExtractionConfig:
 
 
 def _said(predicate: exp.Expr) -> Any:
-    predicate = predicate.copy()
+    predicate = predicate.copy().transform(_short_lists)
     for cast in list(predicate.find_all(exp.Cast)):
         text, kind = cast.this.name, cast.to.this
         if kind == exp.DType.DATE:
@@ -130,6 +131,14 @@ def _said(predicate: exp.Expr) -> Any:
             else:
                 cast.replace(_made("TO_TIMESTAMP", moment, "YYYY-MM-DD HH24:MI:SS.FF6"))
     return predicate
+
+
+def _short_lists(node: exp.Expr) -> exp.Expr:
+    if not isinstance(node, exp.In) or len(node.expressions) <= _LONGEST_LIST:
+        return node
+    starts = range(0, len(node.expressions), _LONGEST_LIST)
+    parts = [node.expressions[start : start + _LONGEST_LIST] for start in starts]
+    return exp.paren(exp.or_(*(exp.In(this=node.this.copy(), expressions=part) for part in parts)))
 
 
 def _made(function: str, text: str, format_: str) -> exp.Expr:

@@ -110,11 +110,17 @@ class SqlServerExtractor(BaseExtractor):
             cancel(cursor)
         import mssql_python
 
-        # A session that broke is found out by the next statement.
-        with contextlib.suppress(mssql_python.Error, RuntimeError):
+        if self.connection.options["isolation"] == "snapshot":
+            with contextlib.suppress(mssql_python.Error, RuntimeError):
+                cursor.close()
+            return
+        try:
             cursor.close()
-            if self.connection.options["isolation"] != "snapshot":
-                self._session.rollback()
+            self._session.rollback()
+        except (mssql_python.Error, RuntimeError):  # it broke: the next scan has a session of its own
+            session, self._session = self._session, None
+            with contextlib.suppress(mssql_python.Error, RuntimeError):
+                session.close()
 
     def _opened(self) -> Any:
         self._check()

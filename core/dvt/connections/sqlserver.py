@@ -18,8 +18,8 @@ __all__ = ["SPEC", "cancel", "connect", "translate"]
 
 _DEFAULT_PORT = 1433
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "(local)", "."})
-# English messages, as the table of errors reads them; values and rows without a limit.
-_SESSION = "SET LANGUAGE us_english; SET TEXTSIZE 2147483647; SET ROWCOUNT 0"
+# Values and rows without a limit. The language stays the login's: it decides how views read dates and count weekdays.
+_SESSION = "SET TEXTSIZE 2147483647; SET ROWCOUNT 0"
 
 
 def _place(settings: Mapping[str, Any]) -> tuple[Any, ...]:

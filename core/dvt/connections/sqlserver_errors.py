@@ -34,7 +34,7 @@ _BY_NUMBER: dict[int, Found] = {
     **dict.fromkeys((207, 208, 2812, 4701, 911, 7202), (errors.RelationNotFoundError, _LOOK)),
     **dict.fromkeys((229, 230, 262, 297, 300, 916, 15247), (errors.PrivilegeError, _GRANT)),
 }
-# What other errors say in English, which the session is told to speak.
+# What other errors say, where the login speaks English; elsewhere they are the server's refusal of a statement.
 _BY_WORDS: dict[str, Found] = {
     "permission was denied|permission denied|not able to access the database": (errors.PrivilegeError, _GRANT),
     "could not allocate|insufficient (system )?memory|is full": (errors.ResourceError, "Look at the server's space"),

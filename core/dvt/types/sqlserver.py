@@ -52,14 +52,14 @@ _PLAIN: dict[str, pa.DataType] = {
     "datetime": MICROS,  # its milliseconds, as the server prints them
     "smalldatetime": MICROS,
     "uniqueidentifier": UUID,
-    "rowversion": pa.binary(),
-    "timestamp": pa.binary(),
 }
 # Made anew by the server: the carrying type, what it is asked for, and whether it does so unasked.
 _CAST: dict[str, tuple[pa.DataType, str, bool]] = {
     "text": (pa.string(), _MAX, True),
     "ntext": (pa.string(), _MAX, True),
     "image": (pa.binary(), "varbinary(max)", True),
+    "rowversion": (pa.binary(), "binary(8)", True),
+    "timestamp": (pa.binary(), "binary(8)", True),
     "xml": (pa.string(), _MAX, False),
     "json": (JSON, _MAX, False),
     "hierarchyid": (pa.string(), "nvarchar(4000)", False),
@@ -109,7 +109,8 @@ def reading(native: str, *, fractions_as: str = "microseconds", offsets_as: str 
         return Reading(pa.binary(), native, width_bytes=0 if arguments == "max" else int(arguments or 1))
     if base in _CAST:
         type_, sent, is_implicit = _CAST[base]
-        return Reading(type_, sent, "", is_implicit, 0 if sent.endswith("(max)") else 2 * _LONGEST_NVARCHAR)
+        width_bytes = {"binary(8)": 8, "nvarchar(4000)": 2 * _LONGEST_NVARCHAR}.get(sent, 0)
+        return Reading(type_, sent, "", is_implicit, width_bytes)
     why = _NO_VALUES.get(base, "it is a type of the database's own; read one of its parts, or a text, in a query")
     return Reading(pa.string(), native, refused=f"no type carries {native}: {why}")
 

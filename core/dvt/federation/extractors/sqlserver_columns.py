@@ -24,8 +24,8 @@ _DATE_AND_MICROS = 26  # letters of "2026-01-31 12:34:56.123456"
 _FETCH_BYTES = 32 << 20
 _SINGLY_ROWS = 2000
 _DESCRIBE = (
-    "SELECT name, COALESCE(system_type_name, user_type_name) AS type_name, is_nullable, collation_name, error_number,"
-    " error_message FROM sys.dm_exec_describe_first_result_set("
+    "SELECT name, COALESCE(system_type_name, user_type_name, N'a CLR type') AS type_name, is_nullable, collation_name,"
+    " error_number, error_message FROM sys.dm_exec_describe_first_result_set("
 )
 
 

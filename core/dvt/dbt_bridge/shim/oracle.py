@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from dvt.connections.connection import Connection
 from dvt.connections.oracle import connect, default_schema, translate
-from dvt.errors import DvtError, UnsupportedError
+from dvt.dbt_bridge.shim.reading import ReadingDialect, ReadingSession
+from dvt.errors import DvtError
 
 
-class OracleDialect:
+class OracleDialect(ReadingDialect):
     """Oracle."""
 
-    quote_character = '"'
+    name = "oracle"
     types = {
         "text": "clob",
         "integer": "number(38)",
@@ -25,7 +25,7 @@ class OracleDialect:
     }
 
     def open(self, connection: Connection) -> Any:
-        return connect(connection)
+        return ReadingSession(connect(connection))
 
     def translate(self, error: BaseException, connection: Connection) -> DvtError | None:
         import oracledb
@@ -44,21 +44,5 @@ class OracleDialect:
         )
         return [(name, kind.lower()) for name, kind in cursor.fetchall()]
 
-    def bindings(self, values: Sequence[Any]) -> Sequence[Any]:
-        return list(values)
-
-    def create_schema_sql(self, quoted: str) -> str | None:
-        raise _refusal()
-
-    def truncate_sql(self, quoted: str) -> str:
-        raise _refusal()
-
-    def replace_view_sql(self, quoted: str, existing: str | None, query: str) -> list[str]:
-        raise _refusal()
-
     def cancel(self, handle: Any, connection: Connection) -> None:
-        handle.cancel()
-
-
-def _refusal() -> UnsupportedError:
-    return UnsupportedError("nothing can land on type oracle: dvt only reads it")
+        handle.driver.cancel()

@@ -1,0 +1,69 @@
+"""What engines that are only read have in common behind the shim adapter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from dvt.errors import UnsupportedError
+
+# dbt brackets what it runs. A session that only reads has nothing to commit, and these words may mean something else.
+_BRACKETS = re.compile(r"(?i)^\s*(begin|commit|rollback)\s*;?\s*$")
+
+
+class ReadingCursor:
+    """A driver's cursor, past which dbt's brackets go."""
+
+    def __init__(self, cursor: Any) -> None:
+        self.driver = cursor
+
+    def execute(self, sql: str, bindings: Any = None) -> None:
+        """Run one statement."""
+        if not _BRACKETS.match(sql):
+            self.driver.execute(sql, *([] if bindings is None else [bindings]))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.driver, name)
+
+
+class ReadingSession:
+    """A driver's session, and the cursor that it was asked for last."""
+
+    def __init__(self, driver: Any) -> None:
+        self.driver = driver
+        self.last: Any = None
+
+    def cursor(self) -> ReadingCursor:
+        """A new cursor."""
+        self.last = self.driver.cursor()
+        return ReadingCursor(self.last)
+
+    def rollback(self) -> None:
+        """There is nothing to undo."""
+
+    def close(self) -> None:
+        """End the session."""
+        self.driver.close()
+
+
+class ReadingDialect:
+    """The parts of a dialect that would write, refused."""
+
+    name = ""
+    quote_character = '"'
+
+    def bindings(self, values: Sequence[Any]) -> Sequence[Any]:
+        return list(values)
+
+    def create_schema_sql(self, quoted: str) -> str | None:
+        raise self._refusal()
+
+    def truncate_sql(self, quoted: str) -> str:
+        raise self._refusal()
+
+    def replace_view_sql(self, quoted: str, existing: str | None, query: str) -> list[str]:
+        raise self._refusal()
+
+    def _refusal(self) -> UnsupportedError:
+        return UnsupportedError(f"nothing can land on type {self.name}: dvt only reads it")

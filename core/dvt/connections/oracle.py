@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,9 +12,10 @@ from dvt.connections.oracle_errors import translate
 from dvt.connections.spec import ConnectionSpec, Option
 from dvt.errors import ConfigurationError
 
-__all__ = ["SPEC", "connect", "default_schema", "translate"]
+__all__ = ["SPEC", "connect", "default_schema", "folded", "translate"]
 
 _DEFAULT_PORT = 1521
+_PLAIN_NAME = re.compile(r"[a-z][a-z0-9_$#]*")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 # Every value has one text, whatever the login or the server say, and texts compare by their bytes.
 _SESSION = (
@@ -101,6 +103,15 @@ SPEC = ConnectionSpec(
 def default_schema(connection: Connection) -> str:
     """The schema in which names without one are looked up: the output's, or the user's own."""
     return str(connection.first("schema", default=connection.first("user")))
+
+
+def folded(name: str) -> str:
+    """A name as Oracle takes it without quotes: in upper case, where all of it is in lower case.
+
+    >>> folded("orders"), folded("Orders"), folded("or ders")
+    ('ORDERS', 'Orders', 'or ders')
+    """
+    return name.upper() if _PLAIN_NAME.fullmatch(name) else name
 
 
 def connect(connection: Connection) -> Any:

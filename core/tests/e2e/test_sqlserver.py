@@ -19,7 +19,9 @@ sources:
     schema: dbo
     tables:
       - name: orders
-        columns: [{name: id, data_tests: [not_null]}]
+        columns:
+          - {name: id, data_tests: [not_null, unique]}
+          - {name: customer, data_tests: [{accepted_values: {arguments: {values: [1], quote: false}}}]}
 """
 MODEL = """\
 select o.id, o.word, c.name
@@ -58,7 +60,11 @@ def test_a_join_with_sqlserver(sqlserver_fake: SqlServerFake, tmp_path: Path) ->
         "[done] = 1",
     ):
         assert condition in sent[0]
-    assert "PASS" in project.run("test", code=0).output
+    tested = project.run("test", code=1).output  # of the source, on SQL Server itself
+    assert ("PASS=2" in tested, "Got 1 result" in tested) == (True, True)
+    asked = [sql for sql in sqlserver_fake.statements() if "dbt_internal_test" in sql]
+    assert sum("case when" in sql.lower() for sql in asked) == 3
+    assert all(sql.lower().count("(with ") == 0 for sql in asked)
     project.run("docs", "generate", code=0)
     catalog = json.loads((project.folder / "target" / "catalog.json").read_text())
     columns = catalog["sources"]["source.faults.erp.orders"]["columns"]

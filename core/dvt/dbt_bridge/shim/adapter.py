@@ -209,6 +209,7 @@ class ShimAdapter(SQLAdapter):
 def adapter_class(type_: str) -> type[ShimAdapter]:
     """The adapter class of one engine."""
     mark = DIALECTS[type_].quote_character
+    fold = getattr(DIALECTS[type_], "fold", str)
 
     @dataclass(frozen=True, eq=False, repr=False)
     class ShimRelation(BaseRelation):
@@ -219,6 +220,6 @@ def adapter_class(type_: str) -> type[ShimAdapter]:
 
         def quoted(self, identifier: str) -> str:
             # dbt hashes relations that are nothing but a database; there is none here.
-            return quote(identifier, type_) if identifier else ""
+            return quote(fold(identifier), type_) if identifier else ""
 
     return type(f"{type_.title()}Adapter", (ShimAdapter,), {"engine": type_, "Relation": ShimRelation})

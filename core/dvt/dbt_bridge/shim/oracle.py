@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dvt.connections.connection import Connection
-from dvt.connections.oracle import connect, default_schema, translate
+from dvt.connections.oracle import connect, default_schema, folded, translate
 from dvt.dbt_bridge.shim.reading import ReadingDialect, ReadingSession
 from dvt.errors import DvtError
 
@@ -23,6 +23,9 @@ class OracleDialect(ReadingDialect):
         "date": "date",
         "time": "varchar2(20)",
     }
+
+    def fold(self, name: str) -> str:
+        return folded(name)
 
     def open(self, connection: Connection) -> Any:
         return ReadingSession(connect(connection))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from dvt.errors import UnsupportedError
@@ -15,29 +15,36 @@ _BRACKETS = re.compile(r"(?i)^\s*(begin|commit|rollback)\s*;?\s*$")
 class ReadingCursor:
     """A driver's cursor, past which dbt's brackets go."""
 
-    def __init__(self, cursor: Any) -> None:
+    def __init__(self, cursor: Any, said: Callable[[str], str]) -> None:
         self.driver = cursor
+        self._said = said
 
     def execute(self, sql: str, bindings: Any = None) -> None:
         """Run one statement."""
         if not _BRACKETS.match(sql):
-            self.driver.execute(sql, *([] if bindings is None else [bindings]))
+            self.driver.execute(self._said(sql), *([] if bindings is None else [bindings]))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.driver, name)
 
 
 class ReadingSession:
-    """A driver's session, and the cursor that it was asked for last."""
+    """A driver's session, and the cursor that it was asked for last.
 
-    def __init__(self, driver: Any) -> None:
+    Args:
+        driver: The driver's own session.
+        said: Puts a statement of dbt's into words that the engine takes.
+    """
+
+    def __init__(self, driver: Any, said: Callable[[str], str] = str) -> None:
         self.driver = driver
+        self._said = said
         self.last: Any = None
 
     def cursor(self) -> ReadingCursor:
         """A new cursor."""
         self.last = self.driver.cursor()
-        return ReadingCursor(self.last)
+        return ReadingCursor(self.last, self._said)
 
     def rollback(self) -> None:
         """There is nothing to undo."""

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
+import sqlglot
 from sqlglot import exp
 
 from dvt.connections.connection import Connection
 from dvt.connections.sqlserver import cancel, connect, translate
 from dvt.dbt_bridge.shim.reading import ReadingDialect, ReadingSession
 from dvt.errors import DvtError
+
+
+def hoisted(sql: str) -> str:
+    """A statement whose WITH clauses stand at its beginning: T-SQL takes them nowhere else, and dbt's tests nest them.
+
+    >>> hoisted("select count(*) as n from (with a as (select 1 as x) select x from a) as t")
+    'WITH a AS (SELECT 1 AS x) SELECT COUNT(*) AS n FROM (SELECT x AS x FROM a) AS t'
+    """
+    try:
+        parsed = sqlglot.parse_one(sql, read="tsql")
+    except sqlglot.errors.SqlglotError:
+        return sql
+    is_nested = any(clause.parent is not parsed for clause in parsed.find_all(exp.With))
+    return parsed.sql(dialect="tsql") if is_nested else sql
 
 
 class SqlServerDialect(ReadingDialect):
@@ -27,7 +42,7 @@ class SqlServerDialect(ReadingDialect):
     }
 
     def open(self, connection: Connection) -> Any:
-        return ReadingSession(connect(connection))
+        return ReadingSession(connect(connection), hoisted)
 
     def translate(self, error: BaseException, connection: Connection) -> DvtError | None:
         import mssql_python

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import re
 import threading
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from dvt.connections.connection import Connection
-from dvt.connections.oracle import SPEC, connect, default_schema, translate
+from dvt.connections.oracle import SPEC, connect, default_schema, folded, translate
 from dvt.errors import InterruptedRunError, RelationNotFoundError, nearest
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig, TableStatistics
 from dvt.federation.extractors.oracle_columns import (
@@ -27,7 +26,6 @@ from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation
 
 _QUERY = Relation("DVT_QUERY")
-_FOLDED = re.compile(r"[a-z][a-z0-9_$#]*")
 _CHARSET = "SELECT value FROM nls_database_parameters WHERE parameter = 'NLS_CHARACTERSET'"
 _STATISTICS = "SELECT num_rows, avg_row_len FROM all_tables WHERE owner = :owner AND table_name = :name"
 
@@ -116,11 +114,9 @@ class OracleExtractor(BaseExtractor):
 
     def _own(self, relation: Relation) -> Relation:
         """A relation by the names that the catalogue has."""
-        parts = (relation.name, relation.schema or default_schema(self.connection), relation.database)
-        if self.connection.options["names_as"] == "folded":
-            parts = tuple(p.upper() if p and _FOLDED.fullmatch(p) else p for p in parts)  # type: ignore[assignment]
-        name, schema, _ = parts
-        return Relation(name, schema)
+        name, schema = relation.name, relation.schema or default_schema(self.connection)
+        is_folded = self.connection.options["names_as"] == "folded"
+        return Relation(folded(name), folded(schema)) if is_folded else Relation(name, schema)
 
     def _qualified(self, request: ExtractionConfig) -> ExtractionConfig:
         if request.relation is None:

@@ -16,3 +16,18 @@
 {% macro sqlite__get_batch_size() %}{{ return(200) }}{% endmacro %}
 {% macro mysql__get_batch_size() %}{{ return(1000) }}{% endmacro %}
 {% macro mariadb__get_batch_size() %}{{ return(1000) }}{% endmacro %}
+
+{# Neither has a boolean that stands in a select list. #}
+{% macro shim_test_sql(main_sql, fail_calc, warn_if, error_if, limit) %}
+  select {{ fail_calc }} as failures,
+    case when {{ fail_calc }} {{ warn_if }} then 'true' else 'false' end as should_warn,
+    case when {{ fail_calc }} {{ error_if }} then 'true' else 'false' end as should_error
+  from ({{ main_sql }}
+  {{ "order by 1 offset 0 rows fetch first " ~ limit ~ " rows only" if limit is not none }}) dbt_internal_test
+{% endmacro %}
+{% macro sqlserver__get_test_sql(main_sql, fail_calc, warn_if, error_if, limit) %}
+  {{ return(shim_test_sql(main_sql, fail_calc, warn_if, error_if, limit)) }}
+{% endmacro %}
+{% macro oracle__get_test_sql(main_sql, fail_calc, warn_if, error_if, limit) %}
+  {{ return(shim_test_sql(main_sql, fail_calc, warn_if, error_if, limit)) }}
+{% endmacro %}

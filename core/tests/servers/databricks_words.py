@@ -1,0 +1,85 @@
+"""How the stand-in for Databricks puts DuckDB's types, statements and errors in Databricks' words."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import sqlglot
+from databricks.sql.thrift_api.TCLIService import ttypes
+from sqlglot import exp
+
+_ID = ttypes.TTypeId
+_TYPES = {
+    pa.bool_(): _ID.BOOLEAN_TYPE,
+    pa.int8(): _ID.TINYINT_TYPE,
+    pa.int16(): _ID.SMALLINT_TYPE,
+    pa.int32(): _ID.INT_TYPE,
+    pa.int64(): _ID.BIGINT_TYPE,
+    pa.float32(): _ID.FLOAT_TYPE,
+    pa.float64(): _ID.DOUBLE_TYPE,
+    pa.date32(): _ID.DATE_TYPE,
+    pa.binary(): _ID.BINARY_TYPE,
+    pa.null(): _ID.NULL_TYPE,
+}
+_KINDS = (
+    (pa.types.is_timestamp, _ID.TIMESTAMP_TYPE),
+    (pa.types.is_list, _ID.ARRAY_TYPE),
+    (pa.types.is_struct, _ID.STRUCT_TYPE),
+    (pa.types.is_map, _ID.MAP_TYPE),
+)
+_BY_NAME = {
+    b"INTERVAL DAY TO SECOND": _ID.INTERVAL_DAY_TIME_TYPE,
+    b"INTERVAL YEAR TO MONTH": _ID.INTERVAL_YEAR_MONTH_TYPE,
+}
+
+
+def translated(statement: str) -> str:
+    """A statement of Databricks in DuckDB's SQL."""
+    parsed = sqlglot.parse_one(statement, read="databricks")
+    if isinstance(parsed, exp.Show):
+        raise duckdb.NotImplementedException(statement)
+    return parsed.sql(dialect="duckdb")
+
+
+def thrift_column(position: int, field: pa.Field) -> Any:
+    """A column as Thrift announces it: several types share one name, and what is nested is one word."""
+    named = _BY_NAME.get((field.metadata or {}).get(b"Spark:DataType:SqlName", b""))
+    entry = ttypes.TPrimitiveTypeEntry(type=named if named is not None else _type_id(field.type))
+    if pa.types.is_decimal(field.type):
+        numbers = {"precision": field.type.precision, "scale": field.type.scale}
+        values = {name: ttypes.TTypeQualifierValue(i32Value=number) for name, number in numbers.items()}
+        entry = ttypes.TPrimitiveTypeEntry(type=_ID.DECIMAL_TYPE, typeQualifiers=ttypes.TTypeQualifiers(values))
+    described = ttypes.TTypeDesc(types=[ttypes.TTypeEntry(primitiveEntry=entry)])
+    return ttypes.TColumnDesc(columnName=field.name, position=position + 1, typeDesc=described, comment="")
+
+
+def _type_id(type_: pa.DataType) -> int:
+    if type_ in _TYPES:
+        return int(_TYPES[type_])
+    return int(next((number for is_such, number in _KINDS if is_such(type_)), _ID.STRING_TYPE))
+
+
+def spark_error(error: Exception) -> tuple[str, str]:
+    """An error in the form of Databricks' error classes: its words and SQLSTATE."""
+    words = str(error)
+    if isinstance(error, duckdb.CatalogException):
+        name = re.search(r"name (\S+) does not exist", words)
+        text, state = (
+            f"[TABLE_OR_VIEW_NOT_FOUND] The table or view `{name.group(1) if name else '?'}` cannot be found. Verify the spelling.",
+            "42P01",
+        )
+    elif isinstance(error, duckdb.BinderException) and (name := re.search(r'column "?([^"]+?)"? not found', words)):
+        text = f"[UNRESOLVED_COLUMN.WITH_SUGGESTION] A column, variable, or function parameter with name `{name.group(1)}` cannot be resolved."
+        state = "42703"
+    elif isinstance(error, duckdb.ConversionException):
+        text, state = f"[CAST_INVALID_INPUT] The value cannot be cast: {words}", "22018"
+    elif isinstance(error, duckdb.PermissionException):
+        text, state = "[INSUFFICIENT_PERMISSIONS] Insufficient privileges: User does not have SELECT on table.", "42501"
+    elif isinstance(error, (sqlglot.errors.ParseError, duckdb.ParserException)):
+        text, state = "[PARSE_SYNTAX_ERROR] Syntax error at or near 'selec'.", "42601"
+    else:
+        text, state = f"[INTERNAL_ERROR] {words}", "XX000"
+    return f"{text} SQLSTATE: {state}", state

@@ -62,22 +62,23 @@ def _type_id(type_: pa.DataType) -> int:
     return int(next((number for is_such, number in _KINDS if is_such(type_)), _ID.STRING_TYPE))
 
 
+_NO_TABLE = re.compile(r"name (\S+) does not exist")
+_NO_COLUMN = re.compile(r'column "?([^"]+?)"? not found')
+
+
 def spark_error(error: Exception) -> tuple[str, str]:
     """An error in the form of Databricks' error classes: its words and SQLSTATE."""
     words = str(error)
+    table, column = _NO_TABLE.search(words), _NO_COLUMN.search(words)
     if isinstance(error, duckdb.CatalogException):
-        name = re.search(r"name (\S+) does not exist", words)
-        text, state = (
-            f"[TABLE_OR_VIEW_NOT_FOUND] The table or view `{name.group(1) if name else '?'}` cannot be found. Verify the spelling.",
-            "42P01",
-        )
-    elif isinstance(error, duckdb.BinderException) and (name := re.search(r'column "?([^"]+?)"? not found', words)):
-        text = f"[UNRESOLVED_COLUMN.WITH_SUGGESTION] A column, variable, or function parameter with name `{name.group(1)}` cannot be resolved."
+        name = table.group(1) if table else "?"
+        text, state = f"[TABLE_OR_VIEW_NOT_FOUND] The table or view `{name}` cannot be found.", "42P01"
+    elif isinstance(error, duckdb.BinderException) and column:
+        what = "A column, variable, or function parameter with name"
+        text = f"[UNRESOLVED_COLUMN.WITH_SUGGESTION] {what} `{column.group(1)}` cannot be resolved."
         state = "42703"
     elif isinstance(error, duckdb.ConversionException):
         text, state = f"[CAST_INVALID_INPUT] The value cannot be cast: {words}", "22018"
-    elif isinstance(error, duckdb.PermissionException):
-        text, state = "[INSUFFICIENT_PERMISSIONS] Insufficient privileges: User does not have SELECT on table.", "42501"
     elif isinstance(error, (sqlglot.errors.ParseError, duckdb.ParserException)):
         text, state = "[PARSE_SYNTAX_ERROR] Syntax error at or near 'selec'.", "42601"
     else:

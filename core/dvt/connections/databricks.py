@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import time
 import urllib.request
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -12,9 +10,10 @@ from urllib.parse import urlsplit
 from dvt.connections.connection import Connection
 from dvt.connections.databricks_errors import translate
 from dvt.connections.databricks_login import credentials
+from dvt.connections.reach import require_port
 from dvt.connections.spark_comparing import SPARK_COMPARING
 from dvt.connections.spec import ConnectionSpec
-from dvt.errors import ConfigurationError, ConnectionFailedError
+from dvt.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from databricks.sql.client import Connection as Session
@@ -158,19 +157,4 @@ def _reach(connection: Connection, origin: str) -> None:
     host, port = split.hostname or "", split.port or (443 if split.scheme == "https" else 80)
     if split.scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(host):
         return
-    wait_s = int(connection.options["connect_timeout_s"])
-    attempts = 1 + int(connection.first("connect_retries", default=0))
-    for attempt in range(1, attempts + 1):
-        try:
-            socket.create_connection((host, port), timeout=wait_s).close()
-        except OSError as error:
-            if attempt == attempts:
-                raise ConnectionFailedError(
-                    f"{host}:{port} does not answer: {error}",
-                    connection=connection.name,
-                    phase="connect",
-                    remedy="Check host and network",
-                ) from error
-            time.sleep(min(int(connection.first("connect_timeout", default=1)), wait_s))
-        else:
-            return
+    require_port(connection, host, port)

@@ -185,11 +185,19 @@ def test_nasty_identifiers(shop: Warehouse, name: str) -> None:
     assert found.to_pylist() == [{name + "_c": 6}]
 
 
-@pytest.mark.parametrize("text", ["it's", "\\", "\\'", "a\nb", "' or 1 = 1 --", "%", "ä🙂", ":x"])
+@pytest.mark.parametrize("text", ["it's", "\\", "\\'", "a\nb", "' or 1 = 1 --", "%", "ä🙂", ":x", "${x}${y}"])
 def test_values_of_predicates_are_no_sql(shop: Warehouse, text: str) -> None:
     shop.execute("create or replace table lake.sales.texts (t varchar)")
     shop.engine.execute("insert into lake.sales.texts values (?), ('other')", [text])
     assert read(connect(shop), "texts", predicates=(column("t").eq(text),)).to_pylist() == [{"t": text}]
+
+
+def test_what_the_server_would_replace_is_not_sent(shop: Warehouse) -> None:
+    read(connect(shop), "numbers", predicates=(column("word").eq("a${x}b"),))
+    assert shop.taken()[-1] == "SELECT * FROM `numbers` WHERE `word` = CONCAT('a$', '{x}b')"
+    with pytest.raises(errors.UnsupportedError) as caught:
+        read(connect(shop), "numbers", columns=("id", "a${x}"))
+    assert caught.value.column == "a${x}"
 
 
 def test_only_queries_are_sent(shop: Warehouse) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from dvt.connections.connection import Connection
 from dvt.dbt_bridge.shim.clickhouse import ClickHouseDialect
-from dvt.dbt_bridge.shim.spark import DatabricksDialect
+from dvt.dbt_bridge.shim.spark import DatabricksDialect, SparkDialect
 from dvt.errors import ConfigurationError, DvtError
 
 Named = tuple[str, str]
@@ -219,6 +219,7 @@ DIALECTS: dict[str, ShimDialect] = {
     "files": FilesDialect(),
     "clickhouse": ClickHouseDialect(),
     "databricks": DatabricksDialect(),
+    "spark": SparkDialect(),
 }
 
 

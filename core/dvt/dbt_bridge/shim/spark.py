@@ -1,4 +1,4 @@
-"""Databricks behind the shim adapter, and what Spark's family shares there: reading runs, nothing lands."""
+"""Databricks and Spark behind the shim adapter, and what their family shares there: reading runs, nothing lands."""
 
 from __future__ import annotations
 
@@ -35,8 +35,9 @@ class UnbracketedSession:
 
     def cancel(self) -> None:
         """End what the newest cursor runs, from another thread."""
-        if self._last is not None:
-            self._last.cancel()
+        running = self._last if hasattr(self._last, "cancel") else self._session
+        if hasattr(running, "cancel"):
+            running.cancel()
 
     def close(self) -> None:
         """End the session."""
@@ -126,3 +127,74 @@ class DatabricksDialect(SparkFamilyDialect):
 
         is_own = isinstance(error, (Error, urllib3.exceptions.HTTPError, OSError))
         return translate(error, connection, phase="extract") if is_own else None
+
+
+class ConnectSession:
+    """As much of a DB-API connection as dbt asks for, over Spark Connect."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def cursor(self) -> ConnectCursor:
+        """A new cursor."""
+        return ConnectCursor(self._client)
+
+    def cancel(self) -> None:
+        """End what the session runs, from another thread."""
+        self._client.interrupt_all()
+
+    def close(self) -> None:
+        """End the session."""
+        self._client.release_session()
+        self._client.close()
+
+
+class ConnectCursor:
+    """A cursor over small results, which are read whole."""
+
+    rowcount = -1
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._rows: list[Any] = []
+        self.description: list[tuple[Any, ...]] = []
+
+    def execute(self, sql: str, bindings: Any = None) -> None:
+        """Run one statement."""
+        from dvt.connections.spark import run
+
+        table = run(self._client, sql)
+        self._rows = [tuple(row.values()) for row in table.to_pylist()]
+        self.description = [(field.name, str(field.type), None, None, None, None, None) for field in table.schema]
+
+    def fetchone(self) -> Any:
+        """The next row, None at the end."""
+        return self._rows.pop(0) if self._rows else None
+
+    def fetchmany(self, size: int) -> list[Any]:
+        """The next rows."""
+        found, self._rows = self._rows[:size], self._rows[size:]
+        return found
+
+    def fetchall(self) -> list[Any]:
+        """All remaining rows."""
+        return self.fetchmany(len(self._rows))
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class SparkDialect(SparkFamilyDialect):
+    """Spark over Spark Connect."""
+
+    def open(self, connection: Connection) -> Any:
+        from dvt.connections.spark import connect
+
+        return UnbracketedSession(ConnectSession(connect(connection)))
+
+    def translate(self, error: BaseException, connection: Connection) -> DvtError | None:
+        from pyspark.errors import PySparkException
+
+        from dvt.connections.spark import translate
+
+        return translate(error, connection, phase="extract") if isinstance(error, PySparkException) else None

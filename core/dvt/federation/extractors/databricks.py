@@ -63,9 +63,9 @@ class DatabricksExtractor(BaseExtractor):
 
     def source_sql(self, request: ExtractionConfig) -> str:
         """The statement that `scan` sends."""
-        from dvt.federation.extractors.wrapped_sql import wrapped_sql
+        from dvt.federation.extractors.spark_sql import spark_sql
 
-        return wrapped_sql(request, "databricks")
+        return spark_sql(request, "databricks")
 
     def close(self) -> None:
         """End the statement that may still run, and the session."""

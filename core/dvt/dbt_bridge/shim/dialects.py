@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from dvt.connections.connection import Connection
 from dvt.dbt_bridge.shim.clickhouse import ClickHouseDialect
-from dvt.dbt_bridge.shim.spark import DatabricksDialect, SparkDialect
+from dvt.dbt_bridge.shim.spark import DatabricksDialect, HiveDialect, SparkDialect
 from dvt.errors import ConfigurationError, DvtError
 
 Named = tuple[str, str]
@@ -220,6 +220,7 @@ DIALECTS: dict[str, ShimDialect] = {
     "clickhouse": ClickHouseDialect(),
     "databricks": DatabricksDialect(),
     "spark": SparkDialect(),
+    "hive": HiveDialect(),
 }
 
 

@@ -1,4 +1,4 @@
-"""Databricks and Spark behind the shim adapter, and what their family shares there: reading runs, nothing lands."""
+"""Databricks, Spark and Hive behind the shim adapter: reading runs there, nothing lands."""
 
 from __future__ import annotations
 
@@ -198,3 +198,36 @@ class SparkDialect(SparkFamilyDialect):
         from dvt.connections.spark import translate
 
         return translate(error, connection, phase="extract") if isinstance(error, PySparkException) else None
+
+
+class HiveDialect(SparkFamilyDialect):
+    """Hive."""
+
+    engine = "hive"
+
+    def open(self, connection: Connection) -> Any:
+        from dvt.connections.hive import connect
+
+        return UnbracketedSession(connect(connection))
+
+    def translate(self, error: BaseException, connection: Connection) -> DvtError | None:
+        from impala.error import Error
+        from thrift.Thrift import TException
+
+        from dvt.connections.hive import translate
+
+        is_own = isinstance(error, (Error, TException, OSError))
+        return translate(error, connection, phase="extract") if is_own else None
+
+    def list_relations(self, cursor: Any, schema: str, connection: Connection) -> list[tuple[str, str]]:
+        within = quote(schema or str(connection.first("schema", default="default")), self.engine)
+        cursor.execute("show views in " + within)
+        views = {_name(row) for row in cursor.fetchall()}
+        cursor.execute("show tables in " + within)
+        names = sorted({_name(row) for row in cursor.fetchall()} | views)
+        return [(name, "view" if name in views else "table") for name in names]
+
+
+def _name(row: Any) -> str:
+    """The relation's name: Hive gives nothing else, Spark's Thrift server gives the schema before it."""
+    return str(row[0] if len(row) == 1 else row[1])

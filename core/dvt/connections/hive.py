@@ -146,7 +146,7 @@ def translate(
 
 def _judged(error: BaseException, phase: str) -> tuple[type[errors.DvtError], str, str | None, str | None]:
     text = str(error) or type(error).__name__
-    if phase == "connect" and _LOGIN.search(text):
+    if phase == "connect" and _LOGIN.search(_first_line(text)):
         return (
             errors.AuthenticationError,
             _first_line(text),

@@ -110,23 +110,9 @@ def moment(text: str) -> exp.Expr:
 def sessions_idle(shop: SparkServer) -> None:
     """Wait until the server runs nothing any more."""
     deadline = time.monotonic() + 60
-    while _threads(shop.pid):
+    while shop.is_busy():
         assert time.monotonic() < deadline
         time.sleep(0.1)
-
-
-def _threads(pid: int) -> int:
-    """How busy the server's two cores are: jiffies of the JVM in a fifth of a second."""
-
-    def used() -> int:
-        from pathlib import Path
-
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return int(fields[11]) + int(fields[12])
-
-    before = used()
-    time.sleep(0.3)
-    return max(used() - before - 15, 0)
 
 
 def test_ping_count_and_schema(shop: SparkServer) -> None:

@@ -71,6 +71,12 @@ class SparkServer:
             cursor.execute(statement)
             return list(cursor.fetchall())
 
+    def is_busy(self) -> bool:
+        """Whether it works on something: by the processor time that it takes in a third of a second."""
+        before = _ticks(self.pid)
+        time.sleep(0.3)
+        return _ticks(self.pid) - before > 15
+
     @contextmanager
     def _cursor(self) -> Iterator[Any]:
         from impala.dbapi import connect
@@ -80,6 +86,12 @@ class SparkServer:
             yield session.cursor()
         finally:
             session.close()
+
+
+def _ticks(pid: int) -> int:
+    """Hundredths of a second of processor time that a process has taken."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
 
 
 def spark_home() -> Path | None:

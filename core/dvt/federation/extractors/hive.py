@@ -13,7 +13,14 @@ import pyarrow as pa
 
 from dvt.connections.connection import Connection
 from dvt.connections.hive import SPEC, connect, translate
-from dvt.errors import DataError, DvtError, InterruptedRunError, TimeoutExceededError, UnsupportedError
+from dvt.errors import (
+    ConnectionLostError,
+    DataError,
+    DvtError,
+    InterruptedRunError,
+    TimeoutExceededError,
+    UnsupportedError,
+)
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import quote
@@ -38,6 +45,7 @@ class HiveExtractor(BaseExtractor):
         self._session: HiveServer2Connection | None = None
         self._cursor: HiveServer2Cursor | None = None
         self._is_spark = False
+        self._is_lost = False
         self._is_cancelled = threading.Event()
 
     def ping(self) -> str:
@@ -75,9 +83,12 @@ class HiveExtractor(BaseExtractor):
         """End the statement that may still run, and the session."""
         session, self._session = self._session, None
         cursor, self._cursor = self._cursor, None
-        with contextlib.suppress(DvtError), self._guarded("extract", ""):
-            if cursor is not None:
+        if cursor is not None and not self._is_lost:
+            with contextlib.suppress(DvtError), self._guarded("extract", ""):
                 cursor.close()
+        if cursor is not None:
+            # The client would ask the server once more when it forgets the cursor, and wait for the answer.
+            cursor._closed, cursor._last_operation_active = True, False
         if session is not None:
             session.close()
 
@@ -130,8 +141,9 @@ class HiveExtractor(BaseExtractor):
                 self._wait(cursor)
             yield cursor
         finally:
-            with contextlib.suppress(DvtError), self._guarded(phase, label):
-                cursor.close_operation()
+            if not self._is_lost:
+                with contextlib.suppress(DvtError), self._guarded(phase, label):
+                    cursor.close_operation()
 
     def _wait(self, cursor: HiveServer2Cursor) -> None:
         """Until the statement has ended, was cancelled, or is out of time."""
@@ -160,8 +172,10 @@ class HiveExtractor(BaseExtractor):
         except (DvtError, GeneratorExit):
             raise
         except Exception as error:  # Thrift's have no root of their own
+            found = translate(error, self.connection, phase=phase, relation=label or None)
+            self._is_lost = self._is_lost or isinstance(found, ConnectionLostError)
             self._check()
-            raise translate(error, self.connection, phase=phase, relation=label or None) from error
+            raise found from error
 
     def _columns(self, found: Sequence[HiveColumn], request: ExtractionConfig) -> list[ColumnSchema]:
         from dvt.types.hive import carried, native_name

@@ -36,12 +36,23 @@ _BY_NAME = {
 }
 
 
+_SHOW = re.compile(r"(?i)^show (databases|tables|views)(?: in `((?:[^`]|``)+)`)?$")
+
+
 def translated(statement: str) -> str:
     """A statement of Databricks in DuckDB's SQL."""
-    parsed = sqlglot.parse_one(statement, read="databricks")
-    if isinstance(parsed, exp.Show):
-        raise duckdb.NotImplementedException(statement)
-    return parsed.sql(dialect="duckdb")
+    shown = _SHOW.match(statement)
+    if shown and shown.group(1).lower() == "databases":
+        return "select schema_name as \"databaseName\" from information_schema.schemata where catalog_name = 'lake'"
+    if shown:
+        schema = exp.Literal.string((shown.group(2) or "").replace("``", "`")).sql("duckdb")
+        kinds = "('VIEW')" if shown.group(1).lower() == "views" else "('BASE TABLE', 'VIEW')"
+        return (
+            'select table_schema as namespace, table_name as name, false as "isTemporary" from'
+            f" information_schema.tables where table_catalog = 'lake' and table_schema = {schema}"
+            f" and table_type in {kinds}"
+        )
+    return sqlglot.parse_one(statement, read="databricks").sql(dialect="duckdb")
 
 
 def thrift_column(position: int, field: pa.Field) -> Any:

@@ -3,6 +3,7 @@
 from servers.clickhouse import clickhouse_server
 from servers.mariadb import mariadb_server
 from servers.postgres import postgres_server
+from servers.snowflake import snowflake_server
 from servers.spark import spark_server
 
-__all__ = ["clickhouse_server", "mariadb_server", "postgres_server", "spark_server"]
+__all__ = ["clickhouse_server", "mariadb_server", "postgres_server", "snowflake_server", "spark_server"]

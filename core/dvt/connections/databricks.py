@@ -67,6 +67,7 @@ SPEC = ConnectionSpec(
     atomic_swap=False,
     transactional_ddl=False,
     max_identifier_bytes=255,
+    catalogue_settings=("catalog", "database"),
     comparing=SPARK_COMPARING,
 )
 

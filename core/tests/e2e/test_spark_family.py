@@ -31,6 +31,7 @@ sources:
     schema: {schema}
     tables:
       - name: events
+        config: {{loaded_at_field: seen, freshness: {{warn_after: {{count: 1, period: hour}}}}}}
         columns:
           - name: customer
             data_tests: [not_null, {{accepted_values: {{arguments: {{values: [1], quote: false}}}}}}]
@@ -47,12 +48,14 @@ group by 1, 2
 COPY = "select day, customer, kind, amount from {{ source('web', 'events') }}"
 # In Spark's SQL and, behind the stand-in, in DuckDB's: what both understand.
 EVENTS = (
-    "select cast(date '2024-01-01' + interval 1 day * (n // 1000) as date) as day, cast(n % 7 as int) as customer,"
+    "select cast(date '2024-01-01' + interval 1 day * (n // 1000) as date) as day,"
+    " timestamptz '2024-01-01 00:00:00+00' + interval 1 second * n as seen, cast(n % 7 as int) as customer,"
     " case when n % 3 = 0 then 'buy' else 'view' end as kind,"
     " case when n % 5 = 0 then null else cast(n as decimal(18, 2)) / 8 end as amount from range(5000) t(n)"
 )
 SPARK_EVENTS = (
-    "select date_add(date'2024-01-01', cast(id div 1000 as int)) as day, cast(id % 7 as int) as customer,"
+    "select date_add(date'2024-01-01', cast(id div 1000 as int)) as day,"
+    " timestamp'2024-01-01 00:00:00Z' + make_dt_interval(0, 0, 0, id) as seen, cast(id % 7 as int) as customer,"
     " if(id % 3 = 0, 'buy', 'view') as kind, if(id % 5 = 0, null, cast(id / 8 as decimal(18, 3))) as amount"
     " from range(5000)"
 )
@@ -62,7 +65,7 @@ SPARK_EVENTS = (
 def lake() -> Iterator[Warehouse]:
     with running_databricks() as warehouse:
         warehouse.execute("create schema lake.sales")
-        warehouse.execute("create table lake.sales.events as select day, customer, kind,"
+        warehouse.execute("create table lake.sales.events as select day, seen, customer, kind,"
                           f" cast(amount as decimal(18, 3)) as amount from ({EVENTS})")  # fmt: skip
         yield warehouse
 
@@ -100,6 +103,7 @@ def check(made: Faulty) -> None:
     assert copied == whole
     tested = made.run("test", code=1).output  # of the source, on the source itself
     assert "Got 6 results" in tested
+    assert "WARN freshness of web.events" in made.run("source", "freshness", code=0).output
     made.run("docs", "generate", code=0)
     catalog = json.loads((made.folder / "target" / "catalog.json").read_text())
     columns = {name.lower(): found for name, found in catalog["sources"]["source.faults.web.events"]["columns"].items()}

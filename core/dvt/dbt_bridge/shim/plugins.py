@@ -12,7 +12,10 @@ from dbt.adapters.base.plugin import AdapterPlugin
 
 from dvt import __version__
 
-SHIM_TYPES = ("mysql", "mariadb", "sqlite", "files", "clickhouse", "databricks", "spark", "hive")
+SHIM_TYPES = (
+    *("mysql", "mariadb", "sqlite", "files", "clickhouse", "snowflake", "trino"),
+    *("databricks", "spark", "hive"),
+)
 _INCLUDE = Path(__file__).parent / "include"
 
 

@@ -49,6 +49,7 @@ class ExtractionConfig:
         source_name: What messages call this source, for example "crm.customers".
         declared: Data types that the project declares for columns (a CSV file has no others).
         file_options: The source's own options where the connection holds files.
+        key_columns: For hashes: the columns that tell the relation's rows apart.
     """
 
     relation: Relation | None = None
@@ -61,6 +62,7 @@ class ExtractionConfig:
     source_name: str = ""
     declared: Mapping[str, str] = field(default_factory=dict)
     file_options: Mapping[str, Any] = field(default_factory=dict)
+    key_columns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.relation is None) == (self.query is None):
@@ -112,6 +114,8 @@ class BaseExtractor(ABC):
     """
 
     spec: ClassVar[ConnectionSpec]
+    # What keys are in `extract_hashes`: "AS_IS", "TEXT" or "STRIPPED".
+    hash_keys: ClassVar[str] = "AS_IS"
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -187,6 +191,30 @@ class BaseExtractor(ABC):
             partial.replace(output_path)
             seconds = time.monotonic() - started
             return ExtractionResult(output_path, stream.rows_read, stream.bytes_read, seconds, stream.method)
+
+    def hash_stream(self, request: ExtractionConfig) -> RowStream:
+        """A key and a hash for each row, in columns `dvt_key` and `dvt_hash`, computed by the source where it can.
+
+        The hash is of the request's columns in their order, or of all; equal rows have equal hashes on all engines
+        (floats aside), different ones different hashes. The key is the text of the only key column, or of all.
+        """
+        from dvt.federation.hashing.rows import hash_stream
+        from dvt.federation.hashing.words import HASH_WORDS
+
+        return hash_stream(self, request, HASH_WORDS.get(self.connection.type))
+
+    def extract_hashes(self, config: ExtractionConfig) -> dict[str | None, str]:
+        """The hash of each row by its key; all keys are held in memory.
+
+        Raises:
+            ConfigurationError: The request names no `key_columns`.
+            DataError: Two rows have one key.
+        """
+        from dvt.federation.hashing.rows import KeyForm, hashes_by_key
+
+        form = KeyForm[self.hash_keys]
+        with self.hash_stream(config) as stream:
+            return hashes_by_key(stream, form, config.label, self.batch_rows(config))
 
     def get_columns(self, relation: Relation) -> list[ColumnSchema]:
         """The columns of a relation."""

@@ -7,7 +7,7 @@ import dataclasses
 import threading
 import time
 from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -60,6 +60,11 @@ class DatabricksExtractor(BaseExtractor):
             held.close()
             raise
         return RowStream(columns, self._batches(cursor, columns, request), close=held.close, method="arrow_streaming")
+
+    def shown(self, sql: str) -> list[tuple[Any, ...]]:
+        """The rows of a SHOW, which no WITH takes; they are few."""
+        with self._executed(sql, "describe", "") as cursor, self._guarded("describe", ""):
+            return [tuple(row) for row in cursor.fetchall()]
 
     def source_sql(self, request: ExtractionConfig) -> str:
         """The statement that `scan` sends."""

@@ -73,6 +73,18 @@ class HiveExtractor(BaseExtractor):
         batches = self._batches(cursor, found, columns, request)
         return RowStream(columns, batches, close=held.close, method="cursor_streaming")
 
+    def shown(self, sql: str) -> list[tuple[Any, ...]]:
+        """The rows of a SHOW, which no WITH takes; they are few."""
+        from dvt.federation.extractors.hive_result import next_rows
+
+        rows: list[tuple[Any, ...]] = []
+        with self._executed(sql, "describe", "") as cursor:
+            found = self._found(cursor, "")
+            with self._guarded("describe", ""):
+                while (sent := next_rows(cursor, found, 1000)) is not None:
+                    rows += zip(*(map(_text, part.values) for part in sent), strict=True)
+        return rows
+
     def source_sql(self, request: ExtractionConfig) -> str:
         """The statement that `scan` sends."""
         from dvt.federation.extractors.hive_sql import hive_sql
@@ -246,3 +258,7 @@ class HiveExtractor(BaseExtractor):
                 phase="extract",
                 remedy="Cast the column in a query or a view of the source",
             ) from error
+
+
+def _text(value: Any) -> Any:
+    return value.decode() if isinstance(value, bytes) else value

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Generator, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from dvt.connections.connection import Connection
-from dvt.connections.spark import SPEC, connect, translate
+from dvt.connections.spark import SPEC, connect, run, translate
 from dvt.errors import DvtError, InterruptedRunError, TimeoutExceededError
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig
 from dvt.federation.stream import ColumnSchema, RowStream
@@ -55,6 +55,12 @@ class SparkExtractor(BaseExtractor):
         held.callback(self._stop)
         batches = self._batches(asked_sql(sql, columns), columns, request)
         return RowStream([c.schema for c in columns], batches, close=held.close, method="arrow_streaming")
+
+    def shown(self, sql: str) -> list[tuple[Any, ...]]:
+        """The rows of a SHOW, which no WITH takes; they are few."""
+        client = self._opened()
+        with self._guarded("describe", ""):
+            return [tuple(row.values()) for row in run(client, sql).to_pylist()]
 
     def source_sql(self, request: ExtractionConfig) -> str:
         """The statement of a scan, without what its columns' types ask for."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import sqlite3
 import threading
 import uuid
@@ -96,6 +97,7 @@ class SQLiteExtractor(BaseExtractor):
     def _open(self) -> sqlite3.Connection:
         if self._session is None:
             session = connect(self.connection, writable=False)
+            session.create_function("dvt_md5", 1, _md5, deterministic=True)
             session.execute("begin")
             session.execute("select 1 from sqlite_master limit 1").fetchone()  # here the snapshot begins
             self._session = session
@@ -277,3 +279,8 @@ def _column_class() -> Any:
     from sqlglot import exp
 
     return exp.Column
+
+
+def _md5(text: str) -> str:
+    """What the hashes of rows are made with; SQLite has no function for it."""
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()

@@ -3,6 +3,10 @@
 {% macro sqlite__current_timestamp() %}strftime('%Y-%m-%d %H:%M:%f', 'now'){% endmacro %}
 {% macro files__current_timestamp() %}now(){% endmacro %}
 {% macro clickhouse__current_timestamp() %}now64(6, 'UTC'){% endmacro %}
+{% macro databricks__current_timestamp() %}current_timestamp(){% endmacro %}
+{% macro spark__current_timestamp() %}current_timestamp(){% endmacro %}
+{% macro hive__current_timestamp() %}current_timestamp(){% endmacro %}
+{% macro trino__current_timestamp() %}current_timestamp(6){% endmacro %}
 
 {% macro sqlite__get_binding_char() %}{{ return('?') }}{% endmacro %}
 {# Emptying the table first begins the transaction, so that a load that fails takes the drop back, too. #}
@@ -14,3 +18,4 @@
 {% macro sqlite__get_batch_size() %}{{ return(200) }}{% endmacro %}
 {% macro mysql__get_batch_size() %}{{ return(1000) }}{% endmacro %}
 {% macro mariadb__get_batch_size() %}{{ return(1000) }}{% endmacro %}
+{% macro snowflake__current_timestamp() %}convert_timezone('UTC', current_timestamp()){% endmacro %}

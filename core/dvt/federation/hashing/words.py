@@ -1,0 +1,267 @@
+"""How each engine says the canonical text of a value, and the MD5 of a text: data, in the engine's own SQL.
+
+Canonical texts are the same on all engines: whole numbers and decimals as plain digits without zeros at the end of a
+fraction, `true` and `false`, dates and times in ISO form with six digits of a second, moments in UTC, bytes and UUIDs
+in lower-case hexadecimal digits, texts as they are. Floats are as the engine writes them.
+
+`{x}` stands for the column, or for the text that is digested.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class HashWords:
+    """One engine's expressions; an empty one means that the engine has no way to say it.
+
+    Args:
+        text: A text; escapes are added around it.
+        integer: A whole number.
+        decimal: A number with a fraction.
+        double: A float.
+        boolean: A truth value.
+        date: A date.
+        timestamp: A timestamp without zone.
+        instant: A moment.
+        time: A time of day.
+        binary: Bytes.
+        uuid: A UUID.
+        digest: The MD5 of a text in UTF-8, as 32 lower-case hexadecimal digits.
+        joined: How texts are put together: `||`, `+` or `concat`.
+    """
+
+    text: str
+    integer: str
+    decimal: str
+    double: str
+    boolean: str
+    date: str
+    timestamp: str
+    instant: str
+    time: str
+    binary: str
+    uuid: str
+    digest: str
+    joined: str = "||"
+
+
+_BOOLEAN = "case when {x} then 'true' when not {x} then 'false' end"
+
+
+def _trimmed(text: str) -> str:
+    """The text of a number without the zeros at the end of its fraction, in standard SQL."""
+    return f"case when {text} like '%.%' then trim(trailing '.' from trim(trailing '0' from {text})) else {text} end"
+
+
+def _rtrimmed(text: str) -> str:
+    """The same for engines whose `rtrim` takes what is to be cut off."""
+    return f"case when {text} like '%.%' then rtrim(rtrim({text}, '0'), '.') else {text} end"
+
+
+# The text of infinity is empty for to_char, and a year before Christ the same as one after.
+def _finite(moment: str) -> str:
+    era = f"case when extract(year from {moment}) < 0 then ' BC' else '' end"
+    text = f"to_char({moment}, 'YYYY-MM-DD HH24:MI:SS.US') || {era}"
+    return f"case when isfinite({moment}) then {text} else cast({moment} as text) end"
+
+
+_POSTGRES = HashWords(
+    text="cast({x} as text)",
+    integer="cast({x} as text)",
+    decimal=_trimmed("cast({x} as text)"),
+    double="cast({x} as text)",
+    boolean=_BOOLEAN,
+    date="cast({x} as text)",
+    timestamp=_finite("{x}"),
+    instant=_finite("({x} at time zone 'UTC')"),
+    time="to_char({x}, 'HH24:MI:SS.US')",
+    binary="encode({x}, 'hex')",
+    uuid="cast({x} as text)",
+    digest="md5({x})",
+)
+_MYSQL = HashWords(
+    text="convert({x} using utf8mb4)",
+    integer="cast({x} as char)",
+    decimal=_trimmed("cast({x} as char)"),
+    double="cast({x} as char)",
+    boolean=_BOOLEAN,
+    date="date_format({x}, '%Y-%m-%d')",
+    timestamp="date_format({x}, '%Y-%m-%d %H:%i:%s.%f')",
+    instant="date_format({x}, '%Y-%m-%d %H:%i:%s.%f')",  # a session of dvt is in UTC
+    time="time_format({x}, '%H:%i:%s.%f')",
+    binary="lower(hex({x}))",
+    uuid="lower(cast({x} as char))",
+    digest="md5({x})",
+    joined="concat",
+)
+_DUCKDB = HashWords(
+    text="cast({x} as varchar)",
+    integer="cast({x} as varchar)",
+    decimal=_rtrimmed("cast({x} as varchar)"),
+    double="cast({x} as varchar)",
+    boolean=_BOOLEAN,
+    date="strftime({x}, '%Y-%m-%d')",
+    timestamp="strftime({x}, '%Y-%m-%d %H:%M:%S.%f')",
+    instant="strftime(timezone('UTC', {x}), '%Y-%m-%d %H:%M:%S.%f')",
+    time="strftime(date '2000-01-01' + {x}, '%H:%M:%S.%f')",
+    binary="lower(hex({x}))",
+    uuid="cast({x} as varchar)",
+    digest="md5({x})",
+)
+_SQLITE = HashWords(
+    text="cast({x} as text)",
+    integer="cast({x} as text)",
+    decimal=_rtrimmed("cast({x} as text)"),
+    double="cast({x} as text)",
+    boolean="case {x} when 1 then 'true' when 0 then 'false' end",
+    # As the texts are that are stored: SQLite has no dates.
+    date="cast({x} as text)",
+    timestamp="cast({x} as text)",
+    instant="cast({x} as text)",
+    time="cast({x} as text)",
+    binary="lower(hex({x}))",
+    uuid="lower(cast({x} as text))",
+    digest="dvt_md5({x})",  # made for the session
+)
+_CLICKHOUSE = HashWords(
+    text="toString({x})",
+    integer="toString({x})",
+    decimal="toString({x})",
+    double="toString({x})",
+    boolean=_BOOLEAN,
+    date="toString({x})",
+    timestamp="formatDateTime({x}, '%Y-%m-%d %H:%i:%S.%f', 'UTC')",
+    instant="formatDateTime({x}, '%Y-%m-%d %H:%i:%S.%f', 'UTC')",
+    time="",
+    binary="lower(hex({x}))",
+    uuid="toString({x})",
+    digest="lower(hex(MD5({x})))",
+)
+_SNOWFLAKE = HashWords(
+    text="cast({x} as varchar)",
+    integer="cast({x} as varchar)",
+    decimal=_rtrimmed("cast({x} as varchar)"),
+    double="cast({x} as varchar)",
+    boolean=_BOOLEAN,
+    date="to_char({x}, 'YYYY-MM-DD')",
+    timestamp="to_char({x}, 'YYYY-MM-DD HH24:MI:SS.FF6')",
+    instant="to_char(convert_timezone('UTC', {x}), 'YYYY-MM-DD HH24:MI:SS.FF6')",
+    time="to_char({x}, 'HH24:MI:SS.FF6')",
+    binary="lower(hex_encode({x}))",
+    uuid="cast({x} as varchar)",
+    digest="md5({x})",
+)
+_BIGQUERY = HashWords(
+    text="cast({x} as string)",
+    integer="cast({x} as string)",
+    decimal=_rtrimmed("cast({x} as string)"),
+    double="cast({x} as string)",
+    boolean=_BOOLEAN,
+    date="format_date('%F', {x})",
+    timestamp="format_datetime('%F %H:%M:%E6S', {x})",
+    instant="format_timestamp('%F %H:%M:%E6S', {x}, 'UTC')",
+    time="format_time('%H:%M:%E6S', {x})",
+    binary="to_hex({x})",
+    uuid="cast({x} as string)",
+    digest="to_hex(md5({x}))",
+)
+_SPARK = HashWords(
+    text="cast({x} as string)",
+    integer="cast({x} as string)",
+    decimal=_trimmed("cast({x} as string)"),
+    double="cast({x} as string)",
+    boolean=_BOOLEAN,
+    date="date_format({x}, 'yyyy-MM-dd')",
+    timestamp="date_format({x}, 'yyyy-MM-dd HH:mm:ss.SSSSSS')",
+    instant="date_format({x}, 'yyyy-MM-dd HH:mm:ss.SSSSSS')",  # a session of dvt is in UTC
+    time="",
+    binary="lower(hex({x}))",
+    uuid="cast({x} as string)",
+    digest="md5({x})",
+)
+_TRINO = HashWords(
+    text="cast({x} as varchar)",
+    integer="cast({x} as varchar)",
+    decimal=_trimmed("cast({x} as varchar)"),
+    double="cast({x} as varchar)",
+    boolean=_BOOLEAN,
+    date="cast({x} as varchar)",
+    timestamp="cast(cast({x} as timestamp(6)) as varchar)",
+    instant="cast(cast(at_timezone({x}, 'UTC') as timestamp(6)) as varchar)",
+    time="cast(cast({x} as time(6)) as varchar)",
+    binary="lower(to_hex({x}))",
+    uuid="cast({x} as varchar)",
+    digest="lower(to_hex(md5(to_utf8({x}))))",
+)
+_SQLSERVER = HashWords(
+    text="cast({x} as nvarchar(max))",
+    integer="cast({x} as varchar(40))",
+    # An outermost zero that stands for a blank: TRIM of other characters came with SQL Server 2022.
+    decimal="case when cast({x} as varchar(50)) like '%.%' then replace(rtrim(replace(replace(rtrim(replace("
+    "cast({x} as varchar(50)), '0', ' ')), ' ', '0'), '.', ' ')), ' ', '.') else cast({x} as varchar(50)) end",
+    double="convert(varchar(40), {x}, 3)",
+    boolean="case {x} when 1 then 'true' when 0 then 'false' end",
+    date="convert(char(10), {x}, 23)",
+    timestamp="convert(varchar(26), cast({x} as datetime2(6)), 121)",
+    instant="convert(varchar(26), cast(switchoffset({x}, '+00:00') as datetime2(6)), 121)",
+    time="convert(varchar(15), cast({x} as time(6)), 121)",
+    binary="lower(convert(varchar(max), {x}, 2))",
+    uuid="lower(convert(char(36), {x}))",
+    digest="lower(convert(char(32), hashbytes('MD5', "
+    "cast({x} collate Latin1_General_100_BIN2_UTF8 as varchar(max))), 2))",
+    joined="+",
+)
+_ORACLE = HashWords(
+    text="cast({x} as varchar2(4000))",
+    integer="to_char({x})",
+    decimal=f"rtrim(to_char({{x}}, 'FM{'9' * 38}0.{'9' * 38}'), '.')",
+    double="to_char({x})",
+    boolean="",
+    date="to_char({x}, 'YYYY-MM-DD')",
+    timestamp="to_char(cast({x} as timestamp), 'YYYY-MM-DD HH24:MI:SS.FF6')",
+    instant="to_char(sys_extract_utc({x}), 'YYYY-MM-DD HH24:MI:SS.FF6')",
+    time="",
+    binary="lower(rawtohex({x}))",
+    uuid="",
+    digest="lower(rawtohex(standard_hash({x}, 'MD5')))",
+)
+_EXASOL = HashWords(
+    text="cast({x} as varchar(2000000))",
+    integer="to_char({x})",
+    decimal=_rtrimmed("to_char({x})"),
+    double="to_char({x})",
+    boolean=_BOOLEAN,
+    date="to_char({x}, 'YYYY-MM-DD')",
+    timestamp="to_char({x}, 'YYYY-MM-DD HH24:MI:SS.FF6')",
+    instant="to_char(convert_tz({x}, sessiontimezone, 'UTC'), 'YYYY-MM-DD HH24:MI:SS.FF6')",
+    time="",
+    binary="",
+    uuid="",
+    digest="hash_md5({x})",
+)
+
+HASH_WORDS: Mapping[str, HashWords] = {
+    "postgres": _POSTGRES,
+    "redshift": replace(_POSTGRES, text="cast({x} as varchar(max))", binary="to_hex({x})", uuid=""),
+    "vertica": replace(_POSTGRES, text="cast({x} as long varchar)", binary="to_hex({x})"),
+    "mysql": _MYSQL,
+    "mariadb": _MYSQL,
+    "sqlite": _SQLITE,
+    "duckdb": _DUCKDB,
+    "firebolt": replace(_POSTGRES, timestamp="to_char({x}, 'YYYY-MM-DD HH24:MI:SS.US')", uuid=""),
+    "clickhouse": _CLICKHOUSE,
+    "snowflake": _SNOWFLAKE,
+    "bigquery": _BIGQUERY,
+    "databricks": replace(_SPARK),
+    "spark": _SPARK,
+    "hive": replace(_SPARK),
+    "trino": _TRINO,
+    "athena": replace(_TRINO),
+    "sqlserver": _SQLSERVER,
+    "oracle": _ORACLE,
+    "exasol": _EXASOL,
+}
+"""By connection type. An engine that is not here has its rows hashed by dvt."""

@@ -14,6 +14,7 @@ from dvt.dbt_bridge.shim.clickhouse import ClickHouseDialect
 from dvt.dbt_bridge.shim.oracle import OracleDialect
 from dvt.dbt_bridge.shim.snowflake import SnowflakeDialect
 from dvt.dbt_bridge.shim.sqlserver import SqlServerDialect
+from dvt.dbt_bridge.shim.spark import SparkDialect
 from dvt.dbt_bridge.shim.trino import TrinoDialect
 from dvt.errors import ConfigurationError, DvtError
 from dvt.identifiers import Relation
@@ -226,6 +227,9 @@ DIALECTS: dict[str, ShimDialect] = {
     "sqlserver": SqlServerDialect(),
     "oracle": OracleDialect(),
     "trino": TrinoDialect("trino"),
+    "databricks": SparkDialect("databricks"),
+    "spark": SparkDialect("spark"),
+    "hive": SparkDialect("hive"),
 }
 
 

@@ -3,6 +3,9 @@
 {% macro sqlite__current_timestamp() %}strftime('%Y-%m-%d %H:%M:%f', 'now'){% endmacro %}
 {% macro files__current_timestamp() %}now(){% endmacro %}
 {% macro clickhouse__current_timestamp() %}now64(6, 'UTC'){% endmacro %}
+{% macro databricks__current_timestamp() %}current_timestamp(){% endmacro %}
+{% macro spark__current_timestamp() %}current_timestamp(){% endmacro %}
+{% macro hive__current_timestamp() %}current_timestamp(){% endmacro %}
 {% macro trino__current_timestamp() %}current_timestamp(6){% endmacro %}
 {% macro sqlserver__current_timestamp() %}sysutcdatetime(){% endmacro %}
 {% macro oracle__current_timestamp() %}sys_extract_utc(systimestamp){% endmacro %}

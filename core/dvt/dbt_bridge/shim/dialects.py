@@ -13,8 +13,8 @@ from dvt.connections.connection import Connection
 from dvt.dbt_bridge.shim.clickhouse import ClickHouseDialect
 from dvt.dbt_bridge.shim.oracle import OracleDialect
 from dvt.dbt_bridge.shim.snowflake import SnowflakeDialect
-from dvt.dbt_bridge.shim.sqlserver import SqlServerDialect
 from dvt.dbt_bridge.shim.spark import SparkDialect
+from dvt.dbt_bridge.shim.sqlserver import SqlServerDialect
 from dvt.dbt_bridge.shim.trino import TrinoDialect
 from dvt.errors import ConfigurationError, DvtError
 from dvt.identifiers import Relation

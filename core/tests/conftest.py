@@ -1,8 +1,9 @@
 """Fixtures shared by all suites: real servers on free loopback ports, started once a session and only when used."""
 
+from servers.bigquery import bigquery_server
 from servers.clickhouse import clickhouse_server
 from servers.mariadb import mariadb_server
 from servers.postgres import postgres_server
 from servers.snowflake import snowflake_server
 
-__all__ = ["clickhouse_server", "mariadb_server", "postgres_server", "snowflake_server"]
+__all__ = ["bigquery_server", "clickhouse_server", "mariadb_server", "postgres_server", "snowflake_server"]

@@ -80,6 +80,10 @@ class BigQueryExtractor(BaseExtractor):
         """The statement that stands for a scan; a table's columns and conditions go to the Storage Read API."""
         return _inner_sql(self._qualified(request))
 
+    def get_row_count(self, relation: Relation) -> int:
+        """The exact number of rows."""
+        return super().get_row_count(qualified(relation, self.connection))
+
     def close(self) -> None:
         """End what runs, and the session."""
         self._stop()

@@ -163,29 +163,32 @@ def job_config(connection: Connection, **more: Any) -> QueryJobConfig:
     """How a query runs: the output's priority, limits and reservation.
 
     Raises:
-        ConfigurationError: A key holds something that the client does not take.
+        ConfigurationError: A key holds something that BigQuery does not take.
     """
     from google.cloud.bigquery import DatasetReference, QueryJobConfig
 
     limit_s = int(connection.options["statement_timeout_s"]) or timeout_s(connection)
+    priority = str(connection.first("priority", default="interactive")).upper()
+    billed = str(connection.first("maximum_bytes_billed", default=""))
+    if priority not in ("INTERACTIVE", "BATCH") or not (billed == "" or billed.isdigit()):
+        raise ConfigurationError(
+            f"priority is {priority.lower()!r}, maximum_bytes_billed is {billed!r}",
+            connection=connection.name,
+            remedy="priority is interactive or batch, maximum_bytes_billed a whole number: correct profiles.yml",
+        )
     given = {
-        "priority": str(connection.first("priority", default="interactive")).upper(),
-        "maximum_bytes_billed": connection.first("maximum_bytes_billed"),
+        "maximum_bytes_billed": int(billed) if billed else None,
         "reservation": connection.first("reservation"),
         "job_timeout_ms": int(limit_s * 1000) if limit_s else None,
     }
-    try:
-        return QueryJobConfig(
-            use_legacy_sql=False,
-            labels={"tool": "dvt"},
-            default_dataset=DatasetReference(project(connection), str(connection.first("dataset", "schema"))),
-            **{key: value for key, value in given.items() if value is not None},
-            **more,
-        )
-    except (TypeError, ValueError, AttributeError) as error:
-        raise ConfigurationError(
-            f"the job's settings are wrong: {error}", connection=connection.name, remedy="Correct profiles.yml"
-        ) from error
+    return QueryJobConfig(
+        priority=priority,
+        use_legacy_sql=False,
+        labels={"tool": "dvt"},
+        default_dataset=DatasetReference(project(connection), str(connection.first("dataset", "schema"))),
+        **{key: value for key, value in given.items() if value is not None},
+        **more,
+    )
 
 
 def timeout_s(connection: Connection) -> float | None:

@@ -67,7 +67,7 @@ def _own(connection: Connection, scopes: list[str]) -> Any:
     if method == "oauth-secrets":
         from google.oauth2.credentials import Credentials
 
-        if not connection.first("token", "refresh_token"):
+        if not (connection.secret("token") or connection.secret("refresh_token")):
             raise _refusal("method oauth-secrets has no token and no refresh_token", connection, "Add one of them")
         return Credentials(
             token=connection.secret("token"),

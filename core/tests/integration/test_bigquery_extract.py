@@ -57,7 +57,7 @@ def wait_until_no_stream(server: BigQueryServer) -> None:
 
 def test_ping_count_and_statistics(shop: BigQueryServer) -> None:
     with BigQueryExtractor(connect(shop)) as extractor:
-        assert extractor.ping() == "BigQuery (dvt)"
+        assert extractor.ping().startswith("BigQuery (project dvt, ")
         assert extractor.get_row_count(Relation("orders")) == ROWS
         found = extractor.statistics(ExtractionConfig(relation=Relation("orders")))
         assert found is not None
@@ -179,14 +179,18 @@ def test_cancel_ends_a_running_scan(shop: BigQueryServer) -> None:
     timer = threading.Timer(1, extractor.cancel)
     timer.start()
     with pytest.raises(errors.InterruptedRunError):
-        with extractor.scan(ExtractionConfig(relation=Relation("CANNED_ENDLESS"))) as rows:
-            for _ in rows.batches():
-                pass
+        _read_all(extractor, "CANNED_ENDLESS")
     timer.join()
     wait_until_no_stream(shop)
     with pytest.raises(errors.InterruptedRunError):
         extractor.scan(ExtractionConfig(relation=Relation("few")))
     extractor.close()
+
+
+def _read_all(extractor: BigQueryExtractor, name: str) -> None:
+    with extractor.scan(ExtractionConfig(relation=Relation(name))) as rows:
+        for _ in rows.batches():
+            pass
 
 
 def test_a_stream_that_breaks_is_read_on_from_the_row_after(shop: BigQueryServer) -> None:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any, Protocol, runtime_checkable
 
 from dvt.connections.connection import Connection
+from dvt.dbt_bridge.shim.bigquery import BigQueryDialect
 from dvt.dbt_bridge.shim.clickhouse import ClickHouseDialect
 from dvt.dbt_bridge.shim.snowflake import SnowflakeDialect
 from dvt.errors import ConfigurationError, DvtError
@@ -227,6 +228,7 @@ DIALECTS: dict[str, ShimDialect] = {
     "files": FilesDialect(),
     "clickhouse": ClickHouseDialect(),
     "snowflake": SnowflakeDialect("snowflake"),
+    "bigquery": BigQueryDialect("bigquery"),
 }
 
 

@@ -40,11 +40,13 @@ class BigQueryExtractor(BaseExtractor):
         self._is_cancelled = threading.Event()
 
     def ping(self) -> str:
-        """Log in, and have a query checked that runs nothing; BigQuery has no versions."""
+        """Log in, and have a query checked that runs nothing; BigQuery has no version, its client has one."""
         client = self._opened()
+        from google.cloud.bigquery import __version__
+
         with self._guarded("connect", client.project):
             self._job("SELECT 1 AS one", dry_run=True)
-        return f"BigQuery ({client.project})"
+        return f"BigQuery (project {client.project}, google-cloud-bigquery {__version__})"
 
     def describe(self, request: ExtractionConfig) -> list[ColumnSchema]:
         """The columns that `scan` would give, from the table's schema or a dry run."""

@@ -37,7 +37,8 @@ group by 1, 2
 @pytest.fixture
 def project(bigquery_server: BigQueryServer, tmp_path: Path) -> Faulty:
     bigquery_server.execute(
-        "create or replace table shop.orders_e2e (moment timestamp, customer int64, kind string, amount numeric(18, 2))",
+        "create or replace table shop.orders_e2e"
+        " (moment timestamp, customer int64, kind string, amount numeric(18, 2))",
         "insert into shop.orders_e2e select timestamp_add(timestamp '2024-01-01 10:00:00+00', interval x minute),"
         " mod(x, 7), case mod(x, 3) when 0 then 'view' when 1 then 'buy' else 'it\\'s' end, cast(x / 8 as numeric)"
         " from unnest(generate_array(0, 1199)) x",

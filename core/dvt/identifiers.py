@@ -9,9 +9,11 @@ from typing import Any
 
 from dvt.errors import ConfigurationError
 
-_QUOTES = {"mysql": "`", "mariadb": "`", "databricks": "`", "spark": "`", "hive": "`"}
+_QUOTES = {"mysql": "`", "mariadb": "`", "databricks": "`", "spark": "`", "hive": "`", "bigquery": "`"}
 # Where a backslash escapes in identifiers too.
-_ESCAPING = frozenset({"clickhouse"})
+_ESCAPING = frozenset({"clickhouse", "bigquery"})
+# Where the mark itself is written so, and not twice.
+_MARKS = {"bigquery": "\\`"}
 
 
 def quote(name: str, dialect: str) -> str:
@@ -31,7 +33,7 @@ def quote(name: str, dialect: str) -> str:
     if dialect in _ESCAPING:
         name = name.replace("\\", "\\\\")
     mark = _QUOTES.get(dialect, '"')
-    return mark + name.replace(mark, mark * 2) + mark
+    return mark + name.replace(mark, _MARKS.get(dialect, mark * 2)) + mark
 
 
 def quote_all(names: Iterable[str], dialect: str) -> str:

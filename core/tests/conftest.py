@@ -1,5 +1,6 @@
 """Fixtures shared by all suites: real servers on free loopback ports, started once a session and only when used."""
 
+from servers.bigquery import bigquery_server
 from servers.clickhouse import clickhouse_server
 from servers.mariadb import mariadb_server
 from servers.postgres import postgres_server
@@ -8,6 +9,7 @@ from servers.spark import spark_server
 from servers.sqlserver import sqlserver_fake
 
 __all__ = [
+    "bigquery_server",
     "clickhouse_server",
     "mariadb_server",
     "postgres_server",

@@ -15,6 +15,8 @@ def landing_schema(connection: Connection) -> str | None:
         found = connection.first("schema", "database", "dbname")
     elif connection.type in ("sqlite", "duckdb"):
         found = connection.first("schema", default="main") if connection.type == "duckdb" else "main"
+    elif connection.type == "bigquery":
+        found = connection.first("dataset", "schema")
     else:
         found = connection.first("schema")
     return str(found) if found else None

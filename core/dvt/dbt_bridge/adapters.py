@@ -97,7 +97,7 @@ class DbtConnections:
         return DbtConnection(self._config.target_name, self._config, get_adapter(self._config), own)
 
     def _another(self, name: str) -> DbtConnection:
-        output = {key: value for key, value in self._rendered(name).items() if key not in ("dvt", "threads")}
+        output = {key: value for key, value in self._rendered(name).items() if key != "threads"}
         credentials = Profile._credentials_from_profile(output, self._config.profile_name, name)
         return self.register(name, credentials)
 

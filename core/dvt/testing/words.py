@@ -64,6 +64,7 @@ class EngineWords:
         skipped: Checks that the engine cannot take part in, with the reason.
         values: Native types by value.
         has_backslash: Whether a backslash in a literal is written twice.
+        escapes: How other characters are written in a literal.
         cases: What differs in the kit's cases, by name.
         method: The method by which its rows are read.
     """
@@ -76,6 +77,7 @@ class EngineWords:
     skipped: Mapping[str, str] = field(default_factory=dict)
     values: Sequence[ValueCase] = ()
     has_backslash: bool = False
+    escapes: Mapping[str, str] = field(default_factory=lambda: {"'": "''"})
     cases: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     method: str = ""
 
@@ -105,8 +107,10 @@ class EngineWords:
             return self.literals.get(str(value).lower(), str(value).lower())
         text = str(value)
         if isinstance(value, str):
-            text = text.replace("'", "''")
-            text = "'" + (text.replace("\\", "\\\\") if self.has_backslash else text) + "'"
+            text = text.replace("\\", "\\\\") if self.has_backslash else text
+            for plain, written in self.escapes.items():
+                text = text.replace(plain, written)
+            text = "'" + text + "'"
         return self.literals.get(kind, "{v}").format(v=text)
 
 

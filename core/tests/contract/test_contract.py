@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from servers.bigquery import DATASET, BigQueryServer
 from servers.clickhouse import ClickHouseServer
 from servers.mariadb import MariaDBServer
 from servers.postgres import PostgresServer
@@ -111,6 +112,23 @@ class TestSnowflake(ExtractorContract):
             schema=SCHEMA,
             refused=server.output(password="wr0ng-pass"),
             name="snowflake (fakesnow)",
+        )
+
+
+class TestBigQuery(ExtractorContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls, bigquery_server: BigQueryServer) -> Place:
+        server = bigquery_server
+        return Place(
+            "bigquery",
+            Tag.EMULATED,
+            server.output(),
+            server.execute,
+            server.statements,
+            schema=DATASET,
+            refused=server.output(token="wr0ng-token"),
+            name="bigquery (local-bigquery)",
         )
 
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from dvt.connections.connection import Connection
+from dvt.dbt_bridge.shim.bigquery import BigQueryDialect
 from dvt.dbt_bridge.shim.clickhouse import ClickHouseDialect
 from dvt.dbt_bridge.shim.oracle import OracleDialect
 from dvt.dbt_bridge.shim.snowflake import SnowflakeDialect
@@ -230,6 +231,7 @@ DIALECTS: dict[str, ShimDialect] = {
     "databricks": SparkDialect("databricks"),
     "spark": SparkDialect("spark"),
     "hive": SparkDialect("hive"),
+    "bigquery": BigQueryDialect("bigquery"),
 }
 
 

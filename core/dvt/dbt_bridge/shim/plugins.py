@@ -14,7 +14,7 @@ from dvt import __version__
 
 SHIM_TYPES = (
     *("mysql", "mariadb", "sqlite", "files", "clickhouse", "snowflake", "sqlserver"),
-    *("oracle", "trino", "databricks", "spark", "hive"),
+    *("oracle", "trino", "databricks", "spark", "hive", "bigquery"),
 )
 _INCLUDE = Path(__file__).parent / "include"
 

@@ -9,6 +9,8 @@
 {% macro trino__current_timestamp() %}current_timestamp(6){% endmacro %}
 {% macro sqlserver__current_timestamp() %}sysutcdatetime(){% endmacro %}
 {% macro oracle__current_timestamp() %}sys_extract_utc(systimestamp){% endmacro %}
+{% macro bigquery__current_timestamp() %}current_timestamp(){% endmacro %}
+{% macro snowflake__current_timestamp() %}convert_timezone('UTC', current_timestamp()){% endmacro %}
 
 {% macro sqlite__get_binding_char() %}{{ return('?') }}{% endmacro %}
 {# Emptying the table first begins the transaction, so that a load that fails takes the drop back, too. #}
@@ -20,7 +22,6 @@
 {% macro sqlite__get_batch_size() %}{{ return(200) }}{% endmacro %}
 {% macro mysql__get_batch_size() %}{{ return(1000) }}{% endmacro %}
 {% macro mariadb__get_batch_size() %}{{ return(1000) }}{% endmacro %}
-{% macro snowflake__current_timestamp() %}convert_timezone('UTC', current_timestamp()){% endmacro %}
 
 {# Neither has a boolean that stands in a select list. #}
 {% macro shim_test_sql(main_sql, fail_calc, warn_if, error_if, limit) %}

@@ -1,0 +1,209 @@
+"""local-bigquery without a network, and around it what it leaves out: tokens, a log, and values in BigQuery's own form.
+
+Run as a program, with the interpreter of an environment in which local-bigquery is. SQL, the REST interface and the
+Storage Read API are local-bigquery's (DuckDB's, by way of sqlglot). Ours are: who may call, the log of statements and
+read sessions, and tables named `CANNED...`, whose schema and Arrow streams a test has put there, because DuckDB holds
+no such values, and to let streams fail.
+"""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import grpc
+import pyarrow as pa
+import uvicorn
+from duckdb_extensions import extension_importer
+
+_EXTENSIONS = ("ducklake", "spatial")
+_REFUSED = {"error": {"code": 401, "message": "Request had invalid authentication credentials.", "status": "x"}}
+_log: list[str] = []
+_canned: dict[str, dict[str, Any]] = {}
+_open_streams: set[str] = set()
+_broken: set[str] = set()
+
+
+def _prepare(home: Path) -> None:
+    """DuckDB's extensions come from packages: none is downloaded."""
+    with (home / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (home / "ready").exists():
+            for name in _EXTENSIONS:
+                extension_importer.import_extension(name)
+            (home / "ready").touch()
+    connect = duckdb.connect
+
+    def connect_offline(*args: Any, **settings: Any) -> Any:
+        config = dict(settings.pop("config", None) or {})
+        zone = config.pop("TimeZone", None)  # DuckDB would look for an extension that is built in
+        session = connect(*args, config=config, **settings)
+        if zone:
+            session.execute("SET GLOBAL TimeZone = '" + zone + "'")
+        session.execute("LOAD ducklake")
+        return session
+
+    duckdb.connect = connect_offline
+
+
+class Front:
+    """An ASGI application in front of local-bigquery's."""
+
+    def __init__(self, inner: Any, token: str) -> None:
+        self._inner = inner
+        self._authorization = f"Bearer {token}".encode()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await self._inner(scope, receive, send)
+            return
+        body = await _body(receive)
+        path, headers = scope["path"], dict(scope["headers"])
+        if path.startswith("/dvt/"):
+            await _reply(send, _asked(path, body))
+        elif headers.get(b"authorization") != self._authorization:
+            await _reply(send, _REFUSED, 401)
+        elif (name := path.rsplit("/", 1)[-1]) in _canned and "/tables/" in path:
+            await _reply(send, _table(name))
+        else:
+            if path.endswith(("/jobs", "/queries")) and body:
+                _note(json.loads(body))
+
+            async def receive_again() -> dict[str, Any]:
+                return {"type": "http.request", "body": body, "more_body": False}
+
+            await self._inner(scope, receive_again, send)
+
+
+def _note(job: dict[str, Any]) -> None:
+    configuration = job.get("configuration") or {}
+    query = (configuration.get("query") or job).get("query", "")
+    _log.append(("-- dry run\n" if configuration.get("dryRun") else "") + query)
+
+
+def _asked(path: str, body: bytes) -> Any:
+    """What the tests ask beside the protocol."""
+    if path == "/dvt/canned":
+        entry = json.loads(body)
+        _canned[entry["name"]] = entry
+        return {}
+    if path == "/dvt/open":
+        return sorted(_open_streams)
+    found, _log[:] = list(_log), []
+    return found
+
+
+def _table(name: str) -> dict[str, Any]:
+    reference = {"projectId": "dvt", "datasetId": "shop", "tableId": name}
+    return {"tableReference": reference, "schema": {"fields": _canned[name]["fields"]}, "type": "TABLE", "numRows": "0"}
+
+
+def _create_session(inner: Any) -> Any:
+    def create_session(request: Any) -> Any:
+        from google.cloud.bigquery_storage_v1 import types
+
+        asked, name = request.read_session, request.read_session.table.rsplit("/", 1)[-1]
+        options = asked.read_options
+        _log.append(f"read {name} ({', '.join(options.selected_fields)}) where {options.row_restriction or 'true'}")
+        if name not in _canned:
+            return inner(request)
+        if code := _canned[name].get("refused"):
+            raise _status(code)
+        streams = [types.ReadStream(name=f"{name}/{i}") for i in range(len(_canned[name]["streams"]))]
+        schema = types.ArrowSchema(serialized_schema=base64.b64decode(_canned[name]["schema"]))
+        return types.ReadSession(name=name, table=asked.table, arrow_schema=schema, streams=streams)
+
+    return create_session
+
+
+def _read_rows(inner: Any) -> Any:
+    def read_rows(request: Any) -> Iterator[Any]:
+        name, _, number = request.read_stream.rpartition("/")
+        if name not in _canned:
+            yield from inner(request)
+            return
+        _open_streams.add(request.read_stream)
+        try:
+            yield from _canned_rows(_canned[name], int(number), request)
+        finally:
+            _open_streams.discard(request.read_stream)
+
+    return read_rows
+
+
+def _canned_rows(canned: dict[str, Any], number: int, request: Any) -> Iterator[Any]:
+    from google.cloud.bigquery_storage_v1 import types
+
+    fault, position = canned.get("fault", ""), 0
+    batches = [pa.ipc.open_stream(base64.b64decode(data)).read_all() for data in canned["streams"][number]]
+    while True:
+        for table in batches:
+            for batch in table.combine_chunks().to_batches():
+                position += batch.num_rows
+                if position <= request.offset:
+                    continue
+                rows = types.ArrowRecordBatch(serialized_record_batch=batch.serialize().to_pybytes())
+                yield types.ReadRowsResponse(arrow_record_batch=rows, row_count=batch.num_rows)
+                if fault == "breaks once" and request.read_stream not in _broken:
+                    _broken.add(request.read_stream)
+                    raise _status("UNAVAILABLE")
+                if fault == "fails":
+                    raise _status("INTERNAL_ERROR")
+        if fault != "endless":
+            return
+        time.sleep(0.01)
+
+
+def _status(code: str) -> Exception:
+    from local_bigquery.grpc import read
+
+    return read.StorageError(getattr(grpc.StatusCode, code, grpc.StatusCode.ABORTED), f"made by the test: {code}")
+
+
+async def _body(receive: Any) -> bytes:
+    parts, is_more = [], True
+    while is_more:
+        message = await receive()
+        parts.append(message.get("body", b""))
+        is_more = message.get("more_body", False)
+    return b"".join(parts)
+
+
+async def _reply(send: Any, answer: Any, status: int = 200) -> None:
+    body = json.dumps(answer).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def main() -> None:
+    """Serve until the process is ended."""
+    port, grpc_port, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
+    _prepare(Path(os.environ["HOME"]))
+    from local_bigquery.settings import settings
+
+    settings.bigquery_host, settings.bigquery_port, settings.grpc_port = "127.0.0.1", port, grpc_port
+    settings.data_dir, settings.default_project_id, settings.default_dataset_id = folder, "dvt", "shop"
+    from local_bigquery.grpc import read
+
+    read.STREAM_ROWS = int(os.environ["DVT_TEST_STREAM_ROWS"])
+    read.create_session, read.read_rows = _create_session(read.create_session), _read_rows(read.read_rows)
+    from local_bigquery.grpc import server  # it takes the functions as they are now
+
+    storage, _ = server.start("127.0.0.1", grpc_port)
+    from local_bigquery import app
+
+    uvicorn.run(Front(app, os.environ["DVT_TEST_TOKEN"]), host="127.0.0.1", port=port, log_level="warning")
+    storage.stop(None)
+
+
+if __name__ == "__main__":
+    main()

@@ -79,11 +79,11 @@ SPEC = ConnectionSpec(
     place=_place,
     options=(
         Option(
-            "max_value_bytes",
+            "max_value_length",
             "int",
-            65_536,
-            "over ODBC, the longest text or binary value that is read; room for it is made in every row of a batch, and"
-            " a longer one stops the run",
+            16_384,
+            "the longest text (in UTF-16 units) or binary value (in bytes) that is read over ODBC; room for it is made in"
+            " every row of a batch, and a longer one stops the run",
             minimum=1,
         ),
     ),

@@ -16,8 +16,8 @@ from servers.place import Place
 from servers.postgres import PostgresServer
 
 from dvt import errors
-from dvt.connections.generic import SPEC
 from dvt.connections.connection import Connection
+from dvt.connections.generic import SPEC
 from dvt.federation.extractors.base import ExtractionConfig
 from dvt.federation.extractors.generic import GenericExtractor
 
@@ -180,7 +180,9 @@ def test_a_connection_that_breaks_is_told_and_replaced(postgres: Place, postgres
     with extractor(postgres, batch_rows=1000) as reader:
         rows = reader.scan(ExtractionConfig(query=ENDLESS))
         assert rows.read_batch(1) is not None
-        postgres_server.psql("postgres", "select pg_terminate_backend(pid) from pg_stat_activity where datname = 'generic'")
+        postgres_server.psql(
+            "postgres", "select pg_terminate_backend(pid) from pg_stat_activity where datname = 'generic'"
+        )
         with pytest.raises(errors.DvtError) as caught:
             for _ in rows.batches():
                 pass
@@ -221,7 +223,7 @@ def test_long_values_end_a_batch_of_jdbc_early(request: pytest.FixtureRequest) -
 
 def test_half_of_a_character_is_refused(request: pytest.FixtureRequest) -> None:
     place = generic_place("jdbc-h2", request, Path("halves"))
-    assert read(place, query="select char(55357) || char(56898) as \"v\"").to_pylist() == [{"v": "🙂"}]
+    assert read(place, query='select char(55357) || char(56898) as "v"').to_pylist() == [{"v": "🙂"}]
     for text in ("char(55357)", "'a' || char(56898)"):
         with pytest.raises(errors.DataError):
             read(place, query=f"select {text} as v")

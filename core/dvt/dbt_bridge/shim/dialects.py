@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from dvt.connections.connection import Connection
 from dvt.dbt_bridge.shim.clickhouse import ClickHouseDialect
+from dvt.dbt_bridge.shim.generic import GenericDialect
 from dvt.errors import ConfigurationError, DvtError
 
 Named = tuple[str, str]
@@ -217,6 +218,7 @@ DIALECTS: dict[str, ShimDialect] = {
     "sqlite": SQLiteDialect(),
     "files": FilesDialect(),
     "clickhouse": ClickHouseDialect(),
+    "generic": GenericDialect(),
 }
 
 

@@ -14,7 +14,7 @@ from dvt.errors import MissingDriverError
 from dvt.federation.extractors.generic_casts import with_casts
 from dvt.federation.extractors.generic_method import Method, Opened, Statement
 from dvt.types.generic import Reading
-from dvt.types.generic_odbc import DRIVER_SETTINGS, asked_type, is_cast_by_server, odbc_reading
+from dvt.types.generic_odbc import DRIVER_SETTINGS, asked_type, odbc_reading, server_cast
 
 # Room for one batch, twice, because the driver fills one while the other is read.
 _BUFFER_BYTES = 64 << 20
@@ -52,7 +52,7 @@ class OdbcMethod(Method):
         """Run a query; which of its columns the server casts is known after a first look at it."""
         announced = self._announced(statement)
         columns = [odbc_reading(field, driver_name(self.connection), statement.declared) for field in announced]
-        casts = [(field.name, is_cast_by_server(field.type, self.dialect)) for field in announced]
+        casts = [(field.name, server_cast(field.type, self.dialect)) for field in announced]
         self._reader = self._read(with_casts(statement.sql, casts, self.dialect), statement.batch_rows)
         return Opened(columns, self._batches())
 
@@ -82,13 +82,13 @@ class OdbcMethod(Method):
                 announced.append(schema)
             return pa.schema([pa.field(field.name, asked_type(field.type)) for field in schema])
 
-        longest = int(self.connection.options["max_value_bytes"])
+        longest = int(self.connection.options["max_value_length"])
         return read_arrow_batches_from_odbc(
             sql,
             self._address(),
             rows,
             max_bytes_per_batch=_BUFFER_BYTES,
-            max_text_size=longest,
+            max_text_size=longest + 1,  # some end texts with a zero
             max_binary_size=longest,
             login_timeout_sec=int(self.connection.options["connect_timeout_s"]),
             query_timeout_sec=int(self.connection.options["statement_timeout_s"]),

@@ -1,4 +1,4 @@
-"""Generic connections: any database with an ADBC, ODBC, DB-API or JDBC driver. The keys of an output, method and dialect."""
+"""Generic connections: any database with an ADBC, ODBC, DB-API or JDBC driver. Keys, method and dialect."""
 
 from __future__ import annotations
 
@@ -82,8 +82,8 @@ SPEC = ConnectionSpec(
             "max_value_length",
             "int",
             16_384,
-            "the longest text (in UTF-16 units) or binary value (in bytes) that is read over ODBC; room for it is made in"
-            " every row of a batch, and a longer one stops the run",
+            "the longest text (in UTF-16 units) or binary value (in bytes) that is read over ODBC; room for it is made"
+            " in every row of a batch, and a longer one stops the run",
             minimum=1,
         ),
     ),

@@ -18,7 +18,7 @@ from dvt.types.generic_jdbc import MOMENTS, JdbcColumn, JdbcReading, jdbc_readin
 
 # Rows that the driver asks the server for at a time.
 _FETCH_ROWS_AT_MOST = 10_000
-# Drivers of MySQL put dates into Java's old calendar, in which 2024-02-00 is January's last day: the server writes them.
+# Drivers of MySQL use Java's old calendar, in which 2024-02-00 is January's last day: there the server writes moments.
 _SPOILT_MOMENTS = frozenset({"mysql"})
 # Of these databases it is known that a moment's text is the database's own.
 _OWN_MOMENTS = frozenset({"PostgreSQL", "H2", "HSQL Database Engine", "Apache Derby"})

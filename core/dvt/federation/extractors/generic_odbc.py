@@ -104,7 +104,7 @@ class OdbcMethod(Method):
         self._reader = None
 
     def _address(self) -> str:
-        """The connection string with the login, and with what drivers need to stream, where it says nothing of these."""
+        """The connection string with the login, and with what drivers need to stream, where it says nothing of it."""
         parts = [part for part in (setting_text(self.connection, "connection_string").strip().rstrip(";"),) if part]
         driver = self.connection.first("driver")
         given = ";".join(parts)

@@ -41,7 +41,7 @@ where seen >= '2024-01-02' and kind <> 'view' and customer < 5 group by 1, 2 ord
 ANSWER = 'select name, kind, n, trim_scale(amount), last_at from analytics.m order by name, kind collate "C"'
 
 
-@pytest.fixture(params=("adbc", "odbc", "dbapi", "jdbc"))
+@pytest.fixture(params=("odbc", "jdbc"))
 def web(request: pytest.FixtureRequest) -> Place:
     place = generic_place(f"{request.param}-postgres", request, Path())
     place.execute(

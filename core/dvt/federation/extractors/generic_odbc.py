@@ -88,7 +88,7 @@ class OdbcMethod(Method):
             self._address(),
             rows,
             max_bytes_per_batch=_BUFFER_BYTES,
-            max_text_size=longest + 1,  # some end texts with a zero
+            max_text_size=longest + 16,  # some drivers want room behind a text
             max_binary_size=longest,
             login_timeout_sec=int(self.connection.options["connect_timeout_s"]),
             query_timeout_sec=int(self.connection.options["statement_timeout_s"]),

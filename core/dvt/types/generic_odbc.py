@@ -15,10 +15,21 @@ import pyarrow as pa
 from dvt.types.generic import Reading, declared_type, text_reader
 from dvt.types.vocabulary import MICROS, TIME
 
-# What drivers are asked for where their own defaults would hold a whole result in memory, or hide a type.
+# What drivers are asked for where their own defaults would hold a whole result in memory, hide a type (NumericAs=12: a
+# numeric without precision is a text; its digits would be those of the first rows), or announce 8190 characters for all
+# texts. `{longest}` is the option max_value_length.
 DRIVER_SETTINGS: tuple[tuple[str, Mapping[str, str]], ...] = (
-    # NumericAs=12: a numeric without precision is a text; its digits would be those of the first rows.
-    ("psqlodbc|postgres", {"UseDeclareFetch": "1", "Fetch": "10000", "BoolsAsChar": "0", "NumericAs": "12"}),
+    (
+        "psqlodbc|postgres",
+        {
+            "UseDeclareFetch": "1",
+            "Fetch": "10000",
+            "BoolsAsChar": "0",
+            "NumericAs": "12",
+            "MaxLongVarcharSize": "{longest}",
+            "ByteaAsLongVarBinary": "1",
+        },
+    ),
     ("maria|myodbc|mysql", {"NO_CACHE": "1", "FORWARDONLY": "1"}),
 )
 

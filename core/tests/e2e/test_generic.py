@@ -1,4 +1,4 @@
-"""A project whose model joins a database read through a driver of the user's choice with PostgreSQL, run as a user does."""
+"""A project whose model joins a database read through a driver of choice with PostgreSQL, run as a user does."""
 
 from __future__ import annotations
 

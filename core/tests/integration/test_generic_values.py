@@ -47,6 +47,7 @@ POSTGRES: dict[str, tuple[Any, Any, Any, Any]] = {
     "repeat('x', 16384)": ((pa.string(), "x" * 16384),) * 4,
     "'ab'::char(4)": ((pa.string(), "ab  "), (pa.string(), "ab"), (pa.string(), "ab  "), (pa.string(), "ab  ")),
     "'\\x00ff27'::bytea": ((pa.binary(), b"\x00\xff'"),) * 4,
+    "decode(repeat('00ff', 5000), 'hex')": ((pa.binary(), b"\x00\xff" * 5000),) * 4,
     "''::bytea": ((pa.binary(), b""),) * 4,
     "date '1582-10-10'": ((pa.date32(), -141432),) * 4,
     "date '9999-12-31'": ((pa.date32(), 2932896),) * 4,

@@ -88,7 +88,7 @@ class OdbcMethod(Method):
             self._address(),
             rows,
             max_bytes_per_batch=_BUFFER_BYTES,
-            max_text_size=longest + 16,  # some drivers want room behind a text
+            max_text_size=longest,
             max_binary_size=longest,
             login_timeout_sec=int(self.connection.options["connect_timeout_s"]),
             query_timeout_sec=int(self.connection.options["statement_timeout_s"]),
@@ -112,7 +112,8 @@ class OdbcMethod(Method):
         name = driver_name(self.connection).lower()
         for pattern, settings in DRIVER_SETTINGS:
             if re.search(pattern, name):
-                more.update({key: value for key, value in settings.items() if not _has(given, key)})
+                longest = self.connection.options["max_value_length"]
+                more.update({k: v.format(longest=longest) for k, v in settings.items() if not _has(given, k)})
         if user := self.connection.first("user"):
             more["UID"] = str(user)
         if password := self.connection.secret("password"):

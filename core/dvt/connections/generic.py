@@ -157,7 +157,7 @@ def driver_name(connection: Connection) -> str:
     for key in ("url", "uri"):
         if scheme := _SCHEME.match(setting_text(connection, key)):
             parts.append(scheme.group(0))
-    return " ".join(parts)
+    return " ".join(parts).strip()
 
 
 def setting_text(connection: Connection, key: str) -> str:

@@ -77,7 +77,7 @@ def test_secrets_are_not_shown() -> None:
     assert "joe" in repr(made)
     made = connection(url="jdbc:x://joe:geheim-3@h/", properties={"accessToken": "geheim-4"})
     assert "geheim" not in f"{made!r} {made.place}"
-    assert driver_name(made) == "jdbc:x:".removesuffix("x:") + "x:" or driver_name(made).strip() == "jdbc:x:"
+    assert driver_name(made) == "jdbc:x:"
 
 
 def test_places_differ_by_what_secrets_hold() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dvt.connections.connection import Connection
-from dvt.connections.secrets import register
+from dvt.connections.secrets import register, revealed
 from dvt.errors import AuthenticationError, ConfigurationError
 
 _SCOPES = (
@@ -89,24 +89,19 @@ def _keyfile(connection: Connection) -> dict[str, Any]:
 
 def _keyfile_json(connection: Connection) -> dict[str, Any]:
     """The key in the profile: a mapping, its JSON, or that in base 64."""
-    given = connection.secret("keyfile_json")
+    given = revealed(connection.first("keyfile_json"))
     if not given:
         raise _refusal("method service-account-json needs `keyfile_json`", connection, "Add it to profiles.yml")
-    for decode in (json.loads, _mapping, _from_base64):
+    if isinstance(given, Mapping):
+        return dict(given)
+    for decode in (json.loads, _from_base64):
         try:
             found = decode(given)
-        except (ValueError, SyntaxError, binascii.Error):
+        except (ValueError, binascii.Error):
             continue
         if isinstance(found, Mapping):
             return dict(found)
     raise _refusal("keyfile_json is no key", connection, "Write it as a mapping, as JSON, or in base 64")
-
-
-def _mapping(text: str) -> Any:
-    # A mapping in the profile, which is kept as text because it is a secret.
-    import ast
-
-    return ast.literal_eval(text)
 
 
 def _from_base64(text: str) -> Any:

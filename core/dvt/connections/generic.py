@@ -1,4 +1,4 @@
-"""Generic connections: any database with an ADBC, ODBC, DB-API or JDBC driver. The keys of an output, method and dialect."""
+"""Generic connections: any database with an ADBC, ODBC, DB-API or JDBC driver. Keys, method and dialect."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sqlglot
 
 from dvt.connections.comparing import ComparingFacts
 from dvt.connections.connection import Connection
-from dvt.connections.secrets import Secret, register
+from dvt.connections.secrets import register, revealed
 from dvt.connections.spec import ConnectionSpec, Option
 from dvt.errors import ConfigurationError, nearest
 
@@ -54,7 +54,7 @@ _INNER = (
 
 def _place(settings: Mapping[str, Any]) -> tuple[Any, ...]:
     # What stands in an address is not known: equal outputs are one place. Its texts may hold passwords.
-    named = sorted((key, repr(_revealed(value))) for key, value in settings.items() if not key.startswith("__"))
+    named = sorted((key, repr(revealed(value))) for key, value in settings.items() if not key.startswith("__"))
     return (hashlib.sha256(repr(named).encode()).hexdigest(),)
 
 
@@ -79,11 +79,11 @@ SPEC = ConnectionSpec(
     place=_place,
     options=(
         Option(
-            "max_value_bytes",
+            "max_value_length",
             "int",
-            65_536,
-            "over ODBC, the longest text or binary value that is read; room for it is made in every row of a batch, and"
-            " a longer one stops the run",
+            16_384,
+            "the longest text (in UTF-16 units) or binary value (in bytes) that is read over ODBC; room for it is made"
+            " in every row of a batch, and a longer one stops the run",
             minimum=1,
         ),
     ),
@@ -157,7 +157,7 @@ def driver_name(connection: Connection) -> str:
     for key in ("url", "uri"):
         if scheme := _SCHEME.match(setting_text(connection, key)):
             parts.append(scheme.group(0))
-    return " ".join(parts)
+    return " ".join(parts).strip()
 
 
 def setting_text(connection: Connection, key: str) -> str:
@@ -182,7 +182,7 @@ def call_arguments(connection: Connection, key: str) -> dict[str, Any]:
         raise ConfigurationError(
             f"{key} is not a mapping", connection=connection.name, remedy="Write it as keys and values in profiles.yml"
         )
-    return {str(name): _revealed(inner) for name, inner in value.items()}
+    return {str(name): revealed(inner) for name, inner in value.items()}
 
 
 def read_only(connection: Connection, *, can: bool) -> bool:
@@ -203,11 +203,3 @@ def read_only(connection: Connection, *, can: bool) -> bool:
             remedy="Remove read_only, and give the login no right to write",
         )
     return wanted
-
-
-def _revealed(value: Any) -> Any:
-    if isinstance(value, Secret):
-        return value.reveal()
-    if isinstance(value, Mapping):
-        return {key: _revealed(inner) for key, inner in value.items()}
-    return value

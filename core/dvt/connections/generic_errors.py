@@ -101,9 +101,9 @@ def translate(
     place = {"connection": connection.name, "relation": relation, "phase": phase}
     if _TOO_LONG in text:
         return errors.DataError(
-            f"a value is longer than {connection.options['max_value_bytes']} bytes: {text}",
+            f"a value is longer than its column was announced, or than dvt.max_value_length: {text}",
             **place,
-            remedy="Raise dvt.max_value_bytes, or cast the column that ODBC announces too short",
+            remedy="Raise dvt.max_value_length, or cast the column that ODBC announces too short",
         )
     family, remedy = _family(text, state, phase)
     if family is errors.QueryError and type(error).__name__ == "DataError":  # of PEP 249

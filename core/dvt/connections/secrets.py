@@ -93,3 +93,12 @@ def redact(text: str) -> str:
             text = text.replace(value, MASK)
     text = _URL.sub(rf"\1:{MASK}@", text)
     return _DSN.sub(rf"\1\2{MASK}", text)
+
+
+def revealed(value: Any) -> Any:
+    """A setting without its wrapping, for a driver's connect call only."""
+    if isinstance(value, Secret):
+        return value.reveal()
+    if isinstance(value, Mapping):
+        return {key: revealed(inner) for key, inner in value.items()}
+    return value

@@ -1,4 +1,4 @@
-"""Columns of DB-API cursors: PEP 249 names kinds of types, not types; what drivers say beyond that stands here as data."""
+"""Columns of DB-API cursors: PEP 249 names kinds, not types; what drivers say beyond that stands here as data."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _POSTGRES: Mapping[int, pa.DataType] = {
     2950: UUID,
 }
 _POSTGRES_NUMERIC = 1700
-# Field types of MySQL's protocol. Unsigned numbers, zero dates and bytes in what is taken for text are refused by value.
+# Field types of MySQL's protocol. Large unsigned numbers, zero dates and bytes among texts are refused by value.
 _MYSQL: Mapping[int, pa.DataType] = {
     **dict.fromkeys((1, 2, 3, 8, 9, 13), pa.int64()),
     4: pa.float32(),

@@ -134,7 +134,7 @@ def _convert(fetch: str, type_: pa.DataType) -> Convert:
 
 
 def _without_lost_days(convert: Convert) -> Convert:
-    """Java's old calendar goes from 1582-10-04 to 15, and moves the days between by ten: then two days have one text."""
+    """Java's old calendar goes from 1582-10-04 to 15 and moves the days between by ten: two days have one text."""
 
     def checked(texts: pa.Array) -> pa.Array:
         if pc.any(pc.match_substring_regex(texts, "^1582-10-(1[5-9]|2[0-4])")).as_py():

@@ -15,15 +15,28 @@ import pyarrow as pa
 from dvt.types.generic import Reading, declared_type, text_reader
 from dvt.types.vocabulary import MICROS, TIME
 
-# What drivers are asked for where their own defaults would hold a whole result in memory, or hide a type.
+# What drivers are asked for where their own defaults would hold a whole result in memory, hide a type (NumericAs=12: a
+# numeric without precision is a text; its digits would be those of the first rows), or announce 8190 characters for all
+# texts. `{longest}` is the option max_value_length.
 DRIVER_SETTINGS: tuple[tuple[str, Mapping[str, str]], ...] = (
-    # NumericAs=12: a numeric without precision is a text; its digits would be those of the first rows.
-    ("psqlodbc|postgres", {"UseDeclareFetch": "1", "Fetch": "10000", "BoolsAsChar": "0", "NumericAs": "12"}),
+    (
+        "psqlodbc|postgres",
+        {
+            "UseDeclareFetch": "1",
+            "Fetch": "10000",
+            "BoolsAsChar": "0",
+            "NumericAs": "12",
+            "MaxLongVarcharSize": "{longest}",
+            "ByteaAsLongVarBinary": "1",
+        },
+    ),
     ("maria|myodbc|mysql", {"NO_CACHE": "1", "FORWARDONLY": "1"}),
 )
 
-# Of moments MariaDB's driver and SQLite's announce fewer characters than they have.
-_SPOILT_MOMENTS = frozenset({"mysql", "sqlite"})
+# Of moments MariaDB's driver and SQLite's announce fewer characters than they have. psqlodbc also writes UUIDs in
+# capitals, and announces them as texts.
+_SPOILT_MOMENTS = frozenset({"postgres", "mysql", "sqlite"})
+MOMENT = "VARCHAR(64)"
 
 
 def asked_type(type_: pa.DataType) -> pa.DataType:
@@ -31,11 +44,14 @@ def asked_type(type_: pa.DataType) -> pa.DataType:
     return pa.binary() if _is_bytes(type_) else pa.string()
 
 
-def is_cast_by_server(type_: pa.DataType, dialect: str) -> bool:
-    """Whether a column's text is to be made by the server. psqlodbc also writes UUIDs in capitals, as plain texts."""
-    return (dialect == "postgres" and not _is_bytes(type_)) or (
-        dialect in _SPOILT_MOMENTS and pa.types.is_temporal(type_)
-    )
+def server_cast(type_: pa.DataType, dialect: str) -> str:
+    """The type to which the server casts a column, so that the driver sees a text only; empty where it need not.
+
+    Arrow-odbc makes room for the longest value in every row: a moment is no longer than the type says.
+    """
+    if pa.types.is_temporal(type_) and dialect in _SPOILT_MOMENTS:
+        return MOMENT
+    return "TEXT" if pa.types.is_string(type_) and dialect == "postgres" else ""
 
 
 def odbc_reading(field: pa.Field, driver: str, declared: Mapping[str, str]) -> Reading:

@@ -30,7 +30,7 @@ def read(place: Place, name: str | None = None, **request: Any) -> pa.Table:
 
 
 def value(place: Place, expression: str, **request: Any) -> Any:
-    """The one value that a place gives for an expression, with its type: integers for moments, which may be infinite."""
+    """The one value that a place gives for an expression, and its type; moments, which may be infinite, as integers."""
     table = read(place, query=f"select {expression} as v", **request)
     return table.schema.types[0], plain(table["v"].combine_chunks())[0]
 

@@ -27,19 +27,20 @@ DECLARED = {
     "day": "date",
     "moment": "timestamp",
 }
-ROWS: list[dict[str, Any]] = [
-    {
-        "id": 1,
-        "word": "it's",
-        "price": Decimal("-1.50"),
-        "ratio": 0.30000000000000004,
-        "day": dt.date(2024, 2, 29),
-        "moment": dt.datetime(2024, 3, 31, 2, 30, 0, 123456),
-    },
-    {"id": 2, "word": "ä🙂", "price": Decimal("9999999999.99"), "ratio": -2.5, "day": dt.date(1582, 10, 10), "moment": dt.datetime(1, 1, 1)},
-    dict.fromkeys(DECLARED),
-    {"id": 2147483647, "word": "a\nb\t\"c\" \\", "price": Decimal("0.00"), "ratio": 1e300, "day": dt.date(9999, 12, 31), "moment": dt.datetime(9999, 12, 31, 23, 59, 59, 999999)},
-]  # fmt: skip
+_VALUES: tuple[tuple[Any, ...], ...] = (
+    (
+        1,
+        "it's",
+        Decimal("-1.50"),
+        0.30000000000000004,
+        dt.date(2024, 2, 29),
+        dt.datetime(2024, 3, 31, 2, 30, 0, 123456),
+    ),
+    (2, "ä🙂", Decimal("9999999999.99"), -2.5, dt.date(1582, 10, 10), dt.datetime(1, 1, 1)),
+    (None,) * 6,
+    (2147483647, 'a\nb\t"c" \\', Decimal("0.00"), 1e300, dt.date(9999, 12, 31), dt.datetime.max),
+)
+ROWS = [dict(zip(DECLARED, values, strict=True)) for values in _VALUES]
 CREATED = (
     "create table {goods} ({id} integer, {word} varchar(40), {price} decimal(12, 2), {ratio} double precision,"
     " {day} date, {moment} timestamp{digits})"
@@ -177,7 +178,8 @@ def test_columns_come_in_the_order_asked_for(shop: _Shop) -> None:
 
 
 def test_a_query_is_sent_as_it_stands_and_cut_here(shop: _Shop) -> None:
-    text = f"select {shop.quoted('n')}, {shop.quoted('n')} + 1 as {shop.quoted('m')} from {shop.quoted('many')} order by 1 -- all;"
+    n, m = shop.quoted("n"), shop.quoted("m")
+    text = f"select {n}, {n} + 1 as {m} from {shop.quoted('many')} order by 1 -- all;"
     declared = {"n": "integer", "m": "integer"}
     table = read(shop.place, query=text, columns=("m",), limit=3, declared=declared)
     assert table.to_pylist() == [{"m": 1}, {"m": 2}, {"m": 3}]

@@ -99,15 +99,9 @@ def test_no_secret_is_shown(server: Place) -> None:
 )
 def test_secrets_within_addresses_are_not_shown(output: dict[str, Any]) -> None:
     connection = Connection.from_output("shop", {"type": "generic", **output}, SPEC)
-    try:
+    with pytest.raises((errors.ConnectionFailedError, errors.MissingDriverError)) as caught:
         GenericExtractor(connection).ping()
-    except errors.MissingDriverError as error:
-        pytest.skip(str(error))
-    except errors.DvtError as error:
-        assert "s3cr3t-in-uri" not in f"{error} {error!r} {connection!r} {connection.place}"
-        assert isinstance(error, errors.ConnectionFailedError)
-    else:
-        pytest.fail("nobody listens on port 1")
+    assert "s3cr3t-in-uri" not in f"{caught.value} {caught.value!r} {connection!r} {connection.place}"
 
 
 def running(server: PostgresServer) -> str:
@@ -149,9 +143,8 @@ def test_closing_the_extractor_ends_all(postgres: Place, postgres_server: Postgr
 
 @pytest.mark.parametrize("query", [ENDLESS, SUM])
 def test_cancel_from_another_thread(postgres: Place, postgres_server: PostgresServer, query: str) -> None:
-    if "odbc" in postgres.output.get("driver", "").lower() or "connection_string" in postgres.output:
-        if query is not ENDLESS:
-            pytest.skip("arrow-odbc cannot end a call that runs")
+    if "connection_string" in postgres.output and query is not ENDLESS:
+        pytest.skip("arrow-odbc cannot end a call that runs")
     reader = extractor(postgres, batch_rows=1000)
     timer = threading.Timer(0.5, reader.cancel)
     timer.start()

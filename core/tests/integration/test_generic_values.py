@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -43,9 +44,10 @@ POSTGRES: dict[str, tuple[Any, Any, Any, Any]] = {
     "'ä🙂'::text": ((pa.string(), "ä🙂"),) * 4,
     "''::text": ((pa.string(), ""),) * 4,
     "null::text": ((pa.string(), None),) * 4,
-    "repeat('x', 30000)": ((pa.string(), "x" * 30000),) * 4,
+    "repeat('x', 16384)": ((pa.string(), "x" * 16384),) * 4,
     "'ab'::char(4)": ((pa.string(), "ab  "), (pa.string(), "ab"), (pa.string(), "ab  "), (pa.string(), "ab  ")),
     "'\\x00ff27'::bytea": ((pa.binary(), b"\x00\xff'"),) * 4,
+    "decode(repeat('00ff', 5000), 'hex')": ((pa.binary(), b"\x00\xff" * 5000),) * 4,
     "''::bytea": ((pa.binary(), b""),) * 4,
     "date '1582-10-10'": ((pa.date32(), -141432),) * 4,
     "date '9999-12-31'": ((pa.date32(), 2932896),) * 4,
@@ -58,7 +60,7 @@ POSTGRES: dict[str, tuple[Any, Any, Any, Any]] = {
     "'-infinity'::timestamptz": ((MICROS_UTC, -INFINITY), *(REFUSED,) * 3),
     # ODBC has no moments with a zone: their text has one, and is refused unless the project declares it.
     "timestamptz '2024-01-01 14:00:00.123456+02'": ((MICROS_UTC, NOON), REFUSED, (MICROS_UTC, NOON), (MICROS_UTC, NOON)),
-    "time '23:59:59.999999'": ((pa.time64("us"), __import__("datetime").time(23, 59, 59, 999999)),) * 4,
+    "time '23:59:59.999999'": ((pa.time64("us"), dt.time(23, 59, 59, 999999)),) * 4,
     "timetz '12:00+02'": (REFUSED, (pa.string(), "12:00:00+02"), REFUSED, (pa.string(), "12:00:00+02")),
     "interval '1 month -2 days 03:04:05.6'": (
         (pa.month_day_nano_interval(), pa.MonthDayNano([1, -2, 11045600000000])), (pa.string(), "1 mon -2 days +03:04:05.6"), REFUSED, (pa.string(), "1 mon -2 days +03:04:05.6"),
@@ -95,7 +97,7 @@ MARIADB: dict[str, tuple[Any, Any, Any]] = {
     "cast('0000-00-00 00:00:00' as datetime)": (REFUSED,) * 3,
     "cast('2024-02-00 10:00:00' as datetime(6))": (REFUSED,) * 3,
     "timestamp '2024-01-01 12:00:00.123456'": ((MICROS, NOON),) * 3,
-    "time '23:59:59'": ((pa.time64("us"), __import__("datetime").time(23, 59, 59)), REFUSED, (pa.time64("us"), __import__("datetime").time(23, 59, 59))),
+    "time '23:59:59'": ((pa.time64("us"), dt.time(23, 59, 59)), REFUSED, (pa.time64("us"), dt.time(23, 59, 59))),
     "time '100:00:00'": (REFUSED,) * 3,
 }  # fmt: skip
 
@@ -103,7 +105,7 @@ MARIADB: dict[str, tuple[Any, Any, Any]] = {
 @pytest.fixture(scope="module", params=("adbc", "odbc", "dbapi", "jdbc"))
 def postgres(request: pytest.FixtureRequest) -> tuple[int, Place]:
     method = str(request.param)
-    return list(("adbc", "odbc", "dbapi", "jdbc")).index(method), generic_place(f"{method}-postgres", request, Path())
+    return ("adbc", "odbc", "dbapi", "jdbc").index(method), generic_place(f"{method}-postgres", request, Path())
 
 
 @pytest.fixture(scope="module", params=("odbc", "dbapi", "jdbc"))
@@ -160,5 +162,5 @@ def test_a_value_that_is_longer_than_the_buffer_is_refused(postgres: tuple[int, 
     if postgres[0] != 1:
         assert value(place, "repeat('ab', 1000000)")[1] == "ab" * 1000000
         return
-    with pytest.raises(errors.DataError, match="max_value_bytes"):
+    with pytest.raises(errors.DataError, match="max_value_length"):
         value(place, "repeat('ab', 1000000)")

@@ -1,8 +1,8 @@
 """Databases that the generic extractor reads in the tests, each through each kind of driver that this machine has.
 
-All are the real engines: PostgreSQL and MariaDB as servers, SQLite and DuckDB as files, H2, HSQLDB and Derby in the Java
-machine of the test's own process. The statements that fill them go through psql, mariadb, the file's own Python module,
-or, for the three in Java, through the JDBC driver under test, as text.
+All are the real engines: PostgreSQL and MariaDB as servers, SQLite and DuckDB as files, H2, HSQLDB and Derby in the
+Java machine of the test's own process. The statements that fill them go through psql, mariadb, the file's own Python
+module, or, for the three in Java, through the JDBC driver under test, as text.
 """
 
 from __future__ import annotations

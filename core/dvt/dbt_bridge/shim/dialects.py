@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from dvt.connections.connection import Connection
 from dvt.dbt_bridge.shim.bigquery import BigQueryDialect
 from dvt.dbt_bridge.shim.clickhouse import ClickHouseDialect
+from dvt.dbt_bridge.shim.generic import GenericDialect
 from dvt.dbt_bridge.shim.oracle import OracleDialect
 from dvt.dbt_bridge.shim.snowflake import SnowflakeDialect
 from dvt.dbt_bridge.shim.spark import SparkDialect
@@ -232,6 +233,7 @@ DIALECTS: dict[str, ShimDialect] = {
     "spark": SparkDialect("spark"),
     "hive": SparkDialect("hive"),
     "bigquery": BigQueryDialect("bigquery"),
+    "generic": GenericDialect("generic"),
 }
 
 

@@ -14,7 +14,7 @@ from dvt import __version__
 
 SHIM_TYPES = (
     *("mysql", "mariadb", "sqlite", "files", "clickhouse", "snowflake", "sqlserver"),
-    *("oracle", "trino", "databricks", "spark", "hive", "bigquery"),
+    *("oracle", "trino", "databricks", "spark", "hive", "bigquery", "generic"),
 )
 _INCLUDE = Path(__file__).parent / "include"
 

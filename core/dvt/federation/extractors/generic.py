@@ -174,7 +174,7 @@ class GenericExtractor(BaseExtractor):
     def _statement(self, request: ExtractionConfig) -> Statement:
         """A relation's columns are named, a user's query is sent as it stands and cut to size here."""
         dialect = dialect_of(self.connection)
-        more = {"declared": request.declared, "batch_rows": self.batch_rows(request), "limit": request.limit}
+        rows, limit = self.batch_rows(request), request.limit
         if request.query is not None:
             if request.predicates or request.order:
                 raise UnsupportedError(
@@ -184,12 +184,12 @@ class GenericExtractor(BaseExtractor):
                 )
             text = request.query.strip().rstrip(";")
             text += "\n" if "--" in text else ""  # drivers put their own words behind it
-            return Statement(text, text, **more)
+            return Statement(text, text, request.declared, rows, limit)
         # Standard SQL has no LIMIT that every database knows: there the rows are cut here.
         sent = request if dialect else replace(request, limit=None)
         nothing = exp.Literal.number(1).eq(exp.Literal.number(0))
         describing = replace(request, predicates=(nothing,), limit=None, order=())
-        return Statement(scan_sql(sent, dialect), scan_sql(describing, dialect), **more)
+        return Statement(scan_sql(sent, dialect), scan_sql(describing, dialect), request.declared, rows, limit)
 
     def _chosen(self, columns: Sequence[Reading], request: ExtractionConfig) -> list[tuple[Reading, int]]:
         """The wanted columns and their places in the result, under the names that were asked for."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 from collections.abc import Iterator
@@ -96,10 +97,8 @@ class AdbcMethod(Method):
         if session is None:
             return
         if self._cursor is not None:
-            try:
+            with contextlib.suppress(*self.errors):  # it was read to its end, or the driver cannot
                 self._cursor.adbc_cancel()
-            except self.errors:  # it was read to its end, or the driver cannot
-                pass
         self._end()
         session.close()
 
@@ -127,7 +126,7 @@ class AdbcMethod(Method):
         if self.connection.first("uri"):
             settings["uri"] = setting_text(self.connection, "uri")
         user, password = self.connection.first("user"), self.connection.secret("password")
-        if slug in ("postgresql", "flightsql") and slug != "flightsql" and (user or password):
+        if slug == "postgresql" and (user or password):
             settings["uri"] = _with_login(str(settings.get("uri", "postgresql://")), str(user or ""), password)
         else:
             given = {"username": user, "password": password}

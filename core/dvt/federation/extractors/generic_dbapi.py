@@ -19,9 +19,9 @@ from dvt.types.generic import Reading
 from dvt.types.generic_dbapi import dbapi_reading
 
 # Cursors that leave the rows on the server. What other modules' plain cursors hold is their own affair.
-_STREAMING: Mapping[str, Callable[[ModuleType, Any], Any]] = {
-    "psycopg": lambda module, session: session.cursor(name="dvt_scan"),
-    "pymysql": lambda module, session: session.cursor(importlib.import_module("pymysql.cursors").SSCursor),
+_STREAMING: Mapping[str, Callable[[Any], Any]] = {
+    "psycopg": lambda session: session.cursor(name="dvt_scan"),
+    "pymysql": lambda session: session.cursor(importlib.import_module("pymysql.cursors").SSCursor),
 }
 _CONNECT_TIMEOUT = frozenset({"psycopg", "psycopg2", "pymysql", "MySQLdb"})
 # The methods by which drivers end a query from another thread, in the order of trying.
@@ -85,8 +85,8 @@ class DbapiMethod(Method):
         assert self._module is not None
         module = self._module
         self._end()
-        make = _STREAMING.get(module.__name__, lambda module, session: session.cursor())
-        self._cursor = cursor = make(module, self._session)
+        make = _STREAMING.get(module.__name__)
+        self._cursor = cursor = make(self._session) if make is not None else self._session.cursor()
         cursor.arraysize = statement.batch_rows
         cursor.execute(statement.sql)
         first: Sequence[Sequence[Any]] | None = None
@@ -123,10 +123,10 @@ class DbapiMethod(Method):
                     return
 
     def close(self) -> None:
-        """End the query and the connection. A cursor is not asked to end: some read what is left of their rows first."""
+        """End the query and the connection. A cursor is not asked to end: some read all their rows first."""
         session, self._session = self._session, None
         cursor, self._cursor = self._cursor, None
-        result = getattr(cursor, "_result", None)
+        result: Any = getattr(cursor, "_result", None)
         if hasattr(result, "unbuffered_active"):  # PyMySQL's would read its rows when it is collected
             result.unbuffered_active, cursor._result = False, None
         if session is not None:

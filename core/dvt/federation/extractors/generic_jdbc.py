@@ -18,7 +18,7 @@ from dvt.types.generic_jdbc import MOMENTS, JdbcColumn, JdbcReading, jdbc_readin
 
 # Rows that the driver asks the server for at a time.
 _FETCH_ROWS_AT_MOST = 10_000
-# Drivers of MySQL put dates into Java's old calendar, in which 2024-02-00 is January's last day: the server writes them.
+# Drivers of MySQL use Java's old calendar, in which 2024-02-00 is January's last day: there the server writes moments.
 _SPOILT_MOMENTS = frozenset({"mysql"})
 # Of these databases it is known that a moment's text is the database's own.
 _OWN_MOMENTS = frozenset({"PostgreSQL", "H2", "HSQL Database Engine", "Apache Derby"})
@@ -92,10 +92,11 @@ class JdbcMethod(Method):
             if facts is None:
                 return [], statement.sql
             columns = _readings(facts, statement, self._has_calendar)
-            casts = [
-                (column.reading.name, int(facts.getColumnType(number)) in MOMENTS and self.dialect in _SPOILT_MOMENTS)
-                for number, column in enumerate(columns, 1)
-            ]
+            if self.dialect not in _SPOILT_MOMENTS:
+                return columns, statement.sql
+            are_moments = [int(facts.getColumnType(number)) in MOMENTS for number in range(1, len(columns) + 1)]
+        names = [column.reading.name for column in columns]
+        casts = [(name, "VARCHAR(64)" if is_moment else "") for name, is_moment in zip(names, are_moments, strict=True)]
         return columns, with_casts(statement.sql, casts, self.dialect)
 
     def _batches(self, drain: RowDrain) -> Iterator[list[pa.Array]]:

@@ -197,9 +197,8 @@ def _array(column: _Column, count: int) -> pa.Array:
         return pa.array(np.array(column.values)[:count], mask=nulls)
     ends = np.array(column.ends, dtype=np.int64)[:count]
     if column.kind == TEXT:
-        raw = bytes(column.values.toString().getBytes("UTF-16LE"))
+        data, ends = _utf8(_units(column.values), ends)
         column.values.setLength(0)
-        data, ends = _utf8(raw, ends)
     else:
         data = bytes(column.values.toByteArray())
         column.values.reset()
@@ -209,7 +208,17 @@ def _array(column: _Column, count: int) -> pa.Array:
     return pa.Array.from_buffers(type_, count, [validity, pa.py_buffer(offsets), pa.py_buffer(data)])
 
 
-def _utf8(raw: bytes, ends: Any) -> tuple[bytes, Any]:
+def _units(builder: Any) -> Any:
+    """The 16-bit units of a StringBuilder. Java's own encoders put another character for half of one, silently."""
+    import numpy as np
+    from jpype import JArray, JChar
+
+    characters = JArray(JChar)(int(builder.length()))
+    builder.getChars(0, len(characters), characters, 0)
+    return np.asarray(memoryview(characters)) if len(characters) else np.empty(0, np.uint16)
+
+
+def _utf8(units: Any, ends: Any) -> tuple[bytes, Any]:
     """UTF-16 as UTF-8, with the ends of values that were counted in 16-bit units.
 
     Raises:
@@ -217,10 +226,9 @@ def _utf8(raw: bytes, ends: Any) -> tuple[bytes, Any]:
     """
     import numpy as np
 
-    units = np.frombuffer(raw, "<u2")
     if not len(units) or int(units.max()) < 0x80:
         return units.astype(np.uint8).tobytes(), ends
-    text = raw.decode("utf-16-le")
+    text = units.astype("<u2").tobytes().decode("utf-16-le")
     is_half = (units >= 0xD800) & (units < 0xE000)  # a pair of them has four bytes
     widths = 1 + (units >= 0x80) + ((units >= 0x800) & ~is_half)
     before = np.concatenate(([0], np.cumsum(widths)))

@@ -14,7 +14,7 @@ from dvt.errors import MissingDriverError
 from dvt.federation.extractors.generic_casts import with_casts
 from dvt.federation.extractors.generic_method import Method, Opened, Statement
 from dvt.types.generic import Reading
-from dvt.types.generic_odbc import DRIVER_SETTINGS, asked_type, is_cast_by_server, odbc_reading
+from dvt.types.generic_odbc import DRIVER_SETTINGS, asked_type, odbc_reading, server_cast
 
 # Room for one batch, twice, because the driver fills one while the other is read.
 _BUFFER_BYTES = 64 << 20
@@ -52,7 +52,7 @@ class OdbcMethod(Method):
         """Run a query; which of its columns the server casts is known after a first look at it."""
         announced = self._announced(statement)
         columns = [odbc_reading(field, driver_name(self.connection), statement.declared) for field in announced]
-        casts = [(field.name, is_cast_by_server(field.type, self.dialect)) for field in announced]
+        casts = [(field.name, server_cast(field.type, self.dialect)) for field in announced]
         self._reader = self._read(with_casts(statement.sql, casts, self.dialect), statement.batch_rows)
         return Opened(columns, self._batches())
 
@@ -82,7 +82,7 @@ class OdbcMethod(Method):
                 announced.append(schema)
             return pa.schema([pa.field(field.name, asked_type(field.type)) for field in schema])
 
-        longest = int(self.connection.options["max_value_bytes"])
+        longest = int(self.connection.options["max_value_length"])
         return read_arrow_batches_from_odbc(
             sql,
             self._address(),
@@ -104,7 +104,7 @@ class OdbcMethod(Method):
         self._reader = None
 
     def _address(self) -> str:
-        """The connection string with the login, and with what drivers need to stream, where it says nothing of these."""
+        """The connection string with the login, and with what drivers need to stream, where it says nothing of it."""
         parts = [part for part in (setting_text(self.connection, "connection_string").strip().rstrip(";"),) if part]
         driver = self.connection.first("driver")
         given = ";".join(parts)
@@ -112,7 +112,8 @@ class OdbcMethod(Method):
         name = driver_name(self.connection).lower()
         for pattern, settings in DRIVER_SETTINGS:
             if re.search(pattern, name):
-                more.update({key: value for key, value in settings.items() if not _has(given, key)})
+                longest = self.connection.options["max_value_length"]
+                more.update({k: v.format(longest=longest) for k, v in settings.items() if not _has(given, k)})
         if user := self.connection.first("user"):
             more["UID"] = str(user)
         if password := self.connection.secret("password"):

@@ -198,7 +198,7 @@ class MySQLLoader(BaseLoader):
                 field.type,
                 native,
                 has_unsigned_timestamps=server.is_mariadb and server.numbers >= (11, 5),
-                max_value_bytes=server.max_packet_bytes,
+                max_value_length=server.max_packet_bytes,
             )
             for field, native in zip(schema, natives, strict=True)
         ]

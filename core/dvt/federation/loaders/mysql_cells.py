@@ -26,14 +26,14 @@ class ColumnWriter:
         type: Its Arrow type.
         native: The type that it has in the table.
         has_unsigned_timestamps: Whether TIMESTAMP reaches to 2106.
-        max_value_bytes: Longest value that the server takes.
+        max_value_length: Longest value that the server takes.
     """
 
     name: str
     type: pa.DataType
     native: str
     has_unsigned_timestamps: bool = False
-    max_value_bytes: int = 16 << 20
+    max_value_length: int = 16 << 20
 
     @property
     def is_hex(self) -> bool:
@@ -89,7 +89,7 @@ class ColumnWriter:
 
     def _short_enough(self, values: pa.Array) -> pa.Array:
         longest = pc.max(pc.binary_length(values)).as_py() or 0
-        if longest > self.max_value_bytes:
+        if longest > self.max_value_length:
             raise checks.refusal(
                 self.name,
                 f"a value of {longest} bytes is longer than the server's max_allowed_packet allows",

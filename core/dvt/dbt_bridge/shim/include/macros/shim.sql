@@ -2,6 +2,7 @@
 {% macro mariadb__current_timestamp() %}utc_timestamp(6){% endmacro %}
 {% macro sqlite__current_timestamp() %}strftime('%Y-%m-%d %H:%M:%f', 'now'){% endmacro %}
 {% macro files__current_timestamp() %}now(){% endmacro %}
+{% macro generic__current_timestamp() %}current_timestamp{% endmacro %}
 {% macro clickhouse__current_timestamp() %}now64(6, 'UTC'){% endmacro %}
 {% macro databricks__current_timestamp() %}current_timestamp(){% endmacro %}
 {% macro spark__current_timestamp() %}current_timestamp(){% endmacro %}

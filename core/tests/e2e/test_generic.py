@@ -1,0 +1,94 @@
+"""A project whose model joins a database read through a driver of choice with PostgreSQL, run as a user does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from fault.kit import PROJECT, Faulty
+from servers.generic import generic_place
+from servers.place import Place
+from servers.postgres import PostgresServer
+
+import dvt
+
+pytestmark = [pytest.mark.postgres, pytest.mark.slow]
+
+SOURCES = """\
+sources:
+  - name: web
+    config: {meta: {connection: web}}
+    schema: public
+    tables:
+      - name: events
+        columns: [{name: customer, data_tests: [not_null, {accepted_values: {arguments: {values: [1], quote: false}}}]}]
+        config: {loaded_at_field: seen, freshness: {warn_after: {count: 1, period: hour}}}
+  - name: crm
+    schema: crm
+    tables: [{name: customers}]
+"""
+MODEL = """\
+select c.name, e.kind, count(*) as n, sum(e.amount) as amount, max(e.seen) as last_at
+from {{ source('web', 'events') }} e join {{ source('crm', 'customers') }} c on c.id = e.customer
+where e.seen >= timestamp '2024-01-02 00:00:00' and e.kind <> 'view'
+group by 1, 2
+"""
+EXPECTED = """\
+select 'c' || customer, kind, count(*), trim_scale(sum(amount)), max(seen) from events
+where seen >= '2024-01-02' and kind <> 'view' and customer < 5 group by 1, 2 order by 1, kind collate "C"
+"""
+ANSWER = 'select name, kind, n, trim_scale(amount), last_at from analytics.m order by name, kind collate "C"'
+
+
+@pytest.fixture(params=("odbc", "jdbc"))
+def web(request: pytest.FixtureRequest) -> Place:
+    place = generic_place(f"{request.param}-postgres", request, Path())
+    place.execute(
+        "create table events (seen timestamp, customer int, kind text, amount numeric(18, 2), other money);"
+        "insert into events select timestamp '2024-01-01' + n * interval '1 minute', n % 7,"
+        " (array['view', 'buy', 'it''s'])[n % 3 + 1], case when n % 5 > 0 then n / 8.0 end, 1"
+        " from generate_series(1, 5000) n"
+    )
+    return place
+
+
+@pytest.fixture
+def project(web: Place, postgres_server: PostgresServer, tmp_path: Path) -> Faulty:
+    database = postgres_server.create_database("e2e_generic")
+    postgres_server.psql(
+        database,
+        "create schema analytics; create schema crm; create table crm.customers (id int, name text);"
+        "insert into crm.customers select n, 'c' || n from generate_series(0, 4) n",
+    )
+    made = Faulty(tmp_path, {"warehouse": postgres_server.output(database, "analytics"), "web": dict(web.output)})
+    made.write(dbt_project__yml=PROJECT, models__sources__yml=SOURCES, models__m__sql=MODEL)
+    made.write_profile()
+    return made
+
+
+def test_a_join_with_postgres(project: Faulty, postgres_server: PostgresServer) -> None:
+    project.run("run", code=0)
+    assert postgres_server.psql("e2e_generic", ANSWER) == postgres_server.psql("generic", EXPECTED)
+    tested = project.run("test", code=1).output  # of the source, through its driver
+    assert "PASS not_null" in tested.replace("source_", "")
+    assert "Got 6 results" in tested
+    assert "WARN freshness of web.events" in project.run("source", "freshness", code=0).output
+
+
+def test_plan_debug_and_read(project: Faulty) -> None:
+    document = json.loads(project.run("plan", "--json", code=0).output)
+    (node,) = (node for node in document["nodes"] if node["unique_id"] == "model.faults.m")
+    (scan,) = (scan for scan in node["scans"] if scan["connection"] == "web")
+    assert "where" not in scan["sql"].lower()  # nothing is known of how a database compares
+    assert '"other"' not in scan["sql"]
+    said = project.run("debug", "--target", "web", code=0).output
+    assert "ok    web (generic)" in said
+    assert "read only: models cannot land here" in said
+    with dvt.read("web", "select 1 as one", profiles_dir=project.folder, profile="faults") as rows:
+        assert rows.to_table().to_pylist() == [{"one": 1}]
+
+
+def test_nothing_lands_there(project: Faulty) -> None:
+    project.write(models__n__sql="{{ config(meta={'connection': 'web'}) }} select 1 as id")
+    assert "nothing can land on type generic" in project.run("run", code=2).message()

@@ -102,6 +102,7 @@ SPEC = ConnectionSpec(
     extra="sqlserver",
     has_snapshot=False,
     max_identifier_bytes=128,
+    catalogue_settings=("database",),
     comparing=_COMPARING,
 )
 

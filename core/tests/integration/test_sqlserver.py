@@ -86,6 +86,12 @@ def test_columns_predicates_and_limit_are_what_the_server_is_asked(shop: SqlServ
     assert said == "SELECT TOP 3 [big], [id] FROM [dbo].[numbers] WHERE [id] > 990 ORDER BY [id] DESC"
 
 
+def test_a_relation_of_another_database_has_three_parts(shop: SqlServerFake) -> None:
+    with SqlServerExtractor(connect(shop)) as extractor:
+        said = extractor.source_sql(ExtractionConfig(relation=Relation("numbers", "dbo", "other")))
+        assert said == "SELECT * FROM [other].[dbo].[numbers]"
+
+
 @pytest.mark.parametrize("nulls_first", [True, False])
 @pytest.mark.parametrize("is_descending", [True, False])
 def test_the_first_rows_of_an_order_with_nulls(shop: SqlServerFake, nulls_first: bool, is_descending: bool) -> None:

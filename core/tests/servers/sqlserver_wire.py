@@ -186,9 +186,9 @@ class _Session:
         describing = _DESCRIBE.search(sql)
         if describing:
             return _described(engine, describing.group(1).replace("''", "'"))
-        if "sys.objects" in sql:
-            found = [(table, "U ") for _, table in engine.tables]
-            return [Column("name", "nvarchar(128)"), Column("type", "char(2)")], iter([found])
+        if "INFORMATION_SCHEMA" in sql:
+            found = [(table, "BASE TABLE") for _, table in engine.tables]
+            return [Column("TABLE_NAME", "nvarchar(128)"), Column("TABLE_TYPE", "varchar(10)")], iter([found])
         if "@@version" in sql.lower() or "serverproperty" in sql.lower():
             return [Column("version", "nvarchar(128)")], iter([[(VERSION,)]])
         sizing = _SIZE.search(sql)

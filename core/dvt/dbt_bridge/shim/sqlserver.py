@@ -58,9 +58,9 @@ class SqlServerDialect(DriverDialect):
     def list_relations(self, cursor: Any, place: Relation, connection: Connection) -> list[tuple[str, str]]:
         wanted = place.schema or str(connection.first("schema", default="dbo"))
         name = exp.National(this=wanted).sql(dialect="tsql")
-        asked = "select name, type from sys.objects where type in ('U', 'V') and schema_id = schema_id("
-        cursor.execute("".join([asked, name, ")"]))
-        return [(name, "view" if kind.strip() == "V" else "table") for name, kind in cursor.fetchall()]
+        tables = Relation("TABLES", "INFORMATION_SCHEMA", place.database).sql("tsql")
+        cursor.execute(" ".join(["select TABLE_NAME, TABLE_TYPE from", tables, "where TABLE_SCHEMA =", name]))
+        return [(name, "view" if kind == "VIEW" else "table") for name, kind in cursor.fetchall()]
 
     def cancel(self, handle: Any, connection: Connection) -> None:
         if handle.last is not None:

@@ -36,7 +36,7 @@ _BY_NAME = {
 }
 
 
-_SHOW = re.compile(r"(?i)^show (databases|tables|views)(?: in `((?:[^`]|``)+)`)?$")
+_SHOW = re.compile(r"(?i)^show (databases|tables|views)(?: in (?:`lake`\.)?`((?:[^`]|``)+)`)?$")
 
 
 def translated(statement: str) -> str:

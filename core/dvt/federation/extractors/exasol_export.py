@@ -1,0 +1,142 @@
+"""Exasol's EXPORT as a stream: the server writes CSV into a tunnel, which is read as it comes."""
+
+from __future__ import annotations
+
+import io
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.csv as csv
+
+from dvt.connections.exasol_errors import CutOffError
+
+if TYPE_CHECKING:
+    from pyexasol import ExaConnection
+
+# A block holds the longest row, or the reader stops; beyond the largest that costs too much memory.
+_SMALLEST_BLOCK, _LARGEST_BLOCK = 1 << 20, 16 << 20
+_STARTS_WITHIN_S = 0.2
+
+
+class StoppedError(Exception):
+    """The rows are wanted no longer."""
+
+
+class Export:
+    """One EXPORT, run by the driver in a thread of its own; its rows are read in the caller's.
+
+    Every value is delimited: a carriage return inside of a bare one would end a row.
+
+    Args:
+        session: The connection; nothing else may use it until the export has ended.
+        sql: The query.
+    """
+
+    def __init__(self, session: ExaConnection, sql: str) -> None:
+        self._session = session
+        # The driver takes a text without a space for the name of a table.
+        self._sql = "/* dvt */ " + sql
+        self._pipe: queue.Queue[Any] = queue.Queue(1)
+        self._is_read = threading.Event()
+        self._is_stopped = False
+        self._error: BaseException | None = None
+        self._rows_sent = -1
+        self._thread = threading.Thread(target=self._run, name="dvt-exasol-export", daemon=True)
+        self._thread.start()
+
+    def batches(self, names: Sequence[str], longest_row_bytes: int) -> Iterator[pa.RecordBatch]:
+        """The rows as texts, None for NULL; `names` are those of the columns.
+
+        Raises:
+            CutOffError: The server sent other rows than it says.
+        """
+        rows = 0
+        pipe = self._opened()
+        if pipe is not None:
+            try:
+                for batch in _read(pipe, names, longest_row_bytes):
+                    rows += batch.num_rows
+                    yield batch
+            except (pa.ArrowInvalid, ValueError, OSError):
+                # A tunnel that broke ends in the middle of a row: what broke it is the error to tell.
+                self._is_read.set()
+                self._thread.join()
+                if self._error is not None:
+                    raise self._error from None
+                raise
+        self._is_read.set()
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        if rows != self._rows_sent:
+            raise CutOffError(f"{rows} rows came, the server sent {self._rows_sent}")
+
+    def stop(self) -> None:
+        """End it, on the server too; from any thread."""
+        if self._thread.is_alive() and not self._is_stopped:
+            self._is_stopped = True
+            with suppress(Exception):  # a connection that is gone has nothing to abort
+                self._session.abort_query()
+            self._is_read.set()
+        if self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def _opened(self) -> Any:
+        """The pipe; None when the export ended before there was one."""
+        while True:
+            try:
+                return self._pipe.get(timeout=_STARTS_WITHIN_S)
+            except queue.Empty:
+                if not self._thread.is_alive():
+                    return None
+
+    def _run(self) -> None:
+        try:
+            self._session.export_to_callback(
+                self._hand_over,
+                None,
+                self._sql,
+                export_params={
+                    "delimit": "ALWAYS",
+                    "column_separator": ",",
+                    "column_delimiter": '"',
+                    "row_separator": "LF",
+                    "encoding": "UTF8",
+                },
+            )
+            self._rows_sent = self._session.last_stmt.rowcount()
+        except BaseException as error:  # noqa: BLE001 - it is raised in the thread that reads
+            self._error = StoppedError() if self._is_stopped else error
+
+    def _hand_over(self, pipe: Any, _: None) -> None:
+        self._pipe.put(pipe)
+        self._is_read.wait()
+        if self._is_stopped:
+            raise StoppedError
+
+
+def _read(pipe: Any, names: Sequence[str], longest_row_bytes: int) -> Iterator[pa.RecordBatch]:
+    source = io.BufferedReader(pipe, _SMALLEST_BLOCK)
+    if not source.peek(1):
+        return
+    places = [str(place) for place in range(len(names))]  # two columns may have one name
+    reader = csv.open_csv(
+        source,
+        read_options=csv.ReadOptions(
+            column_names=places,
+            block_size=min(max(longest_row_bytes, _SMALLEST_BLOCK), _LARGEST_BLOCK),
+            use_threads=False,
+        ),
+        parse_options=csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
+        convert_options=csv.ConvertOptions(
+            column_types=dict.fromkeys(places, pa.string()),
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=True,  # Exasol has no empty texts
+        ),
+    )
+    yield from reader

@@ -35,9 +35,9 @@ def _place(settings: Mapping[str, Any]) -> tuple[Any, ...]:
     return (str(settings.get("dsn") or "").lower(),)
 
 
-# Only what Exasol's reference leaves no doubt about. An empty text is NULL there, so that nothing is asked with one; what
-# else may be equal to a text only adds rows. Decimals of more than 18 digits may meet a constant as doubles. Moments are
-# not sent: a literal's form is that of the session, and TIMESTAMP alone has three digits of a second.
+# Only what Exasol's reference leaves no doubt about. An empty text is NULL there, so that nothing is asked with one;
+# what else may be equal to a text only adds rows. Decimals of more than 18 digits may meet a constant as doubles.
+# Moments are not sent: a literal's form is that of the session, and TIMESTAMP alone has three digits of a second.
 _COMPARING = ComparingFacts(
     {
         "decimal": (Comparing.all(Trust.EXACT, r"decimal\(([1-9]|1[0-8]),\d+\)"),),

@@ -9,7 +9,7 @@ from dvt.connections.connection import Connection
 
 _RUN_AGAIN = "Run it again"
 _REACH = "Check dsn, encryption, validate_server_certificate and that the cluster is up"
-_NOT_FOUND = re.compile(r"(?i)object (\S+) not found|schema (\S+) (?:not found|does not exist)")
+_NOT_FOUND = re.compile(r"(?i)object .+ not found|schema .+ (?:not found|does not exist)")
 _PRIVILEGE = re.compile(r"(?i)insufficient privileges|not allowed to")
 _RESOURCE = re.compile(r"(?i)out of memory|no space|disk is full|max(?:imum)? (?:number|size)")
 _DATA = re.compile(r"(?i)data exception|numeric value out of range|division by zero|invalid character value for cast")
@@ -22,7 +22,7 @@ class CutOffError(Exception):
 
 def server_error(error: BaseException) -> BaseException:
     """What went wrong first: the driver wraps the server's words with those of the pipes that broke because of them."""
-    parts = getattr(error, "exceptions", None)
+    parts: list[BaseException] = getattr(error, "exceptions", [])
     if not parts:
         return error
     told = [part for part in parts if getattr(part, "code", None) is not None]
@@ -43,13 +43,10 @@ def translate(
     error = server_error(error)
     words = str(getattr(error, "message", "") or error) or type(error).__name__
     family, remedy = _family(error, words, phase)
-    column = _NOT_FOUND.search(words) if family is errors.RelationNotFoundError else None
-    name = column.group(1) if column and column.group(1) and "." not in column.group(1) else None
     return family(
         words[:_WORDS_AT_MOST],
         connection=connection.name,
         relation=relation,
-        column=name.strip('"') if name and phase != "connect" else None,
         phase=phase,
         remedy=remedy,
     )

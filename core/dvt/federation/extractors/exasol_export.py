@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import queue
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
 # A block holds the longest row, or the reader stops; beyond the largest that costs too much memory.
 _SMALLEST_BLOCK, _LARGEST_BLOCK = 1 << 20, 16 << 20
-_STARTS_WITHIN_S = 0.2
 
 
 class StoppedError(Exception):
@@ -27,7 +25,7 @@ class StoppedError(Exception):
 
 
 class Export:
-    """One EXPORT, run by the driver in a thread of its own; its rows are read in the caller's.
+    """One EXPORT: the statement runs in a thread of its own, its rows are read in the caller's.
 
     Every value is delimited: a carriage return inside of a bare one would end a row.
 
@@ -37,11 +35,17 @@ class Export:
     """
 
     def __init__(self, session: ExaConnection, sql: str) -> None:
+        import pyexasol
+
         self._session = session
         # The driver takes a text without a space for the name of a table.
         self._sql = "/* dvt */ " + sql
-        self._pipe: queue.Queue[Any] = queue.Queue(1)
-        self._is_read = threading.Event()
+        options = session.options
+        self._tunnel = pyexasol.http_transport(
+            session.ws_ipaddr, session.ws_port, options["compression"], options["encryption"]
+        ).http_thread
+        # It would print the tracebacks of tunnels that were cut; the statement says what happened.
+        self._tunnel.server.handle_error = lambda *_: None
         self._is_stopped = False
         self._error: BaseException | None = None
         self._rows_sent = -1
@@ -55,21 +59,19 @@ class Export:
             CutOffError: The server sent other rows than it says.
         """
         rows = 0
-        pipe = self._opened()
-        if pipe is not None:
-            try:
-                for batch in _read(pipe, names, longest_row_bytes):
-                    rows += batch.num_rows
-                    yield batch
-            except (pa.ArrowInvalid, ValueError, OSError):
-                # A tunnel that broke ends in the middle of a row: what broke it is the error to tell.
-                self._is_read.set()
-                self._thread.join()
-                if self._error is not None:
-                    raise self._error from None
-                raise
-        self._is_read.set()
+        try:
+            for batch in _read(self._tunnel.read_pipe, len(names), longest_row_bytes):
+                rows += batch.num_rows
+                yield batch
+        except (pa.ArrowInvalid, ValueError, OSError):
+            # A tunnel that broke ends in the middle of a row: what broke it is the error to tell.
+            self._tunnel.terminate()
+            self._thread.join()
+            if self._error is not None:
+                raise self._error from None
+            raise
         self._thread.join()
+        self._tunnel.join()
         if self._error is not None:
             raise self._error
         if rows != self._rows_sent:
@@ -81,24 +83,14 @@ class Export:
             self._is_stopped = True
             with suppress(Exception):  # a connection that is gone has nothing to abort
                 self._session.abort_query()
-            self._is_read.set()
-        if self._thread is not threading.current_thread():
-            self._thread.join()
-
-    def _opened(self) -> Any:
-        """The pipe; None when the export ended before there was one."""
-        while True:
-            try:
-                return self._pipe.get(timeout=_STARTS_WITHIN_S)
-            except queue.Empty:
-                if not self._thread.is_alive():
-                    return None
+        self._tunnel.terminate()
+        self._thread.join()
+        self._tunnel.join()
 
     def _run(self) -> None:
         try:
-            self._session.export_to_callback(
-                self._hand_over,
-                None,
+            self._session.export_parallel(
+                [self._tunnel.exa_address],
                 self._sql,
                 export_params={
                     "delimit": "ALWAYS",
@@ -110,20 +102,15 @@ class Export:
             )
             self._rows_sent = self._session.last_stmt.rowcount()
         except BaseException as error:  # noqa: BLE001 - it is raised in the thread that reads
-            self._error = StoppedError() if self._is_stopped else error
-
-    def _hand_over(self, pipe: Any, _: None) -> None:
-        self._pipe.put(pipe)
-        self._is_read.wait()
-        if self._is_stopped:
-            raise StoppedError
+            self._error = StoppedError("the export was stopped") if self._is_stopped else error
+            self._tunnel.terminate()  # nothing more will come
 
 
-def _read(pipe: Any, names: Sequence[str], longest_row_bytes: int) -> Iterator[pa.RecordBatch]:
+def _read(pipe: Any, columns: int, longest_row_bytes: int) -> Iterator[pa.RecordBatch]:
     source = io.BufferedReader(pipe, _SMALLEST_BLOCK)
     if not source.peek(1):
         return
-    places = [str(place) for place in range(len(names))]  # two columns may have one name
+    places = [str(place) for place in range(columns)]  # two columns may have one name
     reader = csv.open_csv(
         source,
         read_options=csv.ReadOptions(

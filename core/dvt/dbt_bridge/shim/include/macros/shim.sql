@@ -3,6 +3,7 @@
 {% macro sqlite__current_timestamp() %}strftime('%Y-%m-%d %H:%M:%f', 'now'){% endmacro %}
 {% macro files__current_timestamp() %}now(){% endmacro %}
 {% macro clickhouse__current_timestamp() %}now64(6, 'UTC'){% endmacro %}
+{% macro exasol__current_timestamp() %}current_timestamp{% endmacro %}
 {% macro trino__current_timestamp() %}current_timestamp(6){% endmacro %}
 
 {% macro sqlite__get_binding_char() %}{{ return('?') }}{% endmacro %}

@@ -13,7 +13,7 @@ import pyarrow as pa
 from dvt.connections.connection import Connection
 from dvt.connections.exasol import SPEC, connect
 from dvt.connections.exasol_errors import CutOffError, translate
-from dvt.errors import DataError, InterruptedRunError, UnsupportedError
+from dvt.errors import ConnectionLostError, DataError, InterruptedRunError, UnsupportedError
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig, TableStatistics
 from dvt.federation.extractors.scan_sql import scan_sql
 from dvt.federation.stream import ColumnSchema, RowStream
@@ -143,7 +143,10 @@ class ExasolExtractor(BaseExtractor):
             yield
         except (pyexasol.ExaError, OSError, CutOffError, StoppedError, pa.ArrowInvalid) as error:
             self._check()
-            raise translate(error, self.connection, phase=phase, relation=label) from error
+            told = translate(error, self.connection, phase=phase, relation=label)
+            if isinstance(told, ConnectionLostError):
+                self._session = None  # the next statement logs in again
+            raise told from error
 
     def _columns(self, request: ExtractionConfig) -> list[tuple[ColumnSchema, Reading]]:
         session = self._opened()

@@ -26,7 +26,7 @@ from dvt.types.vocabulary import INTERVAL, MICROS, MICROS_UTC
 
 pytest.importorskip("pyexasol")
 
-MANY = 'select cast(i as decimal(18,0)) as "id", \'w\' || i as "word" from range(300000) as r(i)'
+MANY = 'select cast(i as decimal(18,0)) as "id", cast(\'w\' || i as varchar(20)) as "word" from range(300000) as r(i)'
 NASTY = (
     *('a"b', "a`b", "a\\b", "it's", "dot.ted", " leading", "select", "per%s{x}", "semi;colon", "?", "new\nline"),
     *("Ünïcode", "a -- b", "/* c */", "x" * 100, "x'); drop table numbers; --", "{x!r}"),
@@ -64,6 +64,10 @@ def _moment(value: Any) -> str:
     return f"{value.year:04}-{value:%m-%d %H:%M:%S.%f}"
 
 
+def _interval(value: Any) -> str:
+    return f"{value.months} {value.days} {value.nanoseconds}"
+
+
 # Type, what is inserted and the text that it has to have here, what carries it.
 CASES: tuple[tuple[str, dict[str, str], pa.DataType, Callable[[Any], str]], ...] = (
     ("boolean", {"true": "True", "false": "False"}, pa.bool_(), str),
@@ -93,12 +97,12 @@ CASES: tuple[tuple[str, dict[str, str], pa.DataType, Callable[[Any], str]], ...]
         MICROS_UTC,
         _moment,
     ),
-    ("interval year to month", {"'-01-02'": "-14 0 0", "'+00-11'": "11 0 0"}, INTERVAL, lambda v: f"{v[0]} {v[1]} {v[2]}"),
+    ("interval year to month", {"'-01-02'": "-14 0 0", "'+00-11'": "11 0 0"}, INTERVAL, _interval),
     (
         "interval day to second",
         {"'+000000001 02:03:04.005'": "0 1 7384005000000", "'-00 00:00:00.000000001'": "0 0 -1"},
         INTERVAL,
-        lambda v: f"{v[0]} {v[1]} {v[2]}",
+        _interval,
     ),
     ("geometry", {"'POINT (1 2)'": "POINT (1 2)"}, pa.string(), str),
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 A fake: logging in, statements, their columns and the CSV of exports follow Exasol's documentation of its protocol and
 of EXPORT; the vendor's driver talks to it unchanged, without TLS. The SQL is DuckDB's; empty texts become NULL as in
-Exasol. It proves nothing of Exasol's SQL, of its digits of doubles, of TLS, of rights, nor of clusters of several nodes.
+Exasol. It proves nothing of Exasol's SQL, of its digits of doubles, of TLS, of rights, nor of clusters of many nodes.
 """
 
 from __future__ import annotations

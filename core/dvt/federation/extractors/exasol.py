@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 import threading
 from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+from sqlglot import exp
 
 from dvt.connections.connection import Connection
 from dvt.connections.exasol import SPEC, connect
 from dvt.connections.exasol_errors import CutOffError, translate
-from dvt.errors import ConnectionLostError, DataError, InterruptedRunError, UnsupportedError
+from dvt.errors import ConnectionLostError, DataError, InterruptedRunError, QueryError, UnsupportedError
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig, TableStatistics
 from dvt.federation.extractors.scan_sql import scan_sql
 from dvt.federation.stream import ColumnSchema, RowStream
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 _QUERY = Relation("dvt_query")
 _SHOWN_CHARACTERS = 60
+_DIGITS_OF_A_CONSTANT = 18
 
 
 class ExasolExtractor(BaseExtractor):
@@ -53,8 +56,6 @@ class ExasolExtractor(BaseExtractor):
         relation = self._qualified(request).relation
         if relation is None or not relation.schema:
             return None
-        from sqlglot import exp
-
         place = [exp.Literal.string(part).sql(dialect="exasol") for part in (relation.schema, relation.name)]
         rows = "SELECT TABLE_ROW_COUNT FROM EXA_ALL_TABLES WHERE TABLE_SCHEMA ="
         session = self._opened()
@@ -87,6 +88,8 @@ class ExasolExtractor(BaseExtractor):
     def source_sql(self, request: ExtractionConfig) -> str:
         """The statement that is exported. A user's query stays letter for letter as it is."""
         request = self._qualified(request)
+        for predicate in request.predicates:
+            self._require_short(predicate, request.label)
         if request.query is None:
             return scan_sql(request, "exasol")
         text = request.query.strip().rstrip(";")
@@ -94,6 +97,18 @@ class ExasolExtractor(BaseExtractor):
             return text
         outer = scan_sql(dataclasses.replace(request, query=None, relation=_QUERY), "exasol")
         return " ".join(["WITH", _QUERY.sql("exasol"), "AS (\n", text, "\n)", outer])
+
+    def _require_short(self, predicate: exp.Expr, label: str) -> None:
+        """Raise where a constant is so long that Exasol would compare it as a double."""
+        for number in predicate.find_all(exp.Literal):
+            if not number.is_string and len(re.sub(r"\D", "", number.this)) > _DIGITS_OF_A_CONSTANT:
+                raise UnsupportedError(
+                    f"Exasol does not compare exactly with {number.this}",
+                    connection=self.connection.name,
+                    relation=label,
+                    phase="extract",
+                    remedy="Set `pushdown: off` in dvt.yml for this query, or use a shorter constant",
+                )
 
     def close(self) -> None:
         """End the export that may still run, and the session."""
@@ -154,6 +169,10 @@ class ExasolExtractor(BaseExtractor):
             statement = session.create_prepared_statement(self.source_sql(request))
             announced = list(statement.columns().items())
             statement.close()
+        if not announced:
+            raise QueryError(
+                "the statement gives no rows", connection=self.connection.name, relation=request.label, phase="describe"
+            )
         found = [(name, reading(type_)) for name, type_ in announced]
         return [(ColumnSchema(name, how.type or pa.string(), True, how.native), how) for name, how in found]
 

@@ -15,7 +15,7 @@ from dvt.dbt_bridge.failures import shown_by_dbt
 from dvt.dbt_bridge.shim.dialects import DIALECTS, ShimDialect
 from dvt.dbt_bridge.shim.manager import ShimConnectionManager
 from dvt.federation.extractors.base import ExtractionConfig
-from dvt.federation.registry import can_land, connection_spec, extractor_class, loader_class
+from dvt.federation.registry import can_land, connection_spec, loader_class, new_extractor
 from dvt.federation.stream import ColumnSchema
 from dvt.identifiers import Relation, quote
 
@@ -127,7 +127,7 @@ class ShimAdapter(SQLAdapter):
             if not can_land(connection.type):
                 named = Relation(relation.identifier, relation.schema, self._database(relation))
                 request = ExtractionConfig(relation=named)
-                with extractor_class(connection.type)(connection) as extractor:
+                with new_extractor(connection) as extractor:
                     return extractor.describe(request)
             with loader_class(connection.type)(connection) as loader:
                 return loader.describe(Relation(relation.identifier, relation.schema)) or []
@@ -164,7 +164,7 @@ class ShimAdapter(SQLAdapter):
         """The catalogue of what the project uses."""
         places = sorted({(d if self._has_catalogues else None, s) for d, s in used_schemas if s}, key=str)
         schemas = [self.Relation.create(database=database, schema=schema) for database, schema in places]
-        wanted = {(config.schema, config.identifier) for config in relation_configs}
+        wanted = {(config.schema.lower(), config.identifier.lower()) for config in relation_configs}
         return self._catalog(schemas, wanted), []
 
     def _catalog(self, schemas: list[Any], wanted: set[tuple[str, str]] | None) -> agate.Table:
@@ -172,7 +172,7 @@ class ShimAdapter(SQLAdapter):
         with self.connection_named("catalog"):
             for schema in schemas:
                 for found in self.list_relations_without_caching(schema):
-                    if wanted is not None and (found.schema, found.identifier) not in wanted:
+                    if wanted is not None and (found.schema.lower(), found.identifier.lower()) not in wanted:
                         continue
                     for index, column in enumerate(self._describe(found), start=1):
                         kind = str(getattr(found.type, "value", found.type))
@@ -219,7 +219,9 @@ class ShimAdapter(SQLAdapter):
 
 def adapter_class(type_: str) -> type[ShimAdapter]:
     """The adapter class of one engine."""
-    mark = DIALECTS[type_].quote_character
+    dialect = DIALECTS[type_]
+    mark = dialect.quote_character
+    quoting = Policy() if getattr(dialect, "quotes_names", True) else Policy(False, False, False)
     has_catalogues = bool(connection_spec(type_).catalogue_settings)
 
     @dataclass(frozen=True, eq=False, repr=False)
@@ -229,7 +231,7 @@ def adapter_class(type_: str) -> type[ShimAdapter]:
         include_policy: Policy = field(
             default_factory=lambda: Policy(database=has_catalogues, schema=True, identifier=True)
         )
-        quote_policy: Policy = field(default_factory=Policy)
+        quote_policy: Policy = field(default_factory=lambda: quoting)
 
         def quoted(self, identifier: str) -> str:
             # dbt hashes relations that are nothing but a database; there is none here.

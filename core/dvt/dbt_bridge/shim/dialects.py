@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from dvt.connections.connection import Connection
 from dvt.dbt_bridge.shim.clickhouse import ClickHouseDialect
 from dvt.dbt_bridge.shim.exasol import ExasolDialect
+from dvt.dbt_bridge.shim.snowflake import SnowflakeDialect
 from dvt.dbt_bridge.shim.trino import TrinoDialect
 from dvt.errors import ConfigurationError, DvtError
 from dvt.identifiers import Relation
@@ -220,6 +221,7 @@ DIALECTS: dict[str, ShimDialect] = {
     "sqlite": SQLiteDialect(),
     "files": FilesDialect(),
     "clickhouse": ClickHouseDialect(),
+    "snowflake": SnowflakeDialect("snowflake"),
     "trino": TrinoDialect("trino"),
     "exasol": ExasolDialect("exasol"),
 }

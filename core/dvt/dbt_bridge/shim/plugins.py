@@ -12,7 +12,7 @@ from dbt.adapters.base.plugin import AdapterPlugin
 
 from dvt import __version__
 
-SHIM_TYPES = ("mysql", "mariadb", "sqlite", "files", "clickhouse", "trino", "exasol")
+SHIM_TYPES = ("mysql", "mariadb", "sqlite", "files", "clickhouse", "snowflake", "trino", "exasol")
 _INCLUDE = Path(__file__).parent / "include"
 
 

@@ -16,3 +16,4 @@
 {% macro sqlite__get_batch_size() %}{{ return(200) }}{% endmacro %}
 {% macro mysql__get_batch_size() %}{{ return(1000) }}{% endmacro %}
 {% macro mariadb__get_batch_size() %}{{ return(1000) }}{% endmacro %}
+{% macro snowflake__current_timestamp() %}convert_timezone('UTC', current_timestamp()){% endmacro %}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -268,6 +271,30 @@ def test_closing_the_extractor_ends_the_export(server: ExasolServer) -> None:
     extractor.scan(ExtractionConfig(query=MANY)).read_batch(1)
     extractor.close()
     assert (server.running, server.sessions) == ([], 0)
+
+
+def test_a_program_that_ends_in_the_middle_ends(server: ExasolServer) -> None:
+    program = """
+import json, sys
+from dvt.connections.connection import Connection
+from dvt.connections.exasol import SPEC
+from dvt.federation.extractors.base import ExtractionConfig
+from dvt.federation.extractors.exasol import ExasolExtractor
+output, query = json.loads(sys.argv[1])
+rows = ExasolExtractor(Connection.from_output("exa", output, SPEC)).scan(ExtractionConfig(query=query))
+print(rows.read_batch(10).num_rows, flush=True)
+"""
+    arguments = [sys.executable, "-c", program, json.dumps([server.output(), MANY])]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.returncode) == ("10\n", 0)
+    until_idle(server)
+
+
+def until_idle(server: ExasolServer) -> None:
+    deadline = time.monotonic() + 20
+    while server.running or server.sessions:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_cancel_ends_a_running_scan(server: ExasolServer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import io
 import threading
 from collections.abc import Iterator, Sequence
@@ -35,15 +36,16 @@ class Export:
     """
 
     def __init__(self, session: ExaConnection, sql: str) -> None:
-        import pyexasol
+        from pyexasol.http_transport import ExaHttpThread
 
         self._session = session
         # The driver takes a text without a space for the name of a table.
         self._sql = "/* dvt */ " + sql
         options = session.options
-        self._tunnel = pyexasol.http_transport(
-            session.ws_ipaddr, session.ws_port, options["compression"], options["encryption"]
-        ).http_thread
+        self._tunnel = ExaHttpThread(session.ws_ipaddr, session.ws_port, options["compression"], options["encryption"])
+        # `pyexasol.http_transport` starts it as a thread that a program waits for at its end.
+        self._tunnel.daemon = True
+        self._tunnel.start()
         # It would print the tracebacks of tunnels that were cut; the statement says what happened.
         self._tunnel.server.handle_error = lambda *_: None
         self._is_stopped = False
@@ -51,6 +53,7 @@ class Export:
         self._rows_sent = -1
         self._thread = threading.Thread(target=self._run, name="dvt-exasol-export", daemon=True)
         self._thread.start()
+        atexit.register(self.stop)  # a program that ends in the middle: nothing may still read when Python goes
 
     def batches(self, names: Sequence[str], longest_row_bytes: int) -> Iterator[pa.RecordBatch]:
         """The rows as texts, None for NULL; `names` are those of the columns.
@@ -86,6 +89,7 @@ class Export:
         self._tunnel.terminate()
         self._thread.join()
         self._tunnel.join()
+        atexit.unregister(self.stop)
 
     def _run(self) -> None:
         try:

@@ -12,7 +12,10 @@ from typing import Any, Protocol
 from dvt.connections.connection import Connection
 from dvt.dbt_bridge.shim.clickhouse import ClickHouseDialect
 from dvt.dbt_bridge.shim.exasol import ExasolDialect
+from dvt.dbt_bridge.shim.oracle import OracleDialect
 from dvt.dbt_bridge.shim.snowflake import SnowflakeDialect
+from dvt.dbt_bridge.shim.spark import SparkDialect
+from dvt.dbt_bridge.shim.sqlserver import SqlServerDialect
 from dvt.dbt_bridge.shim.trino import TrinoDialect
 from dvt.errors import ConfigurationError, DvtError
 from dvt.identifiers import Relation
@@ -222,8 +225,13 @@ DIALECTS: dict[str, ShimDialect] = {
     "files": FilesDialect(),
     "clickhouse": ClickHouseDialect(),
     "snowflake": SnowflakeDialect("snowflake"),
+    "sqlserver": SqlServerDialect(),
+    "oracle": OracleDialect(),
     "trino": TrinoDialect("trino"),
     "exasol": ExasolDialect("exasol"),
+    "databricks": SparkDialect("databricks"),
+    "spark": SparkDialect("spark"),
+    "hive": SparkDialect("hive"),
 }
 
 

@@ -12,7 +12,10 @@ from dbt.adapters.base.plugin import AdapterPlugin
 
 from dvt import __version__
 
-SHIM_TYPES = ("mysql", "mariadb", "sqlite", "files", "clickhouse", "snowflake", "trino", "exasol")
+SHIM_TYPES = (
+    *("mysql", "mariadb", "sqlite", "files", "clickhouse", "snowflake", "sqlserver"),
+    *("oracle", "trino", "databricks", "spark", "hive", "exasol"),
+)
 _INCLUDE = Path(__file__).parent / "include"
 
 

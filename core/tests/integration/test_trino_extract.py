@@ -207,6 +207,16 @@ def test_values_of_predicates_are_no_sql(server: TrinoServer, text: str) -> None
     assert table.to_pylist() == [{"t": text}]
 
 
+@pytest.mark.parametrize(
+    "query", ["insert into numbers select * from numbers", "drop table numbers", "delete from numbers"]
+)
+def test_nothing_can_be_written(server: TrinoServer, query: str) -> None:
+    with pytest.raises(errors.QueryError):
+        read(connect(server), query=query)
+    assert all("LIMIT 0" in statement for statement in server.statements())
+    assert read(connect(server), "numbers").num_rows == 2500
+
+
 def until(is_so: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 20
     while not is_so():

@@ -131,6 +131,8 @@ class FakeSQL:
         if len(parsed) != 1 or parsed[0] is None or isinstance(parsed[0], (exp.Command, exp.Column)):
             raise FakeSQLError("syntax", f"mismatched input: {sql}")
         tree = parsed[0]
+        if isinstance(tree, exp.Query) and tree.find(exp.Insert, exp.Update, exp.Delete, exp.Merge):
+            raise FakeSQLError("syntax", f"mismatched input: {sql}")  # DuckDB would write from within a query
         natives = self._natives(tree, schema) if isinstance(tree, exp.Query) else []
         cursor = self._root.cursor()
         try:

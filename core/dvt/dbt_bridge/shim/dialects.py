@@ -13,6 +13,7 @@ from dvt.connections.connection import Connection
 from dvt.dbt_bridge.shim.bigquery import BigQueryDialect
 from dvt.dbt_bridge.shim.clickhouse import ClickHouseDialect
 from dvt.dbt_bridge.shim.generic import GenericDialect
+from dvt.dbt_bridge.shim.exasol import ExasolDialect
 from dvt.dbt_bridge.shim.oracle import OracleDialect
 from dvt.dbt_bridge.shim.snowflake import SnowflakeDialect
 from dvt.dbt_bridge.shim.spark import SparkDialect
@@ -229,6 +230,7 @@ DIALECTS: dict[str, ShimDialect] = {
     "sqlserver": SqlServerDialect(),
     "oracle": OracleDialect(),
     "trino": TrinoDialect("trino"),
+    "exasol": ExasolDialect("exasol"),
     "databricks": SparkDialect("databricks"),
     "spark": SparkDialect("spark"),
     "hive": SparkDialect("hive"),

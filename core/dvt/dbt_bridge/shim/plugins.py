@@ -14,7 +14,10 @@ from dvt import __version__
 
 SHIM_TYPES = (
     *("mysql", "mariadb", "sqlite", "files", "clickhouse", "snowflake", "sqlserver"),
+SHIM_TYPES = (
     *("oracle", "trino", "databricks", "spark", "hive", "bigquery", "generic"),
+    *("exasol",),
+)
 )
 _INCLUDE = Path(__file__).parent / "include"
 

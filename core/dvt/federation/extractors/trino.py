@@ -193,7 +193,7 @@ class TrinoExtractor(BaseExtractor):
     def _batches(
         self, statement: Statement, readers: Sequence[ColumnReader], request: ExtractionConfig
     ) -> Generator[pa.RecordBatch, None, None]:
-        from dvt.federation.extractors.trino_columns import of_size
+        from dvt.federation.extractors.batching import of_size
 
         place = {"connection": self.connection.name, "relation": request.label}
         batches = self._segments(statement, readers, place).batches(statement.pages())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
@@ -117,28 +117,6 @@ def record_batch(
         raise error.at(**place) from error.__cause__
     fields = [pa.field(reader.schema.name, reader.schema.type) for reader in readers]
     return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
-
-
-def of_size(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:
-    """The same rows in batches of a size: pages and segments come as the server cuts them."""
-    held: list[pa.RecordBatch] = []
-    count = 0
-    for batch in batches:
-        while count + batch.num_rows >= rows:
-            taken = rows - count
-            yield _joined([*held, batch.slice(0, taken)])
-            batch, held, count = batch.slice(taken), [], 0
-        if batch.num_rows:
-            held.append(batch)
-            count += batch.num_rows
-    if held:
-        yield _joined(held)
-
-
-def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
-    if len(batches) == 1:
-        return batches[0]
-    return pa.Table.from_batches(batches).combine_chunks().to_batches()[0]
 
 
 def worded(predicate: exp.Expr) -> exp.Expr:

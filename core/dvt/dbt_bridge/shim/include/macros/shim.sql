@@ -4,6 +4,7 @@
 {% macro files__current_timestamp() %}now(){% endmacro %}
 {% macro generic__current_timestamp() %}current_timestamp{% endmacro %}
 {% macro clickhouse__current_timestamp() %}now64(6, 'UTC'){% endmacro %}
+{% macro exasol__current_timestamp() %}current_timestamp{% endmacro %}
 {% macro databricks__current_timestamp() %}current_timestamp(){% endmacro %}
 {% macro spark__current_timestamp() %}current_timestamp(){% endmacro %}
 {% macro hive__current_timestamp() %}current_timestamp(){% endmacro %}

@@ -66,7 +66,9 @@ SPEC = ConnectionSpec(
     place=_place,
     options=(
         next(option for option in POSTGRES.options if option.name == "numeric_scale"),
-        Option("unload_to", "str", "", "`s3://bucket/folder` through which rows are read as Parquet, where they can be"),
+        Option(
+            "unload_to", "str", "", "`s3://bucket/folder` through which rows are read as Parquet, where they can be"
+        ),
         Option("unload_role", "str", "", "the role (an ARN, or `default`) with which the cluster writes to unload_to"),
     ),
     drivers=("redshift_connector",),
@@ -90,7 +92,7 @@ def connect(connection: Connection) -> redshift_connector.Connection:
     for attempt in range(retries + 1):
         try:
             session = _opened(parameters)
-        except Exception as error:  # noqa: BLE001 - the driver lets botocore's, ssl's and its own kinds through
+        except Exception as error:
             failure = translate(error, connection, phase="connect")
             is_final = isinstance(failure, (AuthenticationError, ConfigurationError))
             if attempt == retries or is_final or not any(word in str(failure).lower() for word in _PASSING):
@@ -100,7 +102,7 @@ def connect(connection: Connection) -> redshift_connector.Connection:
         break
     try:
         _configure(session, connection)
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         end_session(session)
         raise translate(error, connection, phase="connect") from error
     return session

@@ -101,7 +101,10 @@ def _iam_role(connection: Connection) -> dict[str, Any]:
 
 def aws_credentials(connection: Connection) -> dict[str, Any]:
     """The output's own AWS credentials, in the driver's words; empty for those of the environment."""
-    keys = {"access_key_id": connection.first("access_key_id"), "secret_access_key": connection.secret("secret_access_key")}
+    keys = {
+        "access_key_id": connection.first("access_key_id"),
+        "secret_access_key": connection.secret("secret_access_key"),
+    }
     if any(keys.values()):
         _require(connection, *keys)
         return keys

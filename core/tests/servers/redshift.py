@@ -20,13 +20,14 @@ from typing import Any
 import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from servers.place import Place, Tag
 from servers.postgres import PostgresServer
 
 _SSL_REQUEST, _SASL = 80877103, 10
 _KEPT = (b"user", b"database", b"application_name")
 _UNLOAD = re.compile(
-    r"(?is)^unload \('(?P<query>.*)'\) to 's3://(?P<bucket>[^/]+)/(?P<prefix>[^']*)' iam_role (?P<role>\S+) format as parquet$"
+    r"(?is)^unload \('(?P<query>.*)'\) to 's3://(?P<bucket>[^/]+)/(?P<prefix>[^']*)' iam_role \S+ format as parquet$"
 )
 _FETCH = re.compile(r"(?i)^fetch forward (\d+) ")
 _JSON, _SUPER = 114, 4000
@@ -52,7 +53,6 @@ class RedshiftServer:
     s3_url: str | None = None
     is_single_node: bool = False
     sent: list[str] = field(default_factory=list)
-    unloaded_rows: int = 0
     loses_a_row: bool = False
 
     def output(self, **more: Any) -> dict[str, Any]:
@@ -72,7 +72,7 @@ class RedshiftServer:
         if portion and self.is_single_node and int(portion.group(1)) > 1000:
             return _raising(f"Fetch size {portion.group(1)} exceeds the limit of 1000 for a single node configuration.")
         if sql == "select pg_last_unload_count()":
-            return f"select {self.unloaded_rows}::bigint"
+            return "select last_value from dvt_unloaded"  # the driver keeps the statement: no constant
         unload = _UNLOAD.match(sql)
         if unload is None:
             return sql
@@ -90,7 +90,7 @@ class RedshiftServer:
             cursor = session.execute(query)
             fields = [(column.name, _arrow_type(column)) for column in cursor.description or ()]
             rows = cursor.fetchall()
-        self.unloaded_rows = len(rows) + self.loses_a_row
+            session.execute("select setval('public.dvt_unloaded', %s)", [len(rows) + self.loses_a_row])
         for number, start in enumerate(range(0, len(rows), 1000)):
             portion = rows[start : start + 1000]
             arrays = [pa.array([row[i] for row in portion], kind) for i, (_, kind) in enumerate(fields)]
@@ -103,7 +103,10 @@ class RedshiftServer:
     def _upstream(self) -> dict[str, Any]:
         server = self.postgres
         return {
-            **{"host": server.host, "port": server.port, "user": server.user, "password": server.password},
+            "host": server.host,
+            "port": server.port,
+            "user": server.user,
+            "password": server.password,
             "dbname": self.database,
             "options": "-c timezone=UTC",
         }
@@ -150,6 +153,8 @@ def redshift_place(postgres: PostgresServer, database: str = "redshift") -> Iter
 
 
 _CATALOG = """
+create sequence dvt_unloaded minvalue 0;
+create function getdate() returns timestamp language sql as 'select localtimestamp';
 create view svv_table_info as
 select n.nspname as "schema", c.relname as "table", c.reltuples::numeric(38,0) as tbl_rows,
        (pg_relation_size(c.oid) / 1048576 + 1)::bigint as size
@@ -168,8 +173,10 @@ def _accept(listener: socket.socket, server: RedshiftServer) -> None:
 
 def _session(client: socket.socket, server: RedshiftServer) -> None:
     with suppress(OSError, EOFError), client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         start = _startup(client)
         with socket.create_connection(("127.0.0.1", server.postgres.port)) as behind:
+            behind.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             behind.sendall(start)
             threading.Thread(target=_to_client, args=(behind, client), daemon=True).start()
             _to_server(client, behind, server)

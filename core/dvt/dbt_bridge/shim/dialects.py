@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from dvt.connections.connection import Connection
+from dvt.dbt_bridge.shim.catalogued import REDSHIFT
 from dvt.dbt_bridge.shim.clickhouse import ClickHouseDialect
 from dvt.errors import ConfigurationError, DvtError
 
@@ -217,6 +218,7 @@ DIALECTS: dict[str, ShimDialect] = {
     "sqlite": SQLiteDialect(),
     "files": FilesDialect(),
     "clickhouse": ClickHouseDialect(),
+    "redshift": REDSHIFT,
 }
 
 

@@ -53,7 +53,8 @@ class Unload:
         """
         names = [f"c{index}" for index in range(len(self._described))]
         items = [_item(name, kind) for name, (_, kind) in zip(names, self._described, strict=True)]
-        inner = f"select {', '.join(items)} from (\n{self._query}\n) as dvt_unload({', '.join(names)})"
+        named = f"as dvt_unload({', '.join(names)})"
+        inner = " ".join(["select", ", ".join(items), "from (\n" + self._query + "\n)", named])
         role = self._connection.options["unload_role"]
         if not role:
             raise ConfigurationError(

@@ -1,0 +1,67 @@
+"""Engines behind the shim adapter that are only read, and whose catalogues two queries list."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from sqlglot import exp
+
+from dvt.connections.connection import Connection
+from dvt.dbt_bridge.shim.reading import ReadingDialect, ReadingSession
+
+
+class CataloguedDialect(ReadingDialect):
+    """One such engine, as data.
+
+    Args:
+        type_: The connection type.
+        types: The engine's names of dbt's kinds of types.
+        schemas: The query for the names of schemas.
+        relations: The query for names and kinds of relations; its last word is the schema's name to come.
+        without: Options of the connection that small results go without.
+    """
+
+    def __init__(
+        self,
+        type_: str,
+        *,
+        types: dict[str, str],
+        schemas: str,
+        relations: str,
+        without: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(type_)
+        self.types = types
+        self._schemas = schemas
+        self._relations = relations
+        self._without = without or {}
+
+    def open(self, connection: Connection) -> ReadingSession:
+        """A session over the engine's extractor, logged in."""
+        options = {**connection.options, **self._without}
+        return super().open(dataclasses.replace(connection, options=options))
+
+    def list_schemas(self, cursor: Any) -> list[str]:
+        cursor.execute(self._schemas)
+        return [str(row[0]) for row in cursor.fetchall()]
+
+    def list_relations(self, cursor: Any, schema: str, connection: Connection) -> list[tuple[str, str]]:
+        own = exp.Literal.string(schema or connection.first("schema", default="")).sql(dialect=connection.dialect)
+        cursor.execute(" ".join([self._relations, own]))
+        return [(str(name), "view" if "VIEW" in str(kind).upper() else "table") for name, kind in cursor.fetchall()]
+
+
+_ISO = {"boolean": "boolean", "date": "date", "integer": "bigint", "number": "decimal(38, 10)"}
+
+REDSHIFT = CataloguedDialect(
+    "redshift",
+    types={**_ISO, "text": "varchar(65535)", "datetime": "timestamptz", "time": "time"},
+    schemas="select nspname::varchar from pg_namespace",
+    relations=(
+        "select table_name::varchar, table_type::varchar from information_schema.tables"
+        " where table_schema::varchar ="
+    ),
+    without={"unload_to": ""},  # the catalogue is the leader node's, which unloads nothing
+)  # fmt: skip

@@ -50,7 +50,8 @@ class CataloguedDialect(ReadingDialect):
     def list_relations(self, cursor: Any, schema: str, connection: Connection) -> list[tuple[str, str]]:
         own = exp.Literal.string(schema or connection.first("schema", default="")).sql(dialect=connection.dialect)
         cursor.execute(" ".join([self._relations, own]))
-        return [(str(name), "view" if "VIEW" in str(kind).upper() else "table") for name, kind in cursor.fetchall()]
+        rows = [row[-2:] for row in cursor.fetchall()]
+        return [(str(name), "view" if "VIEW" in str(kind).upper() else "table") for name, kind in rows]
 
 
 _ISO = {"boolean": "boolean", "date": "date", "integer": "bigint", "number": "decimal(38, 10)"}
@@ -65,3 +66,13 @@ REDSHIFT = CataloguedDialect(
     ),
     without={"unload_to": ""},  # the catalogue is the leader node's, which unloads nothing
 )  # fmt: skip
+
+VERTICA = CataloguedDialect(
+    "vertica",
+    types={**_ISO, "text": "varchar(65000)", "datetime": "timestamptz", "time": "time"},
+    schemas="select schema_name from v_catalog.schemata",
+    relations=(
+        "select * from (select table_schema as s, table_name as name, 'TABLE' as kind from v_catalog.tables"
+        " union all select table_schema, table_name, 'VIEW' from v_catalog.views) found where s ="
+    ),
+)

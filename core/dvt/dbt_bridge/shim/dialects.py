@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from dvt.connections.connection import Connection
-from dvt.dbt_bridge.shim.catalogued import REDSHIFT
+from dvt.dbt_bridge.shim.catalogued import REDSHIFT, VERTICA
 from dvt.dbt_bridge.shim.clickhouse import ClickHouseDialect
 from dvt.errors import ConfigurationError, DvtError
 
@@ -219,6 +219,7 @@ DIALECTS: dict[str, ShimDialect] = {
     "files": FilesDialect(),
     "clickhouse": ClickHouseDialect(),
     "redshift": REDSHIFT,
+    "vertica": VERTICA,
 }
 
 

@@ -4,6 +4,7 @@
 {% macro files__current_timestamp() %}now(){% endmacro %}
 {% macro clickhouse__current_timestamp() %}now64(6, 'UTC'){% endmacro %}
 {% macro redshift__current_timestamp() %}getdate(){% endmacro %}
+{% macro vertica__current_timestamp() %}current_timestamp(6){% endmacro %}
 
 {% macro sqlite__get_binding_char() %}{{ return('?') }}{% endmacro %}
 {# Emptying the table first begins the transaction, so that a load that fails takes the drop back, too. #}

@@ -76,3 +76,10 @@ VERTICA = CataloguedDialect(
         " union all select table_schema, table_name, 'VIEW' from v_catalog.views) found where s ="
     ),
 )
+
+FIREBOLT = CataloguedDialect(
+    "firebolt",
+    types={**_ISO, "text": "text", "datetime": "timestamptz", "time": "text"},
+    schemas="select schema_name from information_schema.schemata",
+    relations="select table_name, table_type from information_schema.tables where table_schema =",
+)

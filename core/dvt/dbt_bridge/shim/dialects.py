@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from dvt.connections.connection import Connection
-from dvt.dbt_bridge.shim.catalogued import REDSHIFT, VERTICA
+from dvt.dbt_bridge.shim.catalogued import FIREBOLT, REDSHIFT, VERTICA
 from dvt.dbt_bridge.shim.clickhouse import ClickHouseDialect
 from dvt.errors import ConfigurationError, DvtError
 
@@ -220,6 +220,7 @@ DIALECTS: dict[str, ShimDialect] = {
     "clickhouse": ClickHouseDialect(),
     "redshift": REDSHIFT,
     "vertica": VERTICA,
+    "firebolt": FIREBOLT,
 }
 
 

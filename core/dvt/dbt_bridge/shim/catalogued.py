@@ -83,3 +83,11 @@ FIREBOLT = CataloguedDialect(
     schemas="select schema_name from information_schema.schemata",
     relations="select table_name, table_type from information_schema.tables where table_schema =",
 )
+
+ATHENA = CataloguedDialect(
+    "athena",
+    types={**_ISO, "text": "varchar", "datetime": "timestamp(6) with time zone", "time": "varchar"},
+    schemas="select schema_name from information_schema.schemata",
+    relations="select table_name, table_type from information_schema.tables where table_schema =",
+    without={"fetch": "pages"},  # small results need no files
+)

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from dvt.connections.connection import Connection
-from dvt.dbt_bridge.shim.catalogued import FIREBOLT, REDSHIFT, VERTICA
+from dvt.dbt_bridge.shim.catalogued import ATHENA, FIREBOLT, REDSHIFT, VERTICA
 from dvt.dbt_bridge.shim.clickhouse import ClickHouseDialect
 from dvt.errors import ConfigurationError, DvtError
 
@@ -221,6 +221,7 @@ DIALECTS: dict[str, ShimDialect] = {
     "redshift": REDSHIFT,
     "vertica": VERTICA,
     "firebolt": FIREBOLT,
+    "athena": ATHENA,
 }
 
 

@@ -12,7 +12,7 @@ from dbt.adapters.base.plugin import AdapterPlugin
 
 from dvt import __version__
 
-SHIM_TYPES = ("mysql", "mariadb", "sqlite", "files", "clickhouse", "redshift", "vertica", "firebolt")
+SHIM_TYPES = ("mysql", "mariadb", "sqlite", "files", "clickhouse", "redshift", "vertica", "firebolt", "athena")
 _INCLUDE = Path(__file__).parent / "include"
 
 

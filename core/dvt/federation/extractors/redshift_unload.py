@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from dvt.connections.connection import Connection
 from dvt.connections.redshift_login import aws_credentials
 from dvt.errors import ConfigurationError
-from dvt.federation.extractors.s3_parquet import S3Folder, new_folder
+from dvt.federation.extractors.s3_parquet import S3Folder, s3_folder
 from dvt.federation.stream import ColumnSchema
 from dvt.types.redshift import RedshiftType
 from dvt.types.vocabulary import MICROS_UTC
@@ -44,7 +44,7 @@ class Unload:
             aws_secret_access_key=own.get("secret_access_key"),
             region_name=self._connection.first("region"),
         )
-        return new_folder(self._connection.options["unload_to"], session, None, self._connection.name)
+        return s3_folder(self._connection.options["unload_to"], session, None, self._connection.name).private()
 
     def sql(self) -> str:
         """The statement. Columns have names of their own: the result's may be alike, or fold to one.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ _AMAZON = (".amazonaws.com", ".amazonaws.com.cn")
 
 @dataclass(frozen=True)
 class S3Folder:
-    """A prefix that belongs to one scan.
+    """A prefix on S3.
 
     Args:
         url: `s3://bucket/prefix/`, as the engine is told.
@@ -38,6 +39,14 @@ class S3Folder:
     def path(self) -> str:
         """Bucket and prefix, as the filesystem names them."""
         return self.url.removeprefix("s3://").rstrip("/")
+
+    def private(self) -> S3Folder:
+        """A prefix in it that nothing else uses."""
+        return self.below(f"dvt-{uuid.uuid4()}")
+
+    def below(self, name: str) -> S3Folder:
+        """The prefix of a folder in it."""
+        return dataclasses.replace(self, url=f"{self.url}{name}/")
 
     def files(self) -> list[str]:
         """The files with something in them, in the order of their names."""
@@ -72,8 +81,8 @@ class S3Folder:
                 self.client.delete_objects(Bucket=bucket, Delete={"Objects": found, "Quiet": True})
 
 
-def new_folder(parent: str, session: boto3.Session, endpoint: str | None, connection: str) -> S3Folder:
-    """A prefix that nothing else uses.
+def s3_folder(parent: str, session: boto3.Session, endpoint: str | None, connection: str) -> S3Folder:
+    """A place on S3.
 
     Args:
         parent: `s3://bucket` or a prefix in it.
@@ -89,7 +98,7 @@ def new_folder(parent: str, session: boto3.Session, endpoint: str | None, connec
             f"{parent!r} is no place on S3", connection=connection, remedy="Write it as s3://bucket/folder"
         )
     client = session.client("s3", endpoint_url=endpoint)
-    return S3Folder(f"{parent.rstrip('/')}/dvt-{uuid.uuid4()}/", _filesystem(session, client), client)
+    return S3Folder(parent.rstrip("/") + "/", _filesystem(session, client), client)
 
 
 def _filesystem(session: boto3.Session, client: Any) -> FileSystem:

@@ -115,6 +115,7 @@ def test_predicates_order_and_limit_are_the_servers(server: AthenaServer, way: s
 
 
 UTC = dt.timezone.utc
+SOME_UUID = UUID("00010203-0405-0607-0809-0a0b0c0d0e0f")
 # The type of the metadata, what UNLOAD writes, the text of a page, what carries it, and what dvt is to say.
 KINDS: list[tuple[tuple[str, int, int], pa.Array, str, pa.DataType, Any]] = [
     (("boolean", 0, 0), pa.array([True]), "true", pa.bool_(), True),
@@ -151,7 +152,7 @@ KINDS: list[tuple[tuple[str, int, int], pa.Array, str, pa.DataType, Any]] = [
     ),
     (("time", 3, 0), pa.array(["23:59:59.123"]), "23:59:59.123", pa.time64("us"), dt.time(23, 59, 59, 123000)),
     (("varbinary", 1073741824, 0), pa.array([b"\x00\xff"]), "00FF", pa.binary(), b"\x00\xff"),
-    (("uuid", 0, 0), pa.array(["00010203-0405-0607-0809-0a0b0c0d0e0f"]), "00010203-0405-0607-0809-0a0b0c0d0e0f", pa.uuid(), UUID(bytes=bytes(range(16)))),
+    (("uuid", 0, 0), pa.array([str(SOME_UUID)]), str(SOME_UUID), pa.uuid(), SOME_UUID),
     (("json", 0, 0), pa.array(['{"a":1.10}']), '{"a":1.10}', pa.json_(), '{"a":1.10}'),
     (("array", 0, 0), pa.array(["[1,null]"]), "[1,null]", pa.json_(), "[1,null]"),
     (("row", 0, 0), pa.array(['{"a":1}']), '{"a":1}', pa.json_(), '{"a":1}'),

@@ -38,8 +38,8 @@ ENDLESS = "select i, repeat('x', 200) as filler from range(100000000) as t(i)"
 def server() -> Iterator[FireboltServer]:
     with firebolt.running() as server:
         server.sql.run(
-            "create table numbers as select i::int as id, 'w' || i as word, (nullif(i, 7) / 8.0)::decimal(12,4) as part,"
-            " case when i > 2500 then i::double precision end as late, null::varchar(5) as never"
+            "create table numbers as select i::int as id, 'w' || i as word, (nullif(i, 7) / 8.0)::decimal(12,4) as part"
+            ", case when i > 2500 then i::double precision end as late, null::varchar(5) as never"
             " from range(1, 3001) as t(i)"
         )
         server.sql.run("create table none (id bigint, word text)")

@@ -131,7 +131,7 @@ class AthenaServer:
         if re.match(r"(?is)^\s*(delete|insert|update)\b|^with .*\(\s*(delete|insert|update|merge)\b", query):
             raise FakeSQLError("syntax", "mismatched input 'delete'")
         result = self.sql.run(query)
-        table = result.cursor.fetch_record_batch(100_000).read_all()
+        table = result.cursor.to_arrow_reader(100_000).read_all()
         execution.columns = [_column(column.name, column.stored) for column in result.columns]
         if not _UNLOAD.match(execution.sql):
             columns = [column.to_pylist() for column in table.columns]

@@ -63,6 +63,7 @@ SPEC = ConnectionSpec(
     extra="athena",
     has_snapshot=False,
     max_identifier_bytes=255,
+    catalogue_settings=("database", "catalog"),
     comparing=_COMPARING,
 )
 

@@ -74,6 +74,7 @@ SPEC = ConnectionSpec(
     drivers=("redshift_connector",),
     extra="redshift",
     max_identifier_bytes=127,
+    catalogue_settings=("dbname", "database"),
     comparing=_COMPARING,
 )
 

@@ -312,7 +312,7 @@ def test_what_dbt_asks_through_the_shim(server: AthenaServer) -> None:
     with closing(dialect.open(connection)) as session:
         cursor = session.cursor()
         assert "main" in dialect.list_schemas(cursor)
-        found = dict(dialect.list_relations(cursor, "", connection))
+        found = dict(dialect.list_relations(cursor, Relation("", None), connection))
         assert (found["numbers"], found["looked"]) == ("table", "view")
         server.taken()
         cursor.execute("select count(*) as n from numbers")

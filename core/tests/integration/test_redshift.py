@@ -27,6 +27,7 @@ from dvt.federation.extractors.redshift import RedshiftExtractor
 from dvt.identifiers import Relation, quote
 
 pytest.importorskip("redshift_connector")
+pytestmark = pytest.mark.postgres
 NASTY = (
     'a"b',
     "it's",
@@ -402,7 +403,7 @@ def test_what_dbt_asks_through_the_shim(server: RedshiftServer) -> None:
     with closing(dialect.open(connection)) as session:
         cursor = session.cursor()
         assert "public" in dialect.list_schemas(cursor)
-        found = dict(dialect.list_relations(cursor, "", connection))
+        found = dict(dialect.list_relations(cursor, Relation("", None), connection))
         assert (found["numbers"], found["looked"]) == ("table", "view")
         cursor.execute("begin")
         cursor.execute("select count(*) as n from numbers")

@@ -360,7 +360,10 @@ def test_what_dbt_asks_through_the_shim(server: VerticaServer) -> None:
     with closing(dialect.open(connection)) as session:
         cursor = session.cursor()
         assert dialect.list_schemas(cursor) == ["main"]
-        assert sorted(dialect.list_relations(cursor, "", connection)) == [("looked", "view"), ("numbers", "table")]
+        assert sorted(dialect.list_relations(cursor, Relation("", None), connection)) == [
+            ("looked", "view"),
+            ("numbers", "table"),
+        ]
         cursor.execute("select count(*) as n from numbers")
         assert cursor.fetchall() == [(3000,)]
     with pytest.raises(errors.UnsupportedError, match="nothing can land on type vertica"):

@@ -10,6 +10,9 @@ from sqlglot import exp
 
 from dvt.connections.connection import Connection
 from dvt.dbt_bridge.shim.reading import ReadingDialect, ReadingSession
+from dvt.identifiers import Relation, quote
+
+_ABOVE = "{above}."
 
 
 class CataloguedDialect(ReadingDialect):
@@ -19,7 +22,8 @@ class CataloguedDialect(ReadingDialect):
         type_: The connection type.
         types: The engine's names of dbt's kinds of types.
         schemas: The query for the names of schemas.
-        relations: The query for names and kinds of relations; its last word is the schema's name to come.
+        relations: The query for names and kinds of relations; the schema's name follows it, and the catalogue's name
+            takes the place of `{above}.`.
         without: Options of the connection that small results go without.
     """
 
@@ -47,9 +51,10 @@ class CataloguedDialect(ReadingDialect):
         cursor.execute(self._schemas)
         return [str(row[0]) for row in cursor.fetchall()]
 
-    def list_relations(self, cursor: Any, schema: str, connection: Connection) -> list[tuple[str, str]]:
-        own = exp.Literal.string(schema or connection.first("schema", default="")).sql(dialect=connection.dialect)
-        cursor.execute(" ".join([self._relations, own]))
+    def list_relations(self, cursor: Any, place: Relation, connection: Connection) -> list[tuple[str, str]]:
+        own = exp.Literal.string(place.schema or connection.first("schema", default="")).sql(dialect=connection.dialect)
+        above = quote(place.database, connection.dialect) + "." if place.database else ""
+        cursor.execute(" ".join([self._relations.replace(_ABOVE, above), own]))
         rows = [row[-2:] for row in cursor.fetchall()]
         return [(str(name), "view" if "VIEW" in str(kind).upper() else "table") for name, kind in rows]
 
@@ -88,6 +93,6 @@ ATHENA = CataloguedDialect(
     "athena",
     types={**_ISO, "text": "varchar", "datetime": "timestamp(6) with time zone", "time": "varchar"},
     schemas="select schema_name from information_schema.schemata",
-    relations="select table_name, table_type from information_schema.tables where table_schema =",
+    relations="select table_name, table_type from {above}.information_schema.tables where table_schema =",
     without={"fetch": "pages"},  # small results need no files
 )

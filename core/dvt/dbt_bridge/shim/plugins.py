@@ -12,7 +12,10 @@ from dbt.adapters.base.plugin import AdapterPlugin
 
 from dvt import __version__
 
-SHIM_TYPES = ("mysql", "mariadb", "sqlite", "files", "clickhouse", "redshift", "vertica", "firebolt", "athena")
+SHIM_TYPES = (
+    *("mysql", "mariadb", "sqlite", "files", "clickhouse", "snowflake", "trino"),
+    *("redshift", "vertica", "firebolt", "athena"),
+)
 _INCLUDE = Path(__file__).parent / "include"
 
 

@@ -3,6 +3,7 @@
 {% macro sqlite__current_timestamp() %}strftime('%Y-%m-%d %H:%M:%f', 'now'){% endmacro %}
 {% macro files__current_timestamp() %}now(){% endmacro %}
 {% macro clickhouse__current_timestamp() %}now64(6, 'UTC'){% endmacro %}
+{% macro trino__current_timestamp() %}current_timestamp(6){% endmacro %}
 {% macro redshift__current_timestamp() %}getdate(){% endmacro %}
 {% macro vertica__current_timestamp() %}current_timestamp(6){% endmacro %}
 {% macro firebolt__current_timestamp() %}now(){% endmacro %}
@@ -18,3 +19,4 @@
 {% macro sqlite__get_batch_size() %}{{ return(200) }}{% endmacro %}
 {% macro mysql__get_batch_size() %}{{ return(1000) }}{% endmacro %}
 {% macro mariadb__get_batch_size() %}{{ return(1000) }}{% endmacro %}
+{% macro snowflake__current_timestamp() %}convert_timezone('UTC', current_timestamp()){% endmacro %}

@@ -1,0 +1,71 @@
+"""What the parts of the contract share: the place's words, tables that are made and dropped, skipping by reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from dvt.identifiers import Relation
+from dvt.testing.place import Place
+from dvt.testing.words import EngineWords, engine_words
+
+CASES = Path(__file__).with_name("cases")
+Maker = Callable[..., Relation]
+
+
+def cases(file: str) -> Any:
+    """The content of one of the kit's case files."""
+    return yaml.safe_load((CASES / file).read_text(encoding="utf-8"))
+
+
+class Contract:
+    """Fixtures of all parts."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls) -> Place:
+        """The engine under test."""
+        raise NotImplementedError("give the contract a fixture `place`")
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def words(cls, place: Place) -> EngineWords:
+        """How it says the kit's tables."""
+        return engine_words(place.type, place.words)
+
+    @pytest.fixture(autouse=True)
+    def _taken_part(self, request: pytest.FixtureRequest, place: Place, words: EngineWords) -> None:
+        check = request.node.originalname.removeprefix("test_")
+        request.node.user_properties.append(("dvt_contract", {"place": place.label, "tag": place.tag.value}))
+        if check in words.skipped:
+            pytest.skip(words.skipped[check])
+
+    @pytest.fixture
+    def made(self, place: Place, words: EngineWords) -> Iterator[Maker]:
+        """Makes tables, and drops them at the end."""
+        relations: list[Relation] = []
+        connection = place.connection()
+
+        def make(columns: Mapping[str, str], rows: Sequence[Sequence[Any]] = (), name: str = "dvt_kit") -> Relation:
+            relation = place.relation(name)
+            place.execute(words.drop_sql(relation, connection))
+            relations.append(relation)
+            place.execute(words.create_sql(relation, connection, columns))
+            if rows:
+                place.execute(words.insert_sql(relation, connection, columns, rows))
+            return relation
+
+        yield make
+        for relation in relations:
+            place.execute(words.drop_sql(relation, connection))
+
+
+def only_known(columns: Mapping[str, str], rows: Sequence[Sequence[Any]], words: EngineWords) -> tuple[Any, Any]:
+    """Columns and rows without the kinds that an engine has not."""
+    kept = [index for index, kind in enumerate(columns.values()) if kind in words.types]
+    names = list(columns)
+    return {names[i]: columns[names[i]] for i in kept}, [[row[i] for i in kept] for row in rows]

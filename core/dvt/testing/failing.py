@@ -1,0 +1,124 @@
+"""Failing well: which error, what it says, what it never says, and what is left behind."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from dvt.connections.secrets import Secret
+from dvt.errors import AuthenticationError, ConnectionFailedError, DvtError, QueryError, RelationNotFoundError
+from dvt.federation.extractors.base import ExtractionConfig
+from dvt.federation.registry import new_extractor, open_connection
+from dvt.testing.base import Contract, Maker
+from dvt.testing.place import Place
+from dvt.testing.reading import _many
+from dvt.testing.words import EngineWords
+
+_ENDED_WITHIN_S = 60
+
+
+def _whole(error: BaseException) -> str:
+    """Everything that an error shows, with its causes."""
+    texts = []
+    found: BaseException | None = error
+    while found is not None:
+        texts += [str(found), repr(found), *map(str, found.args)]
+        found = found.__cause__ or found.__context__
+    return "\n".join(texts)
+
+
+class FailingContract(Contract):
+    """Credentials, unknown names, wrong queries, cancelling, secrets."""
+
+    def test_a_wrong_login_is_refused(self, place: Place) -> None:
+        if place.refused is None:
+            pytest.skip("there is no login")
+        connection = open_connection("kit", place.refused, place.root)
+        with pytest.raises(AuthenticationError) as raised:
+            new_extractor(connection).ping()
+        assert raised.value.connection == "kit"
+        assert raised.value.remedy
+        assert not _shown(place.refused, connection, raised.value)
+
+    def test_unknown_relations_and_columns(self, place: Place, made: Maker) -> None:
+        relation = made({"id": "integer", "name": "text"}, [[1, "a"]])
+        with place.extractor() as extractor:
+            for request in (
+                ExtractionConfig(relation=place.relation("dvt_kit_nonesuch"), source_name="crm.nonesuch"),
+                ExtractionConfig(relation=relation, columns=("nonesuch",), source_name="crm.nonesuch"),
+            ):
+                with pytest.raises(RelationNotFoundError) as raised:
+                    extractor.describe(request)
+                with pytest.raises(RelationNotFoundError):
+                    extractor.scan(request).to_table()
+                assert "nonesuch" in str(raised.value)
+                assert raised.value.connection == "kit"
+            with extractor.scan(ExtractionConfig(relation=relation)) as stream:
+                assert len(stream.to_table()) == 1
+
+    def test_a_query_with_a_mistake(self, place: Place, made: Maker) -> None:
+        relation = made({"id": "integer", "name": "text"}, [[1, "a"]])
+        with place.extractor() as extractor:
+            with pytest.raises(QueryError) as raised:
+                extractor.extract_stream("select selekt from from").to_table()
+            assert raised.value.connection == "kit"
+            assert extractor.get_row_count(relation) == 1
+
+    def test_cancelling_from_another_thread(self, place: Place, words: EngineWords, made: Maker) -> None:
+        relation = _many(place, words, made)
+        extractor = place.extractor(batch_rows=100)
+        ended = threading.Event()
+        outcome: list[Any] = []
+
+        def read(stream: Any) -> None:
+            try:
+                outcome.append(sum(batch.num_rows for batch in stream.batches()))
+            except DvtError as error:
+                outcome.append(error)
+            finally:
+                ended.set()
+
+        with extractor:
+            stream = extractor.scan(ExtractionConfig(relation=relation))
+            assert stream.read_batch(1) is not None
+            extractor.cancel()
+            threading.Thread(target=read, args=(stream,), daemon=True).start()
+            assert ended.wait(_ENDED_WITHIN_S), "the scan went on after it was cancelled"
+        assert place.running is None or place.running() == 0
+        # What had arrived may still be given; an end that looks whole, with rows missing, never.
+        assert isinstance(outcome[0], DvtError) or outcome[0] == _REST
+        with place.extractor() as again:
+            assert again.ping()
+
+    def test_a_closed_port_is_a_failed_connection(self, place: Place) -> None:
+        key = next((key for key in ("port",) if key in place.output), None)
+        if key is None:
+            pytest.skip("there is no port")
+        connection = open_connection("kit", {**place.output, key: 1}, place.root)
+        with pytest.raises(ConnectionFailedError) as raised:
+            new_extractor(connection).ping()
+        assert not isinstance(raised.value, AuthenticationError)
+        assert not _shown(place.output, connection, raised.value)
+
+    def test_a_secret_is_never_shown(self, place: Place, made: Maker) -> None:
+        connection = place.connection()
+        with place.extractor() as extractor:
+            with pytest.raises(DvtError) as raised:
+                extractor.describe(ExtractionConfig(relation=place.relation("dvt_kit_nonesuch")))
+            assert not _shown(place.output, connection, raised.value, extractor)
+        for request in (ExtractionConfig(query="select 1"), ExtractionConfig(relation=place.relation("t"))):
+            assert not _shown(place.output, connection, extractor.source_sql(request))
+
+
+_REST = 20_000 - 1
+
+
+def _shown(output: Any, connection: Any, *things: Any) -> list[str]:
+    """The secrets of an output that can be read somewhere."""
+    secrets = [str(output[key]) for key, value in connection.settings.items() if isinstance(value, Secret)]
+    texts = [repr(connection), str(connection), repr(dict(connection.settings))]
+    for thing in things:
+        texts.append(_whole(thing) if isinstance(thing, BaseException) else f"{thing}\n{thing!r}")
+    return [secret for secret in secrets if secret and any(secret in text for text in texts)]

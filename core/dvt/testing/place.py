@@ -1,0 +1,73 @@
+"""A running server as the conformance kit needs it: what it is, how dvt reaches it, how it is filled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from dvt.connections.connection import Connection
+from dvt.federation.extractors.base import BaseExtractor
+from dvt.federation.registry import new_extractor, open_connection
+from dvt.identifiers import Relation
+
+
+class Tag(str, Enum):
+    """What a test that ran against a server has shown."""
+
+    REAL = "real"  # the engine itself
+    EMULATED = "emulated"  # another program's imitation of it
+    FAKE = "fake"  # our own imitation of its protocol, under the vendor's client
+    DRIVER = "driver"  # a double of the vendor's client
+
+
+@dataclass(frozen=True)
+class Place:
+    """A server, or what stands for it.
+
+    Args:
+        type: The connection type.
+        tag: What it is.
+        output: The profile output that reaches it.
+        execute: Runs a statement there, not through dvt.
+        statements: The statements that it was sent since it was last asked; empty lists where it keeps no log.
+        schema: Where tables are made; None where names without one are found.
+        words: The engine's words file; the kit's own for the type when not given.
+        refused: An output whose login is refused; None where there is no login.
+        running: How many statements of dvt run there; None where it cannot tell.
+        root: The folder that relative paths of the output start at.
+        name: What the kit's page calls it; the type when not given.
+    """
+
+    type: str
+    tag: Tag
+    output: Mapping[str, Any]
+    execute: Callable[[str], object]
+    statements: Callable[[], list[str]] = list
+    schema: str | None = None
+    words: Path | None = None
+    refused: Mapping[str, Any] | None = None
+    running: Callable[[], int] | None = None
+    root: Path = field(default_factory=Path.cwd)
+    name: str = ""
+
+    @property
+    def label(self) -> str:
+        """What the kit's page calls it."""
+        return self.name or self.type
+
+    def connection(self, **options: Any) -> Connection:
+        """A connection, with options below `dvt:`."""
+        own = {**self.output.get("dvt", {}), **options}
+        return open_connection("kit", {**self.output, **({"dvt": own} if own else {})}, self.root)
+
+    def extractor(self, **options: Any) -> BaseExtractor:
+        """An extractor of the place; it has not connected yet."""
+        connection = self.connection(**options)
+        return new_extractor(connection)
+
+    def relation(self, name: str) -> Relation:
+        """A relation where the kit makes its tables."""
+        return Relation(name, self.schema)

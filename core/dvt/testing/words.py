@@ -1,0 +1,166 @@
+"""How an engine says the kit's tables: a YAML file of words for each, and the statements made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import yaml
+
+from dvt.connections.connection import Connection
+from dvt.errors import ConfigurationError
+from dvt.identifiers import Relation, quote
+from dvt.types.vocabulary import JSON, MICROS, MICROS_UTC, TIME, UUID, is_json
+
+_FILES = Path(__file__).with_name("engines")
+_ARROW: Mapping[str, pa.DataType] = {
+    **{f"{sign}int{bits}": getattr(pa, f"{sign}int{bits}")() for sign in ("", "u") for bits in (8, 16, 32, 64)},
+    "bool": pa.bool_(),
+    "float": pa.float32(),
+    "double": pa.float64(),
+    "string": pa.string(),
+    "binary": pa.binary(),
+    "date": pa.date32(),
+    "time": TIME,
+    "timestamp": MICROS,
+    "instant": MICROS_UTC,
+    "uuid": UUID,
+    "json": JSON,
+    "interval": pa.month_day_nano_interval(),
+}
+
+
+@dataclass(frozen=True)
+class ValueCase:
+    """A native type with one value.
+
+    Args:
+        native: The type in CREATE TABLE.
+        literal: The value in INSERT.
+        arrow: What carries it.
+        text: The value as the kit writes it.
+    """
+
+    native: str
+    literal: str
+    arrow: str
+    text: str
+
+
+@dataclass(frozen=True)
+class EngineWords:
+    """One engine's words.
+
+    Args:
+        types: For each of the kit's kinds of columns the native type, and what carries it. A kind that is missing is
+            one that the engine has not.
+        literals: For kinds whose values need more than quotes: a template with `{v}`.
+        create: The statement that creates a table, with `{table}` and `{columns}`.
+        drop: The statement that drops it.
+        numbers: Statement that fills a table `(id integer, name text)` with `{n}` rows: 1 and "row 1", and so on.
+        skipped: Checks that the engine cannot take part in, with the reason.
+        values: Native types by value.
+        has_backslash: Whether a backslash in a literal is written twice.
+        cases: What differs in the kit's cases, by name.
+        method: The method by which its rows are read.
+    """
+
+    types: Mapping[str, tuple[str, str]]
+    literals: Mapping[str, str] = field(default_factory=dict)
+    create: str = "create table {table} ({columns})"
+    drop: str = "drop table if exists {table}"
+    numbers: str = ""
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    values: Sequence[ValueCase] = ()
+    has_backslash: bool = False
+    cases: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    method: str = ""
+
+    def create_sql(self, relation: Relation, connection: Connection, columns: Mapping[str, str]) -> str:
+        """CREATE TABLE with columns of the kit's kinds, by name."""
+        listed = ", ".join(f"{quote(name, connection.dialect)} {self.types[kind][0]}" for name, kind in columns.items())
+        return self.create.format(table=relation.sql(connection.dialect), columns=listed)
+
+    def insert_sql(
+        self, relation: Relation, connection: Connection, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]
+    ) -> str:
+        """INSERT of rows; a value is NULL, a number, a truth value or a text."""
+        listed = ", ".join(
+            "(" + ", ".join(self._literal(value, kind) for value, kind in zip(row, columns.values(), strict=True)) + ")"
+            for row in rows
+        )
+        return " ".join(["insert into", relation.sql(connection.dialect), "values", listed])
+
+    def drop_sql(self, relation: Relation, connection: Connection) -> str:
+        """DROP TABLE, which is no error when there is none."""
+        return self.drop.format(table=relation.sql(connection.dialect))
+
+    def _literal(self, value: Any, kind: str) -> str:
+        if value is None:
+            return "null"
+        if isinstance(value, bool):
+            return self.literals.get(str(value).lower(), str(value).lower())
+        text = str(value)
+        if isinstance(value, str):
+            text = text.replace("'", "''")
+            text = "'" + (text.replace("\\", "\\\\") if self.has_backslash else text) + "'"
+        return self.literals.get(kind, "{v}").format(v=text)
+
+
+def engine_words(type_: str, file: Path | None = None) -> EngineWords:
+    """The words of a connection type.
+
+    Raises:
+        ConfigurationError: The kit has none; a plugin brings its own file.
+    """
+    path = file or _FILES / f"{type_}.yml"
+    if not path.is_file():
+        raise ConfigurationError(f"the kit has no words for type {type_}", remedy="Give the place a file of words")
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content["types"] = {kind: tuple(pair) for kind, pair in content["types"].items()}
+    content["values"] = [ValueCase(*map(str, value)) for value in content.get("values", ())]
+    return EngineWords(**content)
+
+
+def arrow_type(name: str) -> pa.DataType:
+    """The Arrow type that the kit's files call so; others in Arrow's own words, such as `decimal(12, 2)`.
+
+    >>> arrow_type("decimal(12, 2)"), arrow_type("list(int32)")
+    (Decimal128Type(decimal128(12, 2)), ListType(list<item: int32>))
+    """
+    if name in _ARROW:
+        return _ARROW[name]
+    kind, _, rest = name.partition("(")
+    arguments = rest.rstrip(")")
+    if kind == "decimal":
+        precision, scale = arguments.split(",")
+        return pa.decimal128(int(precision), int(scale))
+    if kind == "list":
+        return pa.list_(arrow_type(rest.removesuffix(")")))
+    raise ConfigurationError(f"the kit knows no type {name}")
+
+
+def shown(array: pa.Array | pa.ChunkedArray) -> list[str | None]:
+    """Values as the kit's files write them: bytes in hexadecimal digits, times in ISO form, lists in brackets.
+
+    >>> shown(pa.array([None, True])), shown(pa.array([b"a"])), shown(pa.array([[1, None]]))
+    ([None, 'true'], ['61'], ['[1, null]'])
+    """
+    if is_json(array.type):
+        array = array.cast(pa.string()) if isinstance(array, pa.Array) else array.combine_chunks().cast(pa.string())
+    return [None if value is None else _shown(value) for value in array.to_pylist()]
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, list):
+        return "[" + ", ".join("null" if item is None else _shown(item) for item in value) + "]"
+    if hasattr(value, "hour") and hasattr(value, "year"):
+        return str(value.isoformat(" "))
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)

@@ -1,0 +1,179 @@
+"""The conformance kit can fail: extractors with one fault each, and the check that has to find it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from dvt.errors import ConfigurationError, DvtError
+from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig
+from dvt.federation.extractors.sqlite import SQLiteExtractor
+from dvt.federation.stream import RowStream
+from dvt.identifiers import Relation
+from dvt.testing import ExtractorContract, Place, Tag
+from dvt.testing.asking import COLUMNS, ROWS
+from dvt.testing.base import cases, only_known
+from dvt.testing.page import page
+from dvt.testing.words import EngineWords, engine_words
+
+
+class Faulty(SQLiteExtractor):
+    """Reads SQLite rightly; what is below changes one thing."""
+
+    def scan(self, request: ExtractionConfig) -> RowStream:
+        stream = super().scan(self.asked(request))
+        return RowStream(stream.columns, self.given(stream), close=stream.close, method=stream.method)
+
+    def asked(self, request: ExtractionConfig) -> ExtractionConfig:
+        return request
+
+    def given(self, stream: RowStream) -> Iterator[pa.RecordBatch]:
+        yield from stream.batches()
+
+
+class LosesItsLastBatch(Faulty):
+    def given(self, stream: RowStream) -> Iterator[pa.RecordBatch]:
+        batches = list(stream.batches())
+        yield from batches[:-1] or batches
+
+
+class TakesEmptyForNull(Faulty):
+    def given(self, stream: RowStream) -> Iterator[pa.RecordBatch]:
+        for batch in stream.batches():
+            arrays = [pc.if_else(pc.equal(a, ""), None, a) if a.type == pa.string() else a for a in batch.columns]
+            yield pa.RecordBatch.from_arrays(arrays, schema=batch.schema)
+
+
+class ReadsAllAtOnce(Faulty):
+    def asked(self, request: ExtractionConfig) -> ExtractionConfig:
+        return replace(request, batch_size=1_000_000)
+
+
+class ForgetsTheLimit(Faulty):
+    def asked(self, request: ExtractionConfig) -> ExtractionConfig:
+        return replace(request, limit=None)
+
+
+class ForgetsConditions(Faulty):
+    def asked(self, request: ExtractionConfig) -> ExtractionConfig:
+        return replace(request, predicates=())
+
+
+class LosesTheThirdRow(Faulty):
+    def given(self, stream: RowStream) -> Iterator[pa.RecordBatch]:
+        for batch in stream.batches():
+            yield batch.filter(pa.array([index != 2 for index in range(batch.num_rows)]))
+
+
+class EndsQuietlyWhenCancelled(Faulty):
+    def cancel(self) -> None:
+        self.is_cancelled = True
+
+    def given(self, stream: RowStream) -> Iterator[pa.RecordBatch]:
+        for batch in stream.batches():
+            if not getattr(self, "is_cancelled", False):
+                yield batch
+
+
+class TellsItsPath(Faulty):
+    def describe(self, request: ExtractionConfig) -> Any:
+        raise DvtError(f"cannot describe with {self.connection.settings}")
+
+
+class _Broken(Place):
+    """A place whose extractors have a fault."""
+
+    faulty: type[BaseExtractor]
+
+    def extractor(self, **options: Any) -> BaseExtractor:
+        return self.faulty(self.connection(**options))
+
+
+@pytest.fixture
+def words() -> EngineWords:
+    return engine_words("sqlite")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[_Broken]:
+    path = tmp_path / "kit.sqlite"
+    with sqlite3.connect(path, isolation_level=None) as db:
+        found = _Broken("sqlite", Tag.REAL, {"type": "sqlite", "path": str(path)}, db.execute)
+        yield found
+    db.close()
+
+
+@pytest.fixture
+def made(place: _Broken, words: EngineWords) -> Callable[..., Relation]:
+    def make(columns: dict[str, str], rows: Any = (), name: str = "dvt_kit") -> Relation:
+        relation, connection = Relation(name), place.connection()
+        place.execute(words.drop_sql(relation, connection))
+        place.execute(words.create_sql(relation, connection, columns))
+        if rows:
+            place.execute(words.insert_sql(relation, connection, columns, rows))
+        return relation
+
+    return make
+
+
+FAULTS: list[tuple[type[BaseExtractor], str]] = [
+    (LosesItsLastBatch, "streams_in_batches_and_bounded_memory"),
+    (ReadsAllAtOnce, "streams_in_batches_and_bounded_memory"),
+    (TakesEmptyForNull, "tables_come_as_they_are"),
+    (ForgetsTheLimit, "a_limit_is_kept"),
+    (ForgetsConditions, "conditions_change_no_answer"),
+    (LosesTheThirdRow, "tables_come_as_they_are"),
+    (LosesTheThirdRow, "columns_are_chosen_and_ordered"),
+    (LosesTheThirdRow, "hashes_are_those_of_the_rows"),
+    (EndsQuietlyWhenCancelled, "cancelling_from_another_thread"),
+    (TellsItsPath, "unknown_relations_and_columns"),
+]
+
+
+@pytest.mark.parametrize(("faulty", "check"), FAULTS, ids=lambda value: getattr(value, "__name__", value))
+def test_a_fault_is_found(
+    place: _Broken, words: EngineWords, made: Callable[..., Relation], faulty: type[BaseExtractor], check: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    object.__setattr__(place, "faulty", SQLiteExtractor)
+    _run(check, place, words, made)
+    object.__setattr__(place, "faulty", faulty)
+    monkeypatch.setattr("dvt.federation.session.new_extractor", faulty)
+    with pytest.raises((AssertionError, DvtError)):
+        _run(check, place, words, made)
+
+
+def _run(check: str, place: _Broken, words: EngineWords, made: Callable[..., Relation]) -> None:
+    contract = ExtractorContract()
+    columns, rows = only_known(COLUMNS, ROWS, words)
+    arguments: dict[str, Any] = {"place": place, "words": words, "made": made}
+    found = getattr(contract, f"test_{check}")
+    names = found.__code__.co_varnames[: found.__code__.co_argcount]
+    if "facts" in names:
+        arguments["facts"] = made(columns, rows)
+    given = {name: value for name, value in arguments.items() if name in names}
+    if "case" in names:
+        for case in cases("tables.yml"):
+            found(**given, case=case)
+    else:
+        found(**given)
+
+
+def test_an_engine_without_words_is_named() -> None:
+    with pytest.raises(ConfigurationError, match="no words for type nonesuch"):
+        engine_words("nonesuch")
+
+
+def test_the_page_counts_outcomes_and_says_why_checks_were_left_out() -> None:
+    outcomes = {"b": {"one": "passed", "two": "failed"}, "a": {"one": "skipped"}}
+    text = page(outcomes, {"a": "fake", "b": "real"}, {"a": {"one: there is no login"}})
+    assert "| a | fake | 0 | 0 | 1 |\n| b | real | 1 | 1 | 0 |" in text
+    assert "- **a**: one: there is no login" in text
+    assert "- **b**: two" in text

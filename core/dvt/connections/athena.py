@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from dvt import errors
+from dvt.connections.aws import session
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
 from dvt.connections.spec import ConnectionSpec, Option
@@ -70,9 +71,7 @@ SPEC = ConnectionSpec(
 
 def aws_session(connection: Connection) -> boto3.Session:
     """Whose credentials and region count: the output's keys, its profile, or the environment."""
-    import boto3
-
-    return boto3.Session(
+    return session(
         profile_name=connection.first("aws_profile_name"),
         aws_access_key_id=connection.first("aws_access_key_id"),
         aws_secret_access_key=connection.secret("aws_secret_access_key"),
@@ -98,8 +97,7 @@ def connect(connection: Connection) -> Any:
         retries={"max_attempts": retries, "mode": "standard"},
     )
     try:
-        session = aws_session(connection)
-        return session.client("athena", endpoint_url=connection.first("endpoint_url"), config=config)
+        return aws_session(connection).client("athena", endpoint_url=connection.first("endpoint_url"), config=config)
     except (BotoCoreError, ValueError) as error:
         raise translate(error, connection, phase="connect") from error
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 
 from servers.fake_sql import FakeResult, FakeSQL, FakeSQLError
@@ -278,7 +278,7 @@ def _field(name: str, stored: str) -> tuple[tuple[str, int, int], Callable[[Any]
 
 
 def _unscaled(value: Decimal, scale: int) -> bytes:
-    return int(value.scaleb(scale)).to_bytes(24, "big", signed=True)
+    return int(value.scaleb(scale, Context(prec=200))).to_bytes(24, "big", signed=True)
 
 
 def _int(value: int) -> bytes:

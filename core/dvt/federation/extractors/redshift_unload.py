@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dvt.connections.aws import session
 from dvt.connections.connection import Connection
 from dvt.connections.redshift_login import aws_credentials
 from dvt.errors import ConfigurationError
@@ -35,16 +36,14 @@ class Unload:
 
     def _new_folder(self) -> S3Folder:
         """A new prefix below `unload_to`, reached with the output's AWS credentials."""
-        import boto3
-
         own = aws_credentials(self._connection)
-        session = boto3.Session(
+        found = session(
             profile_name=own.get("profile"),
             aws_access_key_id=own.get("access_key_id"),
             aws_secret_access_key=own.get("secret_access_key"),
             region_name=self._connection.first("region"),
         )
-        return s3_folder(self._connection.options["unload_to"], session, None, self._connection.name).private()
+        return s3_folder(self._connection.options["unload_to"], found, None, self._connection.name).private()
 
     def sql(self) -> str:
         """The statement. Columns have names of their own: the result's may be alike, or fold to one.

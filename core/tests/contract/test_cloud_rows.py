@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
 from servers import athena, firebolt, redshift, s3, vertica
@@ -11,6 +12,14 @@ from servers.postgres import PostgresServer
 from dvt.testing import ExtractorContract, Place, Tag
 
 pytestmark = pytest.mark.slow
+
+
+def _settled(running: Callable[[], int]) -> int:
+    """How many statements run, once those that were told to end have had the time."""
+    deadline = time.monotonic() + 5
+    while running() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return running()
 
 
 class TestRedshift(ExtractorContract):
@@ -49,7 +58,7 @@ class TestVertica(ExtractorContract):
                 server.taken,
                 schema="main",
                 refused=server.output(password="wr0ng-pass"),
-                running=lambda: len(server.running),
+                running=lambda: _settled(lambda: len(server.running)),
             )
 
 
@@ -59,7 +68,7 @@ class TestFirebolt(ExtractorContract):
     def place(cls) -> Iterator[Place]:
         pytest.importorskip("firebolt.db")
         with firebolt.running() as server:
-            running = lambda: len(server.running)  # noqa: E731
+            running = lambda: _settled(lambda: len(server.running))  # noqa: E731
             yield Place(
                 "firebolt", Tag.FAKE, server.output(), server.sql.run, server.taken, schema="main", running=running
             )

@@ -127,6 +127,7 @@ class FireboltExtractor(BaseExtractor):
     @contextlib.contextmanager
     def _guarded(self, phase: str, label: str) -> Iterator[None]:
         """Within it, what the driver, its HTTP client or the server raises becomes a dvt error."""
+        self.connection.require_driver()
         import httpx
         from firebolt.utils.exception import Error, FireboltError
 

@@ -125,6 +125,7 @@ class RedshiftExtractor(BaseExtractor):
     @contextlib.contextmanager
     def _guarded(self, phase: str, label: str) -> Iterator[None]:
         """Within it, what the driver, the server, S3 or the socket raises becomes a dvt error."""
+        self.connection.require_driver()
         import redshift_connector
         from botocore.exceptions import BotoCoreError, ClientError
 

@@ -113,6 +113,7 @@ class VerticaExtractor(BaseExtractor):
     @contextlib.contextmanager
     def _guarded(self, phase: str, label: str) -> Iterator[None]:
         """Within it, what the driver, the server or the socket raises becomes a dvt error."""
+        self.connection.require_driver()
         import vertica_python
 
         try:

@@ -9,7 +9,7 @@ from typing import Any
 
 from dvt.errors import ConfigurationError
 
-_QUOTES = {"mysql": "`", "mariadb": "`"}
+_QUOTES = {"mysql": "`", "mariadb": "`", "databricks": "`", "spark": "`", "hive": "`"}
 # Where a backslash escapes in identifiers too.
 _ESCAPING = frozenset({"clickhouse"})
 

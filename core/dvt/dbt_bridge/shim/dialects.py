@@ -12,7 +12,10 @@ from typing import Any, Protocol
 from dvt.connections.connection import Connection
 from dvt.dbt_bridge.shim.catalogued import ATHENA, FIREBOLT, REDSHIFT, VERTICA
 from dvt.dbt_bridge.shim.clickhouse import ClickHouseDialect
+from dvt.dbt_bridge.shim.oracle import OracleDialect
 from dvt.dbt_bridge.shim.snowflake import SnowflakeDialect
+from dvt.dbt_bridge.shim.spark import SparkDialect
+from dvt.dbt_bridge.shim.sqlserver import SqlServerDialect
 from dvt.dbt_bridge.shim.trino import TrinoDialect
 from dvt.errors import ConfigurationError, DvtError
 from dvt.identifiers import Relation
@@ -222,7 +225,12 @@ DIALECTS: dict[str, ShimDialect] = {
     "files": FilesDialect(),
     "clickhouse": ClickHouseDialect(),
     "snowflake": SnowflakeDialect("snowflake"),
+    "sqlserver": SqlServerDialect(),
+    "oracle": OracleDialect(),
     "trino": TrinoDialect("trino"),
+    "databricks": SparkDialect("databricks"),
+    "spark": SparkDialect("spark"),
+    "hive": SparkDialect("hive"),
     "redshift": REDSHIFT,
     "vertica": VERTICA,
     "firebolt": FIREBOLT,

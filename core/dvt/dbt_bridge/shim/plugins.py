@@ -13,7 +13,8 @@ from dbt.adapters.base.plugin import AdapterPlugin
 from dvt import __version__
 
 SHIM_TYPES = (
-    *("mysql", "mariadb", "sqlite", "files", "clickhouse", "snowflake", "trino"),
+    *("mysql", "mariadb", "sqlite", "files", "clickhouse", "snowflake", "sqlserver"),
+    *("oracle", "trino", "databricks", "spark", "hive"),
     *("redshift", "vertica", "firebolt", "athena"),
 )
 _INCLUDE = Path(__file__).parent / "include"

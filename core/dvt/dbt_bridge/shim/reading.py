@@ -40,7 +40,7 @@ class ReadingCursor:
     rowcount = -1
 
     def __init__(self, extractor: BaseExtractor) -> None:
-        self._extractor = extractor
+        self.extractor = extractor
         self._rows: list[tuple[Any, ...]] = []
         self.description: list[tuple[Any, ...]] = []
 
@@ -50,8 +50,8 @@ class ReadingCursor:
         if _BRACKETS.match(sql):
             return
         if bindings:
-            raise UnsupportedError(f"statements on type {self._extractor.connection.type} take no bindings")
-        with self._extractor.extract_stream(sql) as stream:
+            raise UnsupportedError(f"statements on type {self.extractor.connection.type} take no bindings")
+        with self.extractor.extract_stream(sql) as stream:
             self.description = [(c.name, c.native_type, None, None, None, None, None) for c in stream.columns]
             for batch in stream.batches():
                 columns = [column.to_pylist() for column in batch.columns]

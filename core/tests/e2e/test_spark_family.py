@@ -1,0 +1,147 @@
+"""Projects that join Databricks (a stand-in), Spark and Hive (real servers) with a DuckDB file, run as a user does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+pytest.importorskip("databricks.sql")
+
+from fault.kit import PROJECT, Faulty
+from servers.databricks import TOKEN as DATABRICKS_TOKEN
+from servers.databricks import output as databricks_output
+from servers.databricks import running as running_databricks
+from servers.databricks_service import Warehouse
+from servers.spark import TOKEN as SPARK_TOKEN
+from servers.spark import SparkServer
+
+import dvt
+
+pytestmark = pytest.mark.slow
+
+SOURCES = """\
+sources:
+  - name: web
+    config: {{meta: {{connection: web}}}}
+    schema: {schema}
+    tables:
+      - name: events
+        config: {{loaded_at_field: seen, freshness: {{warn_after: {{count: 1, period: hour}}}}}}
+        columns:
+          - name: customer
+            data_tests: [not_null, {{accepted_values: {{arguments: {{values: [1], quote: false}}}}}}]
+  - name: crm
+    schema: main
+    tables: [{{name: customers}}]
+"""
+MODEL = """\
+select c.name, e.kind, count(*) as n, sum(e.amount) as amount, max(e.day) as last_day
+from {{ source('web', 'events') }} e join {{ source('crm', 'customers') }} c on c.id = e.customer
+where e.day >= date '2024-01-02' and e.kind = 'buy'
+group by 1, 2
+"""
+COPY = "select day, customer, kind, amount from {{ source('web', 'events') }}"
+# In Spark's SQL and, behind the stand-in, in DuckDB's: what both understand.
+EVENTS = (
+    "select cast(date '2024-01-01' + interval 1 day * (n // 1000) as date) as day,"
+    " timestamptz '2024-01-01 00:00:00+00' + interval 1 second * n as seen, cast(n % 7 as int) as customer,"
+    " case when n % 3 = 0 then 'buy' else 'view' end as kind,"
+    " case when n % 5 = 0 then null else cast(n as decimal(18, 2)) / 8 end as amount from range(5000) t(n)"
+)
+SPARK_EVENTS = (
+    "select date_add(date'2024-01-01', cast(id div 1000 as int)) as day,"
+    " timestamp'2024-01-01 00:00:00Z' + make_dt_interval(0, 0, 0, id) as seen, cast(id % 7 as int) as customer,"
+    " if(id % 3 = 0, 'buy', 'view') as kind, if(id % 5 = 0, null, cast(id / 8 as decimal(18, 3))) as amount"
+    " from range(5000)"
+)
+
+
+@pytest.fixture
+def lake() -> Iterator[Warehouse]:
+    with running_databricks() as warehouse:
+        warehouse.execute("create schema lake.sales")
+        warehouse.execute("create table lake.sales.events as select day, seen, customer, kind,"
+                          f" cast(amount as decimal(18, 3)) as amount from ({EVENTS})")  # fmt: skip
+        yield warehouse
+
+
+def project(folder: Path, schema: str, web: dict[str, Any]) -> Faulty:
+    file = folder / "crm.duckdb"
+    with duckdb.connect(str(file)) as own:
+        own.execute("create table customers as select range as id, 'c' || range as name from range(5)")
+    outputs = {"warehouse": {"type": "duckdb", "path": str(file), "schema": "main"}, "web": web}
+    made = Faulty(folder, outputs, secrets=[DATABRICKS_TOKEN, SPARK_TOKEN])
+    made.write(
+        dbt_project__yml=PROJECT,
+        models__sources__yml=SOURCES.format(schema=schema),
+        models__m__sql=MODEL,
+        models__copy__sql=COPY,
+    )
+    made.write_profile()
+    return made
+
+
+def check(made: Faulty) -> None:
+    """The same question, asked of the same rows in DuckDB."""
+    made.run("run", code=0)
+    with duckdb.connect(str(made.folder / "crm.duckdb"), read_only=True) as own:
+        found = own.execute("select name, kind, n, amount, last_day from m order by 1").fetchall()
+        copied = own.execute("select count(*), sum(amount), count(amount), max(day) from copy").fetchall()
+        expected = own.execute(
+            "select 'c' || customer, kind, count(*), sum(cast(amount as decimal(18, 3))), max(day) from"
+            f" ({EVENTS}) where day >= date '2024-01-02' and kind = 'buy' and customer < 5 group by 1, 2 order by 1"
+        ).fetchall()
+        whole = own.execute(
+            f"select count(*), sum(cast(amount as decimal(18, 3))), count(amount), max(day) from ({EVENTS})"
+        ).fetchall()
+    assert found == expected
+    assert copied == whole
+    tested = made.run("test", code=1).output  # of the source, on the source itself
+    assert "Got 6 results" in tested
+    assert "WARN freshness of web.events" in made.run("source", "freshness", code=0).output
+    made.run("docs", "generate", code=0)
+    catalog = json.loads((made.folder / "target" / "catalog.json").read_text())
+    columns = {name.lower(): found for name, found in catalog["sources"]["source.faults.web.events"]["columns"].items()}
+    assert columns["amount"]["type"] == "decimal(18,3)"
+    made.check_secrets()
+
+
+def test_databricks_joins_a_file(tmp_path: Path, lake: Warehouse) -> None:
+    made = project(tmp_path, "sales", databricks_output(lake))
+    lake.taken()
+    made.run("run", "--select", "m", code=0)  # alone: both models would share one read
+    everything = lake.taken()
+    asked = [sql for sql in everything if "WHERE" in sql]
+    assert asked, everything
+    assert all("`kind` = 'buy'" in sql and "CAST('2024-01-02' AS DATE)" in sql for sql in asked)
+    check(made)
+    said = made.run("debug", code=0).output
+    assert "ok    web (databricks)" in said
+    assert "read only: models cannot land here" in said
+    with dvt.read("web", "select 1 as one", profiles_dir=tmp_path, profile="faults") as rows:
+        assert rows.to_table().to_pylist() == [{"one": 1}]
+
+
+@pytest.mark.spark
+@pytest.mark.parametrize("type_", ["spark", "hive"])
+def test_spark_and_hive_join_a_file(tmp_path: Path, spark_server: SparkServer, type_: str) -> None:
+    schema = f"e2e_{type_}"
+    spark_server.execute(f"create database {schema}", f"create table {schema}.events using parquet as {SPARK_EVENTS}")
+    web = (spark_server.output if type_ == "spark" else spark_server.hive_output)(schema=schema)
+    made = project(tmp_path, schema, web)
+    check(made)
+    assert f"ok    web ({type_})" in made.run("debug", code=0).output
+
+
+@pytest.mark.parametrize("command", [("run",), ("parse",), ("plan",)])
+def test_nothing_lands_in_databricks(tmp_path: Path, lake: Warehouse, command: tuple[str, ...]) -> None:
+    made = project(tmp_path, "sales", databricks_output(lake))
+    made.write(models__n__sql="{{ config(meta={'connection': 'web'}) }} select 1 as id")
+    message = made.run(*command, code=2).message()
+    assert "DVT120" in message
+    assert "nothing can land on type databricks" in message

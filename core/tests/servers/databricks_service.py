@@ -1,0 +1,294 @@
+"""The Thrift service of the stand-in for Databricks: sessions, operations, results in batches and by links."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+import lz4.frame
+import pyarrow as pa
+from databricks.sql.thrift_api.TCLIService import TCLIService, ttypes
+from thrift.protocol.TBinaryProtocol import TBinaryProtocol
+from thrift.transport.TTransport import TMemoryBuffer
+
+from servers.databricks_words import spark_error, thrift_column, translated
+
+SQL_NAME = b"Spark:DataType:SqlName"
+_OK = ttypes.TStatus(statusCode=ttypes.TStatusCode.SUCCESS_STATUS)
+_STATE = ttypes.TOperationState
+_DIRECT_S = 0.3  # so long the first answer waits for the result
+_LINKED_ROWS = 60_000  # results from here on come as links
+
+
+@dataclass
+class Operation:
+    """One statement on its way."""
+
+    statement: str
+    cursor: duckdb.DuckDBPyConnection
+    state: int = _STATE.RUNNING_STATE
+    error: tuple[str, str] = ("", "")
+    table: pa.Table | None = None
+    offset: int = 0
+    is_lz4: bool = False
+    is_linked: bool = False
+    is_closed: bool = False
+    done: threading.Event = field(default_factory=threading.Event)
+
+
+class Warehouse:
+    """What is behind the port. Tests set how it behaves, and read what it was asked.
+
+    Args:
+        port: Its port, for links.
+        token: The access token that it knows.
+    """
+
+    def __init__(self, port: int, token: str) -> None:
+        self.port = port
+        self.tokens = {token}
+        self.token_s = 3600
+        self.engine = duckdb.connect()
+        self.engine.execute("set timezone = 'UTC'; attach ':memory:' as lake; use lake")
+        self.given: dict[str, pa.Table] = {}
+        self.refusals: list[int] = []
+        self.link_faults: list[int | str] = []
+        self.link_seconds = 3600
+        self.rows_of_a_link = 20_000
+        self.downloads: list[dict[str, str]] = []
+        self.agents: list[str] = []
+        self.sessions: dict[bytes, dict[str, Any]] = {}
+        self.configurations: list[Mapping[str, str]] = []
+        self.operations: dict[bytes, Operation] = {}
+        self.cancelled: list[str] = []
+        self._statements: list[str] = []
+        self._files: dict[str, bytes] = {}
+        self._processor = TCLIService.Processor(_Service(self))
+
+    def execute(self, sql: str) -> None:
+        """Run DuckDB's SQL in its engine, not through the protocol."""
+        self.engine.execute(sql)
+
+    def taken(self) -> list[str]:
+        """The statements since it was last asked."""
+        found, self._statements = self._statements, []
+        return found
+
+    @property
+    def left_open(self) -> list[str]:
+        """The statements whose operations no one closed."""
+        return [operation.statement for operation in self.operations.values() if not operation.is_closed]
+
+    def answer(self, message: bytes) -> bytes:
+        """One Thrift call."""
+        out = TMemoryBuffer()
+        self._processor.process(TBinaryProtocol(TMemoryBuffer(message)), TBinaryProtocol(out))
+        return bytes(out.getvalue())
+
+    def download(self, name: str, headers: Mapping[str, str]) -> tuple[int, bytes]:
+        """One file: a status and its bytes; status 0 for a connection that is to break."""
+        self.downloads.append(dict(headers))
+        fault = self.link_faults.pop(0) if self.link_faults else 200
+        if fault == "cut":
+            return 0, self._files[name]
+        if fault == "short":  # a whole answer, whose stream of batches has no end
+            return 200, lz4.frame.compress(lz4.frame.decompress(self._files[name])[:-4000])
+        assert isinstance(fault, int)
+        return (200, self._files[name]) if fault == 200 else (fault, b"<Error>AccessDenied</Error>")
+
+    def close(self) -> None:
+        """End the engine."""
+        self.engine.close()
+
+    def run(self, operation: Operation, configuration: dict[str, Any]) -> None:
+        """Work a statement out, in a thread of its own."""
+        try:
+            found = self._result(operation, configuration)
+            operation.table = found
+            operation.state = _STATE.FINISHED_STATE
+        except Exception as error:
+            if operation.state != _STATE.CANCELED_STATE:
+                operation.error = spark_error(error)
+                operation.state = _STATE.ERROR_STATE
+        operation.done.set()
+
+    def _result(self, operation: Operation, configuration: dict[str, Any]) -> pa.Table:
+        given = next((name for name in self.given if f"`{name}`" in operation.statement), None)
+        if given:
+            return self.given[given].slice(0, 0 if operation.statement.endswith("LIMIT 0") else None)
+        cursor = operation.cursor
+        if operation.statement.upper().startswith("SET "):
+            configuration[operation.statement[4:]] = ""
+            return pa.table({"key": ["set"]})
+        cursor.execute("set timezone = 'UTC'")
+        if configuration.get("namespace"):
+            cursor.execute(f"use {configuration['namespace']}")
+        return cursor.sql(translated(operation.statement)).to_arrow_table()
+
+    def start(self, request: Any) -> bytes:
+        """Begin a statement; its operation's name."""
+        self._statements.append(request.statement)
+        name = uuid.uuid4().bytes
+        operation = Operation(request.statement, self.engine.cursor(), is_lz4=bool(request.canDecompressLZ4Result))
+        operation.is_linked = bool(request.canDownloadResult)
+        self.operations[name] = operation
+        configuration = self.sessions[request.sessionHandle.sessionId.guid]
+        threading.Thread(target=self.run, args=(operation, configuration), daemon=True).start()
+        operation.done.wait(_DIRECT_S)
+        return name
+
+    def metadata(self, operation: Operation) -> Any:
+        """What the columns are, as the server announces it."""
+        table = operation.table
+        assert table is not None
+        operation.is_linked = operation.is_linked and table.num_rows >= _LINKED_ROWS
+        kind = ttypes.TSparkRowSetType
+        return ttypes.TGetResultSetMetadataResp(
+            status=_OK,
+            schema=ttypes.TTableSchema(columns=[thrift_column(i, f) for i, f in enumerate(table.schema)]),
+            resultFormat=kind.URL_BASED_SET if operation.is_linked else kind.ARROW_BASED_SET,
+            lz4Compressed=operation.is_lz4,
+            arrowSchema=table.schema.serialize().to_pybytes(),
+            isStagingOperation=False,
+        )
+
+    def rows(self, operation: Operation, at_most: int) -> Any:
+        """The next rows: inline, or as links to files."""
+        assert operation.table is not None
+        start, part = operation.offset, operation.table.slice(operation.offset, at_most)
+        operation.offset += part.num_rows
+        if operation.is_linked:
+            links = [self._link(part.slice(n, self.rows_of_a_link), start + n, operation.is_lz4)
+                     for n in range(0, part.num_rows, self.rows_of_a_link)]  # fmt: skip
+            rows = ttypes.TRowSet(startRowOffset=start, rows=[], resultLinks=links)
+        else:
+            batches = [
+                ttypes.TSparkArrowBatch(
+                    batch=_packed(b.serialize().to_pybytes(), operation.is_lz4), rowCount=b.num_rows
+                )
+                for b in part.combine_chunks().to_batches(max_chunksize=10_000)
+            ]
+            rows = ttypes.TRowSet(startRowOffset=start, rows=[], arrowBatches=batches)
+        has_more = operation.offset < operation.table.num_rows
+        return ttypes.TFetchResultsResp(
+            status=_OK, hasMoreRows=has_more, results=rows, resultSetMetadata=self.metadata(operation)
+        )
+
+    def _link(self, part: pa.Table, start: int, is_lz4: bool) -> Any:
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, part.schema) as writer:
+            writer.write_table(part)
+        raw, name = sink.getvalue().to_pybytes(), uuid.uuid4().hex
+        self._files[name] = _packed(raw, is_lz4)
+        return ttypes.TSparkArrowResultLink(
+            fileLink=f"http://127.0.0.1:{self.port}/files/{name}",
+            expiryTime=int(time.time()) + self.link_seconds,
+            startRowOffset=start,
+            rowCount=part.num_rows,
+            bytesNum=len(raw),
+            httpHeaders={},
+        )
+
+
+class _Service:
+    """The calls of the protocol that the connector makes."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse = warehouse
+
+    def OpenSession(self, request: Any) -> Any:
+        space = request.initialNamespace
+        if space and space.catalogName not in (None, "lake"):
+            words = f"[NO_SUCH_CATALOG_EXCEPTION] Catalog '{space.catalogName}' was not found. SQLSTATE: 42704"
+            failed = ttypes.TStatus(statusCode=ttypes.TStatusCode.ERROR_STATUS, errorMessage=words, sqlState="42704")
+            return ttypes.TOpenSessionResp(
+                status=failed, serverProtocolVersion=ttypes.TProtocolVersion.SPARK_CLI_SERVICE_PROTOCOL_V7
+            )
+        name = uuid.uuid4().bytes
+        self._warehouse.sessions[name] = {"namespace": f"lake.{space.schemaName}" if space and space.schemaName else ""}
+        self._warehouse.configurations.append(dict(request.configuration or {}))
+        return ttypes.TOpenSessionResp(
+            status=_OK,
+            serverProtocolVersion=ttypes.TProtocolVersion.SPARK_CLI_SERVICE_PROTOCOL_V7,
+            sessionHandle=ttypes.TSessionHandle(sessionId=ttypes.THandleIdentifier(guid=name, secret=name)),
+            initialNamespace=space,
+            canUseMultipleCatalogs=True,
+        )
+
+    def CloseSession(self, request: Any) -> Any:
+        self._warehouse.sessions.pop(request.sessionHandle.sessionId.guid, None)
+        return ttypes.TCloseSessionResp(status=_OK)
+
+    def ExecuteStatement(self, request: Any) -> Any:
+        name = self._warehouse.start(request)
+        operation = self._warehouse.operations[name]
+        handle = ttypes.TOperationHandle(
+            operationId=ttypes.THandleIdentifier(guid=name, secret=name), operationType=0, hasResultSet=True
+        )
+        direct = ttypes.TSparkDirectResults(operationStatus=_status(operation))
+        if operation.state == _STATE.FINISHED_STATE and request.getDirectResults:
+            direct.resultSetMetadata = self._warehouse.metadata(operation)
+            direct.resultSet = self._warehouse.rows(operation, request.getDirectResults.maxRows)
+            if not direct.resultSet.hasMoreRows:
+                operation.is_closed = True
+                direct.closeOperation = ttypes.TCloseOperationResp(status=_OK)
+        if operation.state == _STATE.ERROR_STATE:
+            operation.is_closed = True
+        return ttypes.TExecuteStatementResp(status=_OK, operationHandle=handle, directResults=direct)
+
+    def GetOperationStatus(self, request: Any) -> Any:
+        operation = self._of(request)
+        operation.done.wait(_DIRECT_S)
+        if operation.state == _STATE.ERROR_STATE:
+            operation.is_closed = True
+        return _status(operation)
+
+    def GetResultSetMetadata(self, request: Any) -> Any:
+        operation = self._of(request)
+        if operation.table is None:
+            return ttypes.TGetResultSetMetadataResp(status=_failed("the operation has no result"))
+        return self._warehouse.metadata(operation)
+
+    def FetchResults(self, request: Any) -> Any:
+        return self._warehouse.rows(self._of(request), request.maxRows)
+
+    def CancelOperation(self, request: Any) -> Any:
+        operation = self._of(request)
+        self._warehouse.cancelled.append(operation.statement)
+        operation.state = _STATE.CANCELED_STATE
+        operation.cursor.interrupt()
+        return ttypes.TCancelOperationResp(status=_OK)
+
+    def CloseOperation(self, request: Any) -> Any:
+        operation = self._of(request)
+        operation.is_closed = True
+        operation.cursor.interrupt()
+        return ttypes.TCloseOperationResp(status=_OK)
+
+    def _of(self, request: Any) -> Operation:
+        return self._warehouse.operations[request.operationHandle.operationId.guid]
+
+
+def _status(operation: Operation) -> Any:
+    words, state = operation.error
+    return ttypes.TGetOperationStatusResp(
+        status=_OK,
+        operationState=operation.state,
+        sqlState=state or None,
+        errorMessage=words or None,
+        displayMessage=words or None,
+        diagnosticInfo="org.apache.spark.SparkException: at line 1" if words else None,
+    )
+
+
+def _failed(words: str) -> Any:
+    return ttypes.TStatus(statusCode=ttypes.TStatusCode.ERROR_STATUS, errorMessage=words, sqlState="HY000")
+
+
+def _packed(data: bytes, is_lz4: bool) -> bytes:
+    return bytes(lz4.frame.compress(data)) if is_lz4 else data

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from dvt.connections.connection import Connection
 from dvt.dbt_bridge.shim.bigquery import BigQueryDialect
+from dvt.dbt_bridge.shim.catalogued import ATHENA, FIREBOLT, REDSHIFT, VERTICA
 from dvt.dbt_bridge.shim.clickhouse import ClickHouseDialect
 from dvt.dbt_bridge.shim.generic import GenericDialect
 from dvt.dbt_bridge.shim.exasol import ExasolDialect
@@ -236,6 +237,10 @@ DIALECTS: dict[str, ShimDialect] = {
     "hive": SparkDialect("hive"),
     "bigquery": BigQueryDialect("bigquery"),
     "generic": GenericDialect("generic"),
+    "redshift": REDSHIFT,
+    "vertica": VERTICA,
+    "firebolt": FIREBOLT,
+    "athena": ATHENA,
 }
 
 

@@ -14,10 +14,8 @@ from dvt import __version__
 
 SHIM_TYPES = (
     *("mysql", "mariadb", "sqlite", "files", "clickhouse", "snowflake", "sqlserver"),
-SHIM_TYPES = (
-    *("oracle", "trino", "databricks", "spark", "hive", "bigquery", "generic"),
-    *("exasol",),
-)
+    *("oracle", "trino", "exasol", "databricks", "spark", "hive", "bigquery"),
+    *("generic", "redshift", "vertica", "firebolt", "athena"),
 )
 _INCLUDE = Path(__file__).parent / "include"
 

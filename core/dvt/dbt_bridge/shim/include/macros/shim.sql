@@ -13,6 +13,10 @@
 {% macro oracle__current_timestamp() %}sys_extract_utc(systimestamp){% endmacro %}
 {% macro bigquery__current_timestamp() %}current_timestamp(){% endmacro %}
 {% macro snowflake__current_timestamp() %}convert_timezone('UTC', current_timestamp()){% endmacro %}
+{% macro redshift__current_timestamp() %}getdate(){% endmacro %}
+{% macro vertica__current_timestamp() %}current_timestamp(6){% endmacro %}
+{% macro firebolt__current_timestamp() %}now(){% endmacro %}
+{% macro athena__current_timestamp() %}now(){% endmacro %}
 
 {% macro sqlite__get_binding_char() %}{{ return('?') }}{% endmacro %}
 {# Emptying the table first begins the transaction, so that a load that fails takes the drop back, too. #}

@@ -1,0 +1,98 @@
+"""Engines behind the shim adapter that are only read, and whose catalogues two queries list."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from sqlglot import exp
+
+from dvt.connections.connection import Connection
+from dvt.dbt_bridge.shim.reading import ReadingDialect, ReadingSession
+from dvt.identifiers import Relation, quote
+
+_ABOVE = "{above}."
+
+
+class CataloguedDialect(ReadingDialect):
+    """One such engine, as data.
+
+    Args:
+        type_: The connection type.
+        types: The engine's names of dbt's kinds of types.
+        schemas: The query for the names of schemas.
+        relations: The query for names and kinds of relations; the schema's name follows it, and the catalogue's name
+            takes the place of `{above}.`.
+        without: Options of the connection that small results go without.
+    """
+
+    def __init__(
+        self,
+        type_: str,
+        *,
+        types: dict[str, str],
+        schemas: str,
+        relations: str,
+        without: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(type_)
+        self.types = types
+        self._schemas = schemas
+        self._relations = relations
+        self._without = without or {}
+
+    def open(self, connection: Connection) -> ReadingSession:
+        """A session over the engine's extractor, logged in."""
+        options = {**connection.options, **self._without}
+        return super().open(dataclasses.replace(connection, options=options))
+
+    def list_schemas(self, cursor: Any) -> list[str]:
+        cursor.execute(self._schemas)
+        return [str(row[0]) for row in cursor.fetchall()]
+
+    def list_relations(self, cursor: Any, place: Relation, connection: Connection) -> list[tuple[str, str]]:
+        own = exp.Literal.string(place.schema or connection.first("schema", default="")).sql(dialect=connection.dialect)
+        above = quote(place.database, connection.dialect) + "." if place.database else ""
+        cursor.execute(" ".join([self._relations.replace(_ABOVE, above), own]))
+        rows = [row[-2:] for row in cursor.fetchall()]
+        return [(str(name), "view" if "VIEW" in str(kind).upper() else "table") for name, kind in rows]
+
+
+_ISO = {"boolean": "boolean", "date": "date", "integer": "bigint", "number": "decimal(38, 10)"}
+
+REDSHIFT = CataloguedDialect(
+    "redshift",
+    types={**_ISO, "text": "varchar(65535)", "datetime": "timestamptz", "time": "time"},
+    schemas="select nspname::varchar from pg_namespace",
+    relations=(
+        "select table_name::varchar, table_type::varchar from information_schema.tables"
+        " where table_schema::varchar ="
+    ),
+    without={"unload_to": ""},  # the catalogue is the leader node's, which unloads nothing
+)  # fmt: skip
+
+VERTICA = CataloguedDialect(
+    "vertica",
+    types={**_ISO, "text": "varchar(65000)", "datetime": "timestamptz", "time": "time"},
+    schemas="select schema_name from v_catalog.schemata",
+    relations=(
+        "select * from (select table_schema as s, table_name as name, 'TABLE' as kind from v_catalog.tables"
+        " union all select table_schema, table_name, 'VIEW' from v_catalog.views) found where s ="
+    ),
+)
+
+FIREBOLT = CataloguedDialect(
+    "firebolt",
+    types={**_ISO, "text": "text", "datetime": "timestamptz", "time": "text"},
+    schemas="select schema_name from information_schema.schemata",
+    relations="select table_name, table_type from information_schema.tables where table_schema =",
+)
+
+ATHENA = CataloguedDialect(
+    "athena",
+    types={**_ISO, "text": "varchar", "datetime": "timestamp(6) with time zone", "time": "varchar"},
+    schemas="select schema_name from information_schema.schemata",
+    relations="select table_name, table_type from {above}.information_schema.tables where table_schema =",
+    without={"fetch": "pages"},  # small results need no files
+)

@@ -1,0 +1,223 @@
+"""Reads Firebolt over HTTP: lines of JSON as the engine streams them, each value exactly or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import threading
+import uuid
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from dvt.connections.connection import Connection
+from dvt.connections.firebolt import SPEC, connect, translate
+from dvt.errors import ConnectionLostError, DataError, InterruptedRunError
+from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig
+from dvt.federation.extractors.firebolt_lines import BodyError, FireboltBody
+from dvt.federation.extractors.wrapped_sql import wrapped_sql
+from dvt.federation.stream import ColumnSchema, RowStream
+from dvt.identifiers import Relation
+from dvt.types.firebolt import native_type, read_values
+
+if TYPE_CHECKING:
+    from firebolt.db import Connection as Session
+
+_RUNNING = "select query_id from information_schema.engine_running_queries where query_label ="
+
+
+class FireboltExtractor(BaseExtractor):
+    """Reads one Firebolt database. Each statement sees a state of its own."""
+
+    spec = SPEC
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._session: Session | None = None
+        self._label = ""
+        self._body: FireboltBody | None = None
+        self._is_cancelled = threading.Event()
+
+    def ping(self) -> str:
+        """Connect, log in, and give the server's version."""
+        with self.extract_stream("select version() as v") as stream:
+            batch = stream.read_batch(1)
+            assert batch is not None, "a version is one row"
+            return f"Firebolt {batch.column(0)[0].as_py()}"
+
+    def describe(self, request: ExtractionConfig) -> list[ColumnSchema]:
+        """The columns that `scan` would give, as the server announces them for no rows."""
+        request = dataclasses.replace(self._qualified(request), limit=0, order=())
+        body = self._started(request, "describe")
+        with self._guarded("describe", request.label):
+            for _ in body.rows(1):
+                pass
+        self._finish()
+        return _columns(body)
+
+    def scan(self, request: ExtractionConfig) -> RowStream:
+        """Start reading; the server sends lines as they are taken."""
+        request = self._qualified(request)
+        body = self._started(request, "extract")
+        columns = _columns(body)
+        return RowStream(columns, self._batches(body, columns, request), close=self._stop, method="cursor_streaming")
+
+    def source_sql(self, request: ExtractionConfig) -> str:
+        """The statement of a scan."""
+        return wrapped_sql(self._qualified(request), "postgres")
+
+    def get_row_count(self, relation: Relation) -> int:
+        """The exact number of rows."""
+        return super().get_row_count(self._own(relation))
+
+    def close(self) -> None:
+        """End what still runs, and the session."""
+        self._stop()
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
+    def cancel(self) -> None:
+        """End a running scan from another thread, on the server too."""
+        self._is_cancelled.set()
+        self._stop()
+
+    def _stop(self) -> None:
+        label, body = self._label, self._body
+        self._finish()
+        if label and self._session is not None:
+            self._cancel_query(label, body)
+        if body is not None:
+            body.close()
+
+    def _finish(self) -> None:
+        self._label, self._body = "", None
+
+    def _cancel_query(self, label: str, body: FireboltBody | None) -> None:
+        """Ask for the query's end; a query that has ended is no fault."""
+        import httpx
+        from firebolt.utils.exception import Error, FireboltError
+
+        assert self._session is not None
+        try:
+            cursor = self._session.cursor()
+            ids = [body.query_id] if body is not None and body.query_id else []
+            if not ids:
+                cursor.execute(f"{_RUNNING} '{label}'", skip_parsing=True)  # a label is of letters of ours
+                ids = [str(row[0]) for row in cursor.fetchall()]
+            for query_id in ids:
+                literal = query_id.replace("'", "''")
+                cursor.execute(f"cancel query where query_id = '{literal}'", skip_parsing=True)
+            cursor.close()
+        except (Error, FireboltError, httpx.HTTPError, OSError):
+            return
+
+    def _check(self) -> None:
+        if self._is_cancelled.is_set():
+            raise InterruptedRunError("the scan was cancelled", connection=self.connection.name, phase="extract")
+
+    def _opened(self) -> Session:
+        self._check()
+        if self._session is None:
+            self._session = connect(self.connection)
+            self._check()  # it was cancelled while it logged in
+        return self._session
+
+    @contextlib.contextmanager
+    def _guarded(self, phase: str, label: str) -> Iterator[None]:
+        """Within it, what the driver, its HTTP client or the server raises becomes a dvt error."""
+        self.connection.require_driver()
+        import httpx
+        from firebolt.utils.exception import Error, FireboltError
+
+        raised = (
+            Error,
+            FireboltError,
+            httpx.HTTPError,
+            httpx.StreamError,
+            OSError,
+            BodyError,
+            ValueError,
+            RuntimeError,
+        )
+        try:
+            yield
+        except raised as error:
+            body = self._body
+            self._finish()
+            if body is not None:
+                body.close()
+            self._check()
+            if isinstance(error, BodyError) and "broke" in str(error):
+                raise ConnectionLostError(
+                    str(error), connection=self.connection.name, relation=label, phase=phase, remedy="Run it again"
+                ) from error
+            raise translate(error, self.connection, phase=phase, relation=label or None) from error
+
+    def _own(self, relation: Relation) -> Relation:
+        return dataclasses.replace(relation, schema=relation.schema or self.connection.first("schema"))
+
+    def _qualified(self, request: ExtractionConfig) -> ExtractionConfig:
+        if request.relation is None:
+            return request
+        return dataclasses.replace(request, relation=self._own(request.relation))
+
+    def _started(self, request: ExtractionConfig, phase: str) -> FireboltBody:
+        session = self._opened()
+        limit_ms = int(self.connection.options["statement_timeout_s"]) * 1000
+        self._label = f"dvt-{uuid.uuid4()}"
+        parameters = {
+            "output_format": "JSONLines_Compact",
+            "time_zone": "UTC",
+            "query_label": self._label,
+            **({"statement_timeout": str(limit_ms)} if limit_ms else {}),
+        }
+        with self._guarded(phase, request.label):
+            cursor = session.cursor()
+            # What `execute_stream` does, without its reader (see firebolt_lines.py).
+            response = cursor._api_request(wrapped_sql(request, "postgres"), parameters)
+            try:
+                cursor._raise_if_error(response)
+                self._check()
+                self._body = FireboltBody(response)
+            except BaseException:
+                response.close()
+                raise
+            return self._body
+
+    def _batches(
+        self, body: FireboltBody, columns: list[ColumnSchema], request: ExtractionConfig
+    ) -> Iterator[pa.RecordBatch]:
+        schema = pa.schema([pa.field(column.name, column.type, column.nullable) for column in columns])
+        portions = body.rows(self.batch_rows(request))
+        while True:
+            with self._guarded("extract", request.label):
+                rows = next(portions, None)
+            self._check()
+            if rows is None:
+                break
+            arrays = [_array([row[at] for row in rows], column) for at, column in enumerate(columns)]
+            yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+        self._finish()
+        body.close()
+
+
+def _columns(body: FireboltBody) -> list[ColumnSchema]:
+    found = []
+    for name, text in body.columns:
+        native = native_type(text)
+        found.append(ColumnSchema(name, native.type, native_type=native.name))
+    return found
+
+
+def _array(values: list[Any], column: ColumnSchema) -> pa.Array:
+    try:
+        return read_values(values, column.type)
+    except (ValueError, TypeError, KeyError, OverflowError, ArithmeticError) as error:
+        raise DataError(
+            f"a value of type {column.native_type} is not carried as {column.type}: {error}",
+            column=column.name,
+            phase="extract",
+            remedy="Cast the column at the source, in a query or a view",
+        ) from error

@@ -1,0 +1,91 @@
+"""The conformance kit against the stand-ins of Redshift, Vertica, Firebolt and Athena, under their real clients."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from servers import athena, firebolt, redshift, s3, vertica
+from servers.postgres import PostgresServer
+
+from dvt.testing import ExtractorContract, Place, Tag
+
+pytestmark = pytest.mark.slow
+
+
+def _settled(running: Callable[[], int]) -> int:
+    """How many statements run, once those that were told to end have had the time."""
+    deadline = time.monotonic() + 5
+    while running() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return running()
+
+
+class TestRedshift(ExtractorContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls, postgres_server: PostgresServer) -> Iterator[Place]:
+        pytest.importorskip("redshift_connector")
+        name = "dvt_contract_redshift"
+        own = f"datname = '{name}' and application_name = 'dvt' and state = 'active'"
+        with redshift.running(postgres_server, name) as server:
+            yield Place(
+                "redshift",
+                Tag.FAKE,
+                server.output(),
+                lambda sql: postgres_server.psql(name, sql),
+                server.statements,
+                schema="public",
+                refused=server.output(password="wr0ng-pass"),
+                running=lambda: int(
+                    postgres_server.psql("postgres", f"select count(*) from pg_stat_activity where {own}")
+                ),
+            )
+
+
+class TestVertica(ExtractorContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls) -> Iterator[Place]:
+        pytest.importorskip("vertica_python")
+        with vertica.running() as server:
+            yield Place(
+                "vertica",
+                Tag.FAKE,
+                server.output(),
+                server.sql.run,
+                server.taken,
+                schema="main",
+                refused=server.output(password="wr0ng-pass"),
+                running=lambda: _settled(lambda: len(server.running)),
+            )
+
+
+class TestFirebolt(ExtractorContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls) -> Iterator[Place]:
+        pytest.importorskip("firebolt.db")
+        with firebolt.running() as server:
+            running = lambda: _settled(lambda: len(server.running))  # noqa: E731
+            yield Place(
+                "firebolt", Tag.FAKE, server.output(), server.sql.run, server.taken, schema="main", running=running
+            )
+
+
+class TestAthena(ExtractorContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls) -> Iterator[Place]:
+        pytest.importorskip("moto")
+        with s3.running(), athena.running(s3.BUCKET) as server:
+            yield Place(
+                "athena",
+                Tag.FAKE,
+                server.output(),
+                server.sql.run,
+                server.taken,
+                schema="main",
+                refused=server.output(aws_access_key_id="stranger"),
+            )

@@ -74,7 +74,7 @@ SPEC = ConnectionSpec(
             "str",
             "auto",
             "whether rows come by FastExport, in a Parquet file below the folder for temporary files: never, always, or"
-            " where the table is large (100,000 rows by its statistics, or 64 MB) and the driver writes its types exactly",
+            " where a table is large (100,000 rows by its statistics, or 64 MB) whose types the driver writes exactly",
             choices=("auto", "always", "never"),
         ),
     ),

@@ -1,6 +1,6 @@
 """Db2's types as data: what carries each of them, and how a column is asked for.
 
-Facts are those of the SQL reference and of ibm_db's sources, in which a time's hour is taken modulo 24 (24:00:00 becomes
+Facts are those of the SQL reference and of ibm_db's sources: there a time's hour is taken modulo 24 (24:00:00 becomes
 midnight of the same day), a fraction of a second is cut to microseconds, and decimals come as their digits. Times and
 timestamps are asked for as text therefore.
 """

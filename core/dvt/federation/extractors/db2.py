@@ -116,12 +116,11 @@ class Db2Extractor(DriverRowsExtractor):
         """Have another session force this one off: the driver gives no way to end a statement."""
         if not self._handle:
             return
-        try:
+        # Who may not force has the scan end at its next batch.
+        with contextlib.suppress(DvtError, *driver_errors()):
             with contextlib.closing(connect(self.connection)) as other:
                 with contextlib.closing(other.cursor()) as cursor:
                     cursor.execute(f"CALL SYSPROC.ADMIN_CMD('FORCE APPLICATION ({int(self._handle)})')")
-        except (DvtError, *driver_errors()):
-            return  # who may not force has the scan end at its next batch
 
     def _remedy(self, column: RowColumn) -> str:
         if column.schema.type == TIME:

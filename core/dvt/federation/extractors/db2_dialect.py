@@ -6,7 +6,7 @@ from sqlglot.dialects.oracle import Oracle
 
 
 class Db2(Oracle):
-    """Oracle's words are Db2's too in what a scan says: FETCH FIRST n ROWS ONLY, NULLs that are large, CAST to TIMESTAMP.
+    """What a scan says is the same in Oracle's words: FETCH FIRST n ROWS ONLY, NULLs that are large, CAST to TIMESTAMP.
 
     sqlglot finds it by its entry point.
 

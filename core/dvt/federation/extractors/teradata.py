@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from sqlglot import exp
 
 from dvt.connections.teradata import SPEC, connect, translate
-from dvt.errors import DvtError, QueryError, UnsupportedError
+from dvt.errors import ConnectionLostError, DvtError, QueryError, UnsupportedError, located
 from dvt.federation.extractors.base import ExtractionConfig, TableStatistics
 from dvt.federation.extractors.driver_rows import DriverRowsExtractor, RowColumn, column_of, text_literal
 from dvt.federation.extractors.teradata_export import ParquetExport
@@ -106,15 +106,7 @@ class TeradataExtractor(DriverRowsExtractor):
         how = self.connection.options["fastexport"]
         if how != "never" and self._can_be_exported(columns) and (how == "always" or self._is_large(request)):
             export = ParquetExport(self._opened(), columns, is_required=how == "always")
-            try:
-                with self._guarded("extract", request.label):
-                    is_exact = export.probe(self._sql(replace(request, limit=0), columns))
-            except BaseException as error:
-                export.close()
-                if how == "always" or not isinstance(error, DvtError):
-                    raise
-                is_exact = False  # a driver that knows no such function; a session that is lost shows itself again
-            if is_exact:
+            if self._is_exact(export, columns, request):
                 return self._exported(export, sql, columns, request)
             export.close()
         if how == "always":
@@ -127,17 +119,28 @@ class TeradataExtractor(DriverRowsExtractor):
             )
         return super()._stream(sql, columns, request)
 
+    def _is_exact(self, export: ParquetExport, columns: Sequence[RowColumn], request: ExtractionConfig) -> bool:
+        try:
+            with self._guarded("extract", request.label):
+                return export.probe(self._sql(replace(request, limit=0), columns))
+        except (QueryError, ConnectionLostError):
+            # A driver that knows no such function; a session that is lost shows itself again.
+            return False
+        except BaseException:
+            export.close()
+            raise
+
     def _exported(
         self, export: ParquetExport, sql: str, columns: Sequence[RowColumn], request: ExtractionConfig
     ) -> RowStream:
+        place = {"connection": self.connection.name, "relation": request.label, "phase": "extract"}
         try:
-            with self._guarded("extract", request.label):
+            with self._guarded("extract", request.label), located(**place):
                 method = export.run(sql)
             self._check()
         except BaseException:
             export.close()
             raise
-        place = {"connection": self.connection.name, "relation": request.label, "phase": "extract"}
         batches = export.batches(self.batch_rows(request), self._check, place)
         return RowStream([column.schema for column in columns], batches, close=export.close, method=method)
 

@@ -119,14 +119,14 @@ def _is_exact(written: pa.DataType, wanted: pa.DataType) -> bool:
     """Whether values of a type in the file become the announced one without a doubt; each is checked besides."""
     is_text = pa.types.is_string(written) or pa.types.is_large_string(written)
     if pa.types.is_string(wanted):
-        return is_text
+        return bool(is_text)
     if pa.types.is_integer(wanted):
-        return pa.types.is_integer(written)
+        return bool(pa.types.is_integer(written))
     if pa.types.is_timestamp(wanted):
-        return is_text or (pa.types.is_timestamp(written) and (written.tz is None) is (wanted.tz is None))
+        return bool(is_text or (pa.types.is_timestamp(written) and (written.tz is None) is (wanted.tz is None)))
     for is_kind in (pa.types.is_decimal, pa.types.is_date, pa.types.is_time):
         if is_kind(wanted):
-            return is_text or is_kind(written)
+            return bool(is_text or is_kind(written))
     return bool(written == wanted)
 
 
@@ -134,7 +134,8 @@ def _carried(array: pa.Array, column: RowColumn, place: Mapping[str, str]) -> pa
     wanted = column.schema.type
     try:
         if array.type != wanted:
-            is_read = pa.types.is_string(array.type) and not pa.types.is_string(wanted)
+            is_text = pa.types.is_string(array.type) or pa.types.is_large_string(array.type)
+            is_read = is_text and not pa.types.is_string(wanted)
             array = parser(wanted)(array) if is_read else array.cast(wanted)
     except ValueError as error:  # Arrow's errors are among them
         native = column.schema.native_type

@@ -192,8 +192,8 @@ class Db2Double:
             self.refuses = max(0, self.refuses - 1)
             raise OperationalError(
                 f"{_CLIENT}SQL30081N  A communication error has been detected. Communication protocol being used: "
-                '"TCP/IP".  Communication API being used: "SOCKETS".  Location where the error was detected: '
-                '"127.0.0.1".  Communication function detecting the error: "connect".  Protocol specific error code(s): '
+                '"TCP/IP".  Communication API being used: "SOCKETS".  Location where the error was detected: "127.0.0.1". '
+                ' Communication function detecting the error: "connect".  Protocol specific error code(s): '
                 '"111", "*", "*".  SQLSTATE=08001 SQLCODE=-30081'
             )
         if given["HOSTNAME"] != HOST:
@@ -287,7 +287,7 @@ class Cursor:
     def fetchmany(self, size: int = 0) -> list[tuple[Any, ...]]:
         assert self._result is not None
         breaks = self._double.breaks_after
-        if breaks is not None and self._fetched >= breaks or HANDLE in self._double.forced:
+        if (breaks is not None and self._fetched >= breaks) or HANDLE in self._double.forced:
             # Not one of the module's classes: nothing translates what a fetch raises.
             raise Exception(  # noqa: TRY002
                 f"Fetch Failure: {_SERVER}SQL1224N  The database manager is not able to accept new requests, has"

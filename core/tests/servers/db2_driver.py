@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
@@ -68,6 +70,11 @@ _WORDS = (
     (re.compile(r"\bCHAR\((\"(?:[^\"]|\"\")*\"), JIS\)"), r"CAST(\1 AS VARCHAR(8))"),
     (re.compile(r"(?i)\bBX'([0-9a-f]*)'"), r"UNHEX('\1')"),
     (re.compile(r"\bCURRENT SCHEMA\b"), f"'{SCHEMA}'"),
+)
+_CLOSED_PORT = (
+    'SQL30081N  A communication error has been detected. Communication protocol being used: "TCP/IP".  Communication '
+    'API being used: "SOCKETS".  Location where the error was detected: "127.0.0.1".  Communication function detecting '
+    'the error: "connect".  Protocol specific error code(s): "111", "*", "*".'
 )
 _BIT_DATA = re.compile(r"(?i)^(CHARACTER|CHAR|VARCHAR)\((\d+)\) FOR BIT DATA$")
 
@@ -133,6 +140,9 @@ class Db2Double:
         open_cursors: Results that are open.
         forced: Application handles that were forced off.
         breaks_after: Rows of a result after which the connection breaks; None for never.
+        hangs: While it is set, a fetch waits until the session is forced off.
+        may_force: Whether the login may force sessions off.
+        refuses: How many attempts to connect are refused.
     """
 
     def __init__(self) -> None:
@@ -142,6 +152,8 @@ class Db2Double:
         self.forced: list[int] = []
         self.open_cursors = 0
         self.breaks_after: int | None = None
+        self.hangs = threading.Event()
+        self.is_hanging = threading.Event()
         self.may_force = True
         self.refuses = 0
         self.sql = NativeSQL("db2", stored, lambda tree: blank_padded(tree, ignore_case=False))
@@ -151,7 +163,8 @@ class Db2Double:
         for ddl in (
             'create table "SYSIBM"."SYSDUMMY1" (IBMREQD VARCHAR(1))',
             'create table "SYSCAT"."TABLES" (TABSCHEMA VARCHAR(128), TABNAME VARCHAR(128),'
-            " BASE_TABSCHEMA VARCHAR(128), BASE_TABNAME VARCHAR(128), CARD BIGINT)",
+            " BASE_TABSCHEMA VARCHAR(128), BASE_TABNAME VARCHAR(128), CARD BIGINT, TYPE CHAR(1))",
+            'create table "SYSCAT"."SCHEMATA" (SCHEMANAME VARCHAR(128))',
             'create table "SYSCAT"."COLUMNS" (TABSCHEMA VARCHAR(128), TABNAME VARCHAR(128), COLNAME VARCHAR(128),'
             " COLNO SMALLINT, TYPESCHEMA VARCHAR(128), TYPENAME VARCHAR(128), LENGTH INTEGER, SCALE SMALLINT,"
             " CODEPAGE SMALLINT, NULLS VARCHAR(1), HIDDEN VARCHAR(1))",
@@ -160,6 +173,7 @@ class Db2Double:
         ):
             self.sql.run(ddl)
         self.sql.run("insert into SYSIBM.SYSDUMMY1 values ('Y')")
+        self.sql.run(f"insert into SYSCAT.SCHEMATA values ('{SCHEMA}')")
 
     def execute(self, sql: str) -> None:
         """Run a statement beside dvt, and keep SYSCAT."""
@@ -174,7 +188,7 @@ class Db2Double:
                 self.sql.run(f"delete from SYSCAT.{table} where {where}")
 
     def _catalogued(self, schema: str, table: str) -> None:
-        self.sql.run(f"insert into SYSCAT.TABLES values ({_text(schema)}, {_text(table)}, null, null, -1)")
+        self.sql.run(f"insert into SYSCAT.TABLES values ({_text(schema)}, {_text(table)}, null, null, -1, 'T')")
         for number, (name, native) in enumerate(self.sql.natives(schema, table).items()):
             type_, length, scale, codepage = described(native)
             values = f"{number}, 'SYSIBM', {_text(type_)}, {length}, {scale}, {codepage}, 'Y', ' '"
@@ -190,12 +204,7 @@ class Db2Double:
         given = dict(part.split("=", 1) for part in dsn.split(";") if part)
         if self.refuses or given.get("PORT") != str(PORT):
             self.refuses = max(0, self.refuses - 1)
-            raise OperationalError(
-                f"{_CLIENT}SQL30081N  A communication error has been detected. Communication protocol being used: "
-                '"TCP/IP".  Communication API being used: "SOCKETS".  Location where the error was detected: "127.0.0.1". '
-                ' Communication function detecting the error: "connect".  Protocol specific error code(s): '
-                '"111", "*", "*".  SQLSTATE=08001 SQLCODE=-30081'
-            )
+            raise OperationalError(f"{_CLIENT}{_CLOSED_PORT}  SQLSTATE=08001 SQLCODE=-30081")
         if given["HOSTNAME"] != HOST:
             words = f'The remote host "{given["HOSTNAME"]}" was not found.'
             raise OperationalError(f"{_CLIENT}SQL1336N  {words}  SQLSTATE=08001 SQLCODE=-1336")
@@ -287,6 +296,9 @@ class Cursor:
     def fetchmany(self, size: int = 0) -> list[tuple[Any, ...]]:
         assert self._result is not None
         breaks = self._double.breaks_after
+        while self._double.hangs.is_set() and HANDLE not in self._double.forced:
+            self._double.is_hanging.set()
+            time.sleep(0.005)
         if (breaks is not None and self._fetched >= breaks) or HANDLE in self._double.forced:
             # Not one of the module's classes: nothing translates what a fetch raises.
             raise Exception(  # noqa: TRY002

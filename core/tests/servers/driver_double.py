@@ -1,7 +1,8 @@
 """What the doubles of drivers share: a module put in the place of the vendor's, and an engine that knows native types.
 
-A double stands where the vendor's client would: nothing is sent, and nothing of the client is run. What it shows is what
-dvt asks of a driver, and what dvt makes of the values and errors that the vendor's documents and sources say it gives.
+A double stands where the vendor's client would: nothing is sent, and nothing of the client is run. What it shows is
+what dvt asks of a driver, and what dvt makes of the values and errors that the vendor's documents and sources say it
+gives.
 """
 
 from __future__ import annotations
@@ -120,6 +121,8 @@ def blank_padded(tree: exp.Expr, ignore_case: bool) -> exp.Expr:
         return isinstance(node, exp.Literal) and node.is_string
 
     for node in list(tree.find_all(exp.EQ, exp.In)):
+        if isinstance(node.parent, exp.Update):
+            continue  # what it sets
         if isinstance(node, exp.EQ) and is_text(node.expression):
             node.set("expression", own(node.expression.copy()))
             node.set("this", own(node.this.copy()))

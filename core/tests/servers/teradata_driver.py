@@ -1,14 +1,16 @@
 """A double of Teradata's driver: `teradatasql`, as far as dvt uses it, over DuckDB.
 
-Its surface, the Python types of its values, the blanks that UTF8 sessions add to CHAR, its escape functions and the form
-of its errors are those of the driver's own documentation. Which Parquet types its export writes is not documented: the
-double's are a guess, and a test may have it guess otherwise. It is not Teradata: functions and coercions are DuckDB's.
+Its surface, the Python types of its values, the blanks that UTF8 sessions add to CHAR, its escape functions and the
+form of its errors are those of the driver's own documentation. Which Parquet types its export writes is not documented:
+the double's are a guess, and a test may have it guess otherwise. It is not Teradata: functions and coercions are
+DuckDB's.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import re
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
@@ -82,7 +84,10 @@ class TeradataDouble:
         statements: What sessions of dvt were asked to run, with the escape functions.
         given: The parameters of each login.
         open_cursors: Results that are open.
-        cancelled: How often `cancel` was called.
+        cancelled: Whether `cancel` was called.
+        hangs: While it is set, a fetch waits until it is cancelled.
+        refuses: How many attempts to connect are refused.
+        breaks_after: Rows of a result after which the connection breaks; None for never.
         knows_parquet: Whether the driver has the export; older ones have not.
         can_fastexport: Whether the database lets the statement be exported.
         told_errors: What the driver tells of errors after an export.
@@ -92,7 +97,7 @@ class TeradataDouble:
         self.statements: list[str] = []
         self.given: list[dict[str, str]] = []
         self.open_cursors = 0
-        self.cancelled = 0
+        self.cancelled, self.hangs, self.is_hanging = threading.Event(), threading.Event(), threading.Event()
         self.refuses = 0
         self.breaks_after: int | None = None
         self.knows_parquet = self.can_fastexport = True
@@ -105,6 +110,11 @@ class TeradataDouble:
         self.sql.run(
             'create table "DBC"."TableSizeV" (DatabaseName VARCHAR(128), TableName VARCHAR(128), CurrentPerm BIGINT)'
         )
+        self.sql.run('create table "DBC"."DatabasesV" (DatabaseName VARCHAR(128))')
+        self.sql.run(
+            'create table "DBC"."TablesV" (DatabaseName VARCHAR(128), TableName VARCHAR(128), TableKind CHAR(1))'
+        )
+        self.sql.run(f"insert into DBC.DatabasesV values ('{SCHEMA}')")
         # Days from 1 January 1900 to 31 December 2100.
         self.sql.define(
             'create table "fake"."sys_calendar"."calendar" as select range + 1 as day_of_calendar from range(73414)'
@@ -150,7 +160,7 @@ class Connection:
         return self.cursors[-1]
 
     def cancel(self) -> None:
-        self.double.cancelled += 1
+        self.double.cancelled.set()
 
     def close(self) -> None:
         for cursor in self.cursors:
@@ -245,6 +255,10 @@ class Cursor:
             return told
         if self._result is None:
             return []
+        while self._double.hangs.is_set():
+            self._double.is_hanging.set()
+            if self._double.cancelled.wait(0.005):
+                raise OperationalError(f"{_DATABASE}[Error 3110] The transaction was aborted by the user.{_STACK}")
         if self._double.breaks_after is not None and self._fetched >= self._double.breaks_after:
             raise OperationalError(f"{_DRIVER}EOF reading response message, connection reset by peer{_STACK}")
         rows = self._result.fetchmany(size)

@@ -11,6 +11,8 @@ from typing import Any, Protocol
 
 from dvt.connections.connection import Connection
 from dvt.dbt_bridge.shim.clickhouse import ClickHouseDialect
+from dvt.dbt_bridge.shim.db2 import Db2Dialect
+from dvt.dbt_bridge.shim.teradata import TeradataDialect
 from dvt.errors import ConfigurationError, DvtError
 
 Named = tuple[str, str]
@@ -217,6 +219,8 @@ DIALECTS: dict[str, ShimDialect] = {
     "sqlite": SQLiteDialect(),
     "files": FilesDialect(),
     "clickhouse": ClickHouseDialect(),
+    "db2": Db2Dialect("db2"),
+    "teradata": TeradataDialect("teradata"),
 }
 
 

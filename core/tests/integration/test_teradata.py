@@ -87,7 +87,7 @@ def test_the_statement_of_a_scan(place: Place) -> None:
         assert extractor.source_sql(request) == selects(place)[-1]
     assert extractor.source_sql(request) == (
         'SELECT TOP 3 "amount", "id" FROM "kit"."orders" WHERE "placed" >= DATE \'2026-01-31\' AND '
-        '"at_" < TIMESTAMP \'2026-02-01 00:00:00.5\' ORDER BY "id"'
+        '"at_" < TIMESTAMP \'2026-02-01 00:00:00.5\' ORDER BY "id" ASC'
     )
 
 
@@ -255,9 +255,17 @@ def test_what_the_driver_is_given(place: Place) -> None:
         connection(place, sslmode="VERIFY-FULL", sslca="/etc/ca.pem", cop=False, teradata_values="false")
     )
     assert given == {
-        **{"host": "td.test", "dbs_port": "1025", "user": "reader", "password": PASSWORD, "database": SCHEMA},
-        **{"sslmode": "VERIFY-FULL", "sslca": "/etc/ca.pem", "cop": "false", "tmode": "ANSI"},
-        **{"connect_timeout": "10000", "teradata_values": "true"},
+        "host": "td.test",
+        "dbs_port": "1025",
+        "user": "reader",
+        "password": PASSWORD,
+        "database": SCHEMA,
+        "sslmode": "VERIFY-FULL",
+        "sslca": "/etc/ca.pem",
+        "cop": "false",
+        "tmode": "ANSI",
+        "connect_timeout": "10000",
+        "teradata_values": "true",
     }
     token = connection(place, password=None, user=None, logmech="JWT", logdata="token=ey.JhbG")
     assert parameters(token)["logdata"] == "token=ey.JhbG"

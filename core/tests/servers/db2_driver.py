@@ -414,22 +414,26 @@ def _text(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-@contextmanager
-def db2_double() -> Iterator[Db2Double]:
-    """Within it, the driver is the double."""
-    double = Db2Double()
+def members(double: Db2Double) -> dict[str, dict[str, Any]]:
+    """What is in the driver's modules, by their names."""
 
     def set_option(handle: object, options: dict[int, int], kind: int) -> bool:
         double.options.append(options)
         return True
 
-    dbi = {
-        "connect": double.connect,
-        **{kind.__name__: kind for kind in (Error, Warning, DatabaseError, OperationalError, ProgrammingError)},
-        "SQL_ATTR_AUTOCOMMIT": 102,
-        "SQL_AUTOCOMMIT_ON": 1,
+    classes = (Error, Warning, DatabaseError, OperationalError, ProgrammingError)
+    constants = {"SQL_ATTR_AUTOCOMMIT": 102, "SQL_AUTOCOMMIT_ON": 1}
+    return {
+        "ibm_db_dbi": {"connect": double.connect, **{kind.__name__: kind for kind in classes}, **constants},
+        "ibm_db": {"SQL_ATTR_QUERY_TIMEOUT": 0, "set_option": set_option},
     }
-    with installed({"ibm_db_dbi": dbi, "ibm_db": {"SQL_ATTR_QUERY_TIMEOUT": 0, "set_option": set_option}}):
+
+
+@contextmanager
+def db2_double() -> Iterator[Db2Double]:
+    """Within it, the driver is the double."""
+    double = Db2Double()
+    with installed(members(double)):
         yield double
 
 

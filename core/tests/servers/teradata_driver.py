@@ -340,12 +340,17 @@ def _parquet_value(value: Any, type_: pa.DataType) -> Any:
     return value.isoformat(" ") if isinstance(value, dt.datetime) else str(value)
 
 
+def members(double: TeradataDouble) -> dict[str, dict[str, Any]]:
+    """What is in the driver's module, by its name."""
+    classes = (Error, DatabaseError, OperationalError)
+    return {"teradatasql": {"connect": double.connect, **{kind.__name__: kind for kind in classes}}}
+
+
 @contextmanager
 def teradata_double() -> Iterator[TeradataDouble]:
     """Within it, the driver is the double."""
     double = TeradataDouble()
-    module = {"connect": double.connect, **{kind.__name__: kind for kind in (Error, DatabaseError, OperationalError)}}
-    with installed({"teradatasql": module}):
+    with installed(members(double)):
         yield double
 
 

@@ -3,6 +3,19 @@
 {% macro sqlite__current_timestamp() %}strftime('%Y-%m-%d %H:%M:%f', 'now'){% endmacro %}
 {% macro files__current_timestamp() %}now(){% endmacro %}
 {% macro clickhouse__current_timestamp() %}now64(6, 'UTC'){% endmacro %}
+{% macro db2__current_timestamp() %}(current timestamp - current timezone){% endmacro %}
+{# It has a zone of its own. #}
+{% macro teradata__current_timestamp() %}current_timestamp{% endmacro %}
+{# Teradata has no truth values, and TOP where others have LIMIT. #}
+{% macro teradata__get_test_sql(main_sql, fail_calc, warn_if, error_if, limit) %}
+  select
+    {{ fail_calc }} as failures,
+    case when {{ fail_calc }} {{ warn_if }} then 'true' else 'false' end as should_warn,
+    case when {{ fail_calc }} {{ error_if }} then 'true' else 'false' end as should_error
+  from (
+    {% if limit %}select top {{ limit }} * from ({{ main_sql }}) dvt_limited{% else %}{{ main_sql }}{% endif %}
+  ) dbt_internal_test
+{% endmacro %}
 
 {% macro sqlite__get_binding_char() %}{{ return('?') }}{% endmacro %}
 {# Emptying the table first begins the transaction, so that a load that fails takes the drop back, too. #}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dvt.federation.extractors.base import BaseExtractor
-from dvt.federation.registry import extractor_class
+from dvt.federation.registry import new_extractor
 from dvt.federation.stream import RowStream
 
 
@@ -40,7 +40,7 @@ def read(
 
     folder = Path(profiles_dir) if profiles_dir is not None else None
     found = load_connections(profiles_dir=folder, profile=profile, project_dir=None).get(connection)
-    extractor = extractor_class(found.type)(found)
+    extractor = new_extractor(found)
     try:
         stream = extractor.extract_stream(query)
     except BaseException:

@@ -11,7 +11,7 @@ import click
 
 from dvt.connections.landing import file_to_come, landing_schema, require_creatable
 from dvt.errors import DvtError
-from dvt.federation.registry import can_land, extractor_class, loader_class
+from dvt.federation.registry import can_land, loader_class, new_extractor
 
 if TYPE_CHECKING:
     from dvt.connections.connection import Connection
@@ -121,7 +121,7 @@ def _checked(check: Check, connection: Connection, is_landing: bool) -> Check:
 
 
 def _ping(connection: Connection) -> str:
-    with extractor_class(connection.type)(connection) as extractor:
+    with new_extractor(connection) as extractor:
         return extractor.ping()
 
 

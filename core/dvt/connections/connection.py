@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dvt.connections.secrets import Secret
+from dvt.connections.secrets import Secret, wrapped
 from dvt.connections.spec import ConnectionSpec
 from dvt.errors import ConfigurationError, MissingDriverError, nearest
 
@@ -61,7 +61,7 @@ class Connection:
                     remedy="Add it to the output in profiles.yml",
                 )
         settings = {
-            key: Secret(str(value)) if key in spec.secret_settings and value is not None else value
+            key: wrapped(value) if key in spec.secret_settings and value is not None else value
             for key, value in output.items()
             if key not in _DBT_KEYS
         }

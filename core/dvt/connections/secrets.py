@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 MASK = "***"
 # Shorter values would mangle ordinary words; they are still masked by the patterns below.
 _SHORTEST_REPLACED = 4
+
+# What drivers call settings that hold secrets, or addresses in which one may stand.
+_SECRET_NAME = re.compile(r"(?i)pass|pwd|secret|token|credential|private|api_?key|auth|ur[il]$|dsn|conninfo")
 
 _lock = threading.Lock()
 _known: set[str] = set()
@@ -51,6 +56,20 @@ class Secret:
 
     def __reduce__(self) -> str | tuple[object, ...]:
         raise TypeError("a Secret is not to be written anywhere")
+
+
+def wrapped(value: Any) -> Any:
+    """A setting as a secret. In a mapping of a driver's own settings those are, whose names say so.
+
+    >>> wrapped({"user": "joe", "Password": "hunter2"})
+    {'user': 'joe', 'Password': Secret('***')}
+    """
+    if not isinstance(value, Mapping):
+        return Secret(str(value))
+    return {
+        name: wrapped(inner) if isinstance(inner, Mapping) or _SECRET_NAME.search(str(name)) else inner
+        for name, inner in value.items()
+    }
 
 
 def register(value: str) -> None:

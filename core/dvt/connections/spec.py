@@ -89,6 +89,8 @@ class ConnectionSpec:
         atomic_swap: Whether a table can be replaced without a moment in which it is missing.
         transactional_ddl: Whether a transaction that fails also takes back a table's replacement.
         max_identifier_bytes: Longest identifier.
+        catalogue_settings: Keys that name the catalogue (database) above the schemas, where a connection reaches
+            several by three-part names; empty where it does not.
         comparing: How the engine compares values, for the planner; a source of which nothing is known filters nothing.
         comparing_of: The same for one relation, by its connection, name and file options, where relations of one
             connection differ; it takes the place of `comparing`.
@@ -108,6 +110,7 @@ class ConnectionSpec:
     atomic_swap: bool = True
     transactional_ddl: bool = True
     max_identifier_bytes: int = 63
+    catalogue_settings: tuple[str, ...] = ()
     comparing: ComparingFacts = field(default=ComparingFacts())
     comparing_of: Callable[[Connection, Relation, Mapping[str, Any]], ComparingFacts] | None = None
     common_options: tuple[Option, ...] = field(default=COMMON_OPTIONS)

@@ -82,6 +82,9 @@ class HandleBook:
 
 def _is_other_database(connection: Connection, database: str | None) -> bool:
     """Whether a node's database is one that has to be named beside the connection's own."""
+    if database and connection.spec.catalogue_settings:
+        own = connection.first(*connection.spec.catalogue_settings)
+        return own is None or database.lower() != str(own).lower()
     if not database or connection.type != "duckdb":
         return False
     own = connection.first("database") or connection.path("path").stem

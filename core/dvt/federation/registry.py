@@ -57,6 +57,15 @@ def extractor_class(type_: str) -> type[BaseExtractor]:
     return found
 
 
+def new_extractor(connection: Connection) -> BaseExtractor:
+    """An extractor of a connection; nothing is contacted.
+
+    Raises:
+        ConfigurationError: The type has none.
+    """
+    return extractor_class(connection.type)(connection)
+
+
 def loader_class(type_: str) -> type[BaseLoader]:
     """The loader plugin of a connection type.
 

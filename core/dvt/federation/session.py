@@ -29,7 +29,7 @@ from dvt.federation.plan.planner import plan_query, with_sql
 from dvt.federation.plan.pushdown import ALL_MOVES, Move, Pushdown
 from dvt.federation.plan.reasons import Reason
 from dvt.federation.plan.router import Lane
-from dvt.federation.registry import engine_class, extractor_class
+from dvt.federation.registry import engine_class, new_extractor
 from dvt.federation.sizes import Sizes
 from dvt.federation.staging.address import ScanUnit, scan_units
 from dvt.federation.staging.parquet import can_stage, scan_errors
@@ -92,7 +92,7 @@ class RunSession:
         self.query_threads = max(1, min(threads, self.query_memory_bytes // _LEAST_BYTES_PER_THREAD))
         self._engine_name = engine
         self._moves = moves
-        self._factory = extractor_factory or _from_registry
+        self._factory = extractor_factory or new_extractor
         self._folder = WorkFolder(work_folder, run_id)
         self._scope = CancelScope()
         self._descriptions = Descriptions(self._factory, self._scope)
@@ -320,7 +320,3 @@ class RunSession:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _from_registry(connection: Connection) -> Any:
-    return extractor_class(connection.type)(connection)

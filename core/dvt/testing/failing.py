@@ -10,7 +10,7 @@ import pytest
 from dvt.connections.secrets import Secret
 from dvt.errors import AuthenticationError, ConnectionFailedError, DvtError, QueryError, RelationNotFoundError
 from dvt.federation.extractors.base import ExtractionConfig
-from dvt.federation.registry import extractor_class, open_connection
+from dvt.federation.registry import new_extractor, open_connection
 from dvt.testing.base import Contract, Maker
 from dvt.testing.place import Place
 from dvt.testing.reading import _many
@@ -37,7 +37,7 @@ class FailingContract(Contract):
             pytest.skip("there is no login")
         connection = open_connection("kit", place.refused, place.root)
         with pytest.raises(AuthenticationError) as raised:
-            extractor_class(connection.type)(connection).ping()
+            new_extractor(connection).ping()
         assert raised.value.connection == "kit"
         assert raised.value.remedy
         assert not _shown(place.refused, connection, raised.value)
@@ -98,7 +98,7 @@ class FailingContract(Contract):
             pytest.skip("there is no port")
         connection = open_connection("kit", {**place.output, key: 1}, place.root)
         with pytest.raises(ConnectionFailedError) as raised:
-            extractor_class(connection.type)(connection).ping()
+            new_extractor(connection).ping()
         assert not isinstance(raised.value, AuthenticationError)
         assert not _shown(place.output, connection, raised.value)
 

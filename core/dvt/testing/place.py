@@ -10,7 +10,7 @@ from typing import Any
 
 from dvt.connections.connection import Connection
 from dvt.federation.extractors.base import BaseExtractor
-from dvt.federation.registry import extractor_class, open_connection
+from dvt.federation.registry import new_extractor, open_connection
 from dvt.identifiers import Relation
 
 
@@ -66,7 +66,7 @@ class Place:
     def extractor(self, **options: Any) -> BaseExtractor:
         """An extractor of the place; it has not connected yet."""
         connection = self.connection(**options)
-        return extractor_class(connection.type)(connection)
+        return new_extractor(connection)
 
     def relation(self, name: str) -> Relation:
         """A relation where the kit makes its tables."""

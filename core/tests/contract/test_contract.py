@@ -11,6 +11,7 @@ import pytest
 from servers.clickhouse import ClickHouseServer
 from servers.mariadb import MariaDBServer
 from servers.postgres import PostgresServer
+from servers.snowflake import SCHEMA, SnowflakeServer
 
 from dvt.testing import ExtractorContract, Place, Tag
 
@@ -92,6 +93,24 @@ class TestClickHouse(ExtractorContract):
             schema=name,
             refused=server.output(name, password="wr0ng-pass"),
             name="clickhouse (chdb)",
+        )
+
+
+class TestSnowflake(ExtractorContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls, snowflake_server: SnowflakeServer) -> Place:
+        server = snowflake_server
+        exact = {"names": "exact"}
+        return Place(
+            "snowflake",
+            Tag.EMULATED,
+            server.output(dvt=exact),
+            server.execute,
+            server.statements,
+            schema=SCHEMA,
+            refused=server.output(password="wr0ng-pass"),
+            name="snowflake (fakesnow)",
         )
 
 

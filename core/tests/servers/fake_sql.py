@@ -104,9 +104,13 @@ class FakeSQL:
     def __post_init__(self) -> None:
         self._root = duckdb.connect(":memory:")
         self._root.execute("set TimeZone = 'UTC'")
-        self._root.execute(f"attach ':memory:' as {_quoted(self.database)}")
+        self.attach(self.database)
         for function in self.functions:
             self._root.execute(function)
+
+    def attach(self, database: str) -> None:
+        """Make another catalogue, with a schema `main`."""
+        self._root.execute(f"attach ':memory:' as {_quoted(database)}")
 
     def run(self, sql: str, schema: str = "main", said: str | None = None) -> FakeResult:
         """Run one statement of the dialect.
@@ -156,6 +160,12 @@ class FakeSQL:
             stored = self.stored_as(native)
             if stored is not None:
                 native.replace(exp.DataType.build(stored, dialect="duckdb"))
+        for table in list(tree.find_all(exp.Table)):
+            if table.db.lower() == "information_schema":  # DuckDB has one for all catalogues
+                key = "catalog_name" if table.name.lower() == "schemata" else "table_catalog"
+                own = exp.column(key).eq(exp.Literal.string(table.catalog or self.database))
+                bare = exp.select("*").from_(exp.table_(table.name, db="information_schema")).where(own)
+                table.replace(bare.subquery(table.alias_or_name))
         return tree
 
     def _remember(self, tree: exp.Expr, schema: str) -> None:

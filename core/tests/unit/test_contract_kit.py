@@ -145,7 +145,7 @@ def test_a_fault_is_found(
     object.__setattr__(place, "faulty", SQLiteExtractor)
     _run(check, place, words, made)
     object.__setattr__(place, "faulty", faulty)
-    monkeypatch.setattr("dvt.federation.session._from_registry", faulty)
+    monkeypatch.setattr("dvt.federation.session.new_extractor", faulty)
     with pytest.raises((AssertionError, DvtError)):
         _run(check, place, words, made)
 

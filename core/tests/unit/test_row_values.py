@@ -81,7 +81,9 @@ REFUSED: list[tuple[pa.DataType, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("type_", "values", "expected"), TAKEN, ids=str)
+@pytest.mark.parametrize(
+    ("type_", "values", "expected"), TAKEN, ids=[f"{type_}-{n}" for n, (type_, *_) in enumerate(TAKEN)]
+)
 def test_values_are_taken_as_they_are(type_: pa.DataType, values: list[Any], expected: list[Any]) -> None:
     found = column_array(values, type_)
     assert found.type == type_
@@ -91,7 +93,7 @@ def test_values_are_taken_as_they_are(type_: pa.DataType, values: list[Any], exp
     assert column_array([None, None], type_).null_count == 2
 
 
-@pytest.mark.parametrize(("type_", "value"), REFUSED, ids=str)
+@pytest.mark.parametrize(("type_", "value"), REFUSED, ids=[f"{type_}-{n}" for n, (type_, _) in enumerate(REFUSED)])
 def test_what_would_change_is_refused(type_: pa.DataType, value: Any) -> None:
     with pytest.raises(ValueError):
         column_array([value], type_)

@@ -15,7 +15,7 @@ from dvt.dbt_bridge.failures import shown_by_dbt
 from dvt.dbt_bridge.shim.dialects import DIALECTS, ShimDialect
 from dvt.dbt_bridge.shim.manager import ShimConnectionManager
 from dvt.federation.extractors.base import ExtractionConfig
-from dvt.federation.registry import can_land, extractor_class, loader_class
+from dvt.federation.registry import can_land, connection_spec, loader_class, new_extractor
 from dvt.federation.stream import ColumnSchema
 from dvt.identifiers import Relation, quote
 
@@ -65,6 +65,14 @@ class ShimAdapter(SQLAdapter):
     def _dialect(self) -> ShimDialect:
         return DIALECTS[self.engine]
 
+    @property
+    def _has_catalogues(self) -> bool:
+        return bool(connection_spec(self.engine).catalogue_settings)
+
+    def _database(self, relation: Any) -> str | None:
+        """What stands above a relation's schema, where there is such a thing."""
+        return relation.database or None if self._has_catalogues else None
+
     def _cursor(self) -> Any:
         return self.connections.get_thread_connection().handle.cursor()
 
@@ -99,7 +107,8 @@ class ShimAdapter(SQLAdapter):
         """Tables and views of a schema."""
         with self.connections.exception_handler("list relations"):
             connection = self.config.credentials.connection()
-            found = self._dialect.list_relations(self._cursor(), schema_relation.schema, connection)
+            place = Relation("", schema_relation.schema, self._database(schema_relation))
+            found = self._dialect.list_relations(self._cursor(), place, connection)
         return [
             self.Relation.create(
                 database=schema_relation.database, schema=schema_relation.schema, identifier=name, type=kind
@@ -116,8 +125,9 @@ class ShimAdapter(SQLAdapter):
         connection = self.config.credentials.connection()
         with shown_by_dbt():
             if not can_land(connection.type):
-                request = ExtractionConfig(relation=Relation(relation.identifier, relation.schema))
-                with extractor_class(connection.type)(connection) as extractor:
+                named = Relation(relation.identifier, relation.schema, self._database(relation))
+                request = ExtractionConfig(relation=named)
+                with new_extractor(connection) as extractor:
                     return extractor.describe(request)
             with loader_class(connection.type)(connection) as loader:
                 return loader.describe(Relation(relation.identifier, relation.schema)) or []
@@ -152,8 +162,9 @@ class ShimAdapter(SQLAdapter):
 
     def get_filtered_catalog(self, relation_configs: Any, used_schemas: Any, relations: Any = None) -> Any:
         """The catalogue of what the project uses."""
-        schemas = [self.Relation.create(schema=schema) for schema in sorted({s for _, s in used_schemas if s})]
-        wanted = {(config.schema, config.identifier) for config in relation_configs}
+        places = sorted({(d if self._has_catalogues else None, s) for d, s in used_schemas if s}, key=str)
+        schemas = [self.Relation.create(database=database, schema=schema) for database, schema in places]
+        wanted = {(config.schema.lower(), config.identifier.lower()) for config in relation_configs}
         return self._catalog(schemas, wanted), []
 
     def _catalog(self, schemas: list[Any], wanted: set[tuple[str, str]] | None) -> agate.Table:
@@ -161,7 +172,7 @@ class ShimAdapter(SQLAdapter):
         with self.connection_named("catalog"):
             for schema in schemas:
                 for found in self.list_relations_without_caching(schema):
-                    if wanted is not None and (found.schema, found.identifier) not in wanted:
+                    if wanted is not None and (found.schema.lower(), found.identifier.lower()) not in wanted:
                         continue
                     for index, column in enumerate(self._describe(found), start=1):
                         kind = str(getattr(found.type, "value", found.type))
@@ -208,14 +219,19 @@ class ShimAdapter(SQLAdapter):
 
 def adapter_class(type_: str) -> type[ShimAdapter]:
     """The adapter class of one engine."""
-    mark = DIALECTS[type_].quote_character
+    dialect = DIALECTS[type_]
+    mark = dialect.quote_character
+    quoting = Policy() if getattr(dialect, "quotes_names", True) else Policy(False, False, False)
+    has_catalogues = bool(connection_spec(type_).catalogue_settings)
 
     @dataclass(frozen=True, eq=False, repr=False)
     class ShimRelation(BaseRelation):
         quote_character: str = mark
-        # These engines have nothing above the schema.
-        include_policy: Policy = field(default_factory=lambda: Policy(database=False, schema=True, identifier=True))
-        quote_policy: Policy = field(default_factory=Policy)
+        # Most of these engines have nothing above the schema.
+        include_policy: Policy = field(
+            default_factory=lambda: Policy(database=has_catalogues, schema=True, identifier=True)
+        )
+        quote_policy: Policy = field(default_factory=lambda: quoting)
 
         def quoted(self, identifier: str) -> str:
             # dbt hashes relations that are nothing but a database; there is none here.

@@ -9,6 +9,7 @@ from typing import Any
 from dvt.connections.clickhouse import connect, default_database, kill, new_query_id, translate
 from dvt.connections.connection import Connection
 from dvt.errors import DvtError, UnsupportedError
+from dvt.identifiers import Relation
 
 # dbt brackets what it runs; ClickHouse has no transactions.
 _BRACKETS = re.compile(r"(?i)^\s*(begin|commit|rollback)\s*;?\s*$")
@@ -101,9 +102,9 @@ class ClickHouseDialect:
         cursor.execute("select name from system.databases")
         return [row[0] for row in cursor.fetchall()]
 
-    def list_relations(self, cursor: Any, schema: str, connection: Connection) -> list[tuple[str, str]]:
+    def list_relations(self, cursor: Any, place: Relation, connection: Connection) -> list[tuple[str, str]]:
         sql = "select name, engine from system.tables where database = {schema:String} and not is_temporary"
-        cursor.execute(sql, {"schema": schema or default_database(connection)})
+        cursor.execute(sql, {"schema": place.schema or default_database(connection)})
         return [(name, "view" if "View" in engine else "table") for name, engine in cursor.fetchall()]
 
     def bindings(self, values: Sequence[Any]) -> Sequence[Any]:

@@ -48,4 +48,6 @@ def wrapped_output(output: dict[str, Any]) -> dict[str, Any]:
     """
     connection = open_connection(str(output["type"]), output)
     schema = landing_schema(connection) or "main"
-    return {"type": output["type"], "database": "", "schema": schema, "output": dict(output)}
+    # Only where a relation's name has three parts is there a database to name.
+    database = str(connection.first(*connection.spec.catalogue_settings, default=""))
+    return {"type": output["type"], "database": database, "schema": schema, "output": dict(output)}

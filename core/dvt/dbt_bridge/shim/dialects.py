@@ -12,8 +12,11 @@ from typing import Any, Protocol
 from dvt.connections.connection import Connection
 from dvt.dbt_bridge.shim.clickhouse import ClickHouseDialect
 from dvt.dbt_bridge.shim.db2 import Db2Dialect
+from dvt.dbt_bridge.shim.snowflake import SnowflakeDialect
 from dvt.dbt_bridge.shim.teradata import TeradataDialect
+from dvt.dbt_bridge.shim.trino import TrinoDialect
 from dvt.errors import ConfigurationError, DvtError
+from dvt.identifiers import Relation
 
 Named = tuple[str, str]
 
@@ -33,8 +36,8 @@ class ShimDialect(Protocol):
     def list_schemas(self, cursor: Any) -> list[str]:
         """Names of schemas."""
 
-    def list_relations(self, cursor: Any, schema: str, connection: Connection) -> list[Named]:
-        """Names and types ("table" or "view") of a schema's relations."""
+    def list_relations(self, cursor: Any, place: Relation, connection: Connection) -> list[Named]:
+        """Names and types ("table" or "view") of a schema's relations; `place` has no name, only what is above it."""
 
     def bindings(self, values: Sequence[Any]) -> Sequence[Any]:
         """Values as the driver binds them."""
@@ -87,9 +90,9 @@ class MySQLDialect:
         cursor.execute("select schema_name from information_schema.schemata")
         return [_text(row[0]) for row in cursor.fetchall()]
 
-    def list_relations(self, cursor: Any, schema: str, connection: Connection) -> list[Named]:
+    def list_relations(self, cursor: Any, place: Relation, connection: Connection) -> list[Named]:
         cursor.execute(
-            "select table_name, table_type from information_schema.tables where table_schema = %s", (schema,)
+            "select table_name, table_type from information_schema.tables where table_schema = %s", (place.schema,)
         )
         return [(_text(name), "view" if "VIEW" in _text(kind) else "table") for name, kind in cursor.fetchall()]
 
@@ -146,8 +149,8 @@ class SQLiteDialect:
         cursor.execute("pragma database_list")
         return [row[1] for row in cursor.fetchall()]
 
-    def list_relations(self, cursor: Any, schema: str, connection: Connection) -> list[Named]:
-        if schema != "main":
+    def list_relations(self, cursor: Any, place: Relation, connection: Connection) -> list[Named]:
+        if place.schema != "main":
             return []
         cursor.execute(
             "select name, type from sqlite_master where type in ('table', 'view') and name not like 'sqlite_%'"
@@ -192,8 +195,8 @@ class FilesDialect:
     def list_schemas(self, cursor: Any) -> list[str]:
         return []
 
-    def list_relations(self, cursor: Any, schema: str, connection: Connection) -> list[Named]:
-        folder = connection.path("path") / schema
+    def list_relations(self, cursor: Any, place: Relation, connection: Connection) -> list[Named]:
+        folder = connection.path("path") / (place.schema or "")
         found = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")] if folder.is_dir() else []
         return [(path.stem, "table") for path in found if path.is_dir() or path.suffix in (".parquet", ".csv")]
 
@@ -221,6 +224,8 @@ DIALECTS: dict[str, ShimDialect] = {
     "clickhouse": ClickHouseDialect(),
     "db2": Db2Dialect("db2"),
     "teradata": TeradataDialect("teradata"),
+    "snowflake": SnowflakeDialect("snowflake"),
+    "trino": TrinoDialect("trino"),
 }
 
 

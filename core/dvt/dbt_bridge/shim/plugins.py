@@ -12,7 +12,7 @@ from dbt.adapters.base.plugin import AdapterPlugin
 
 from dvt import __version__
 
-SHIM_TYPES = ("mysql", "mariadb", "sqlite", "files", "clickhouse", "db2", "teradata")
+SHIM_TYPES = ("mysql", "mariadb", "sqlite", "files", "clickhouse", "db2", "snowflake", "teradata", "trino")
 _INCLUDE = Path(__file__).parent / "include"
 
 

@@ -24,7 +24,7 @@ from dvt.federation.plan.pushdown import ALL_MOVES, Move, Pushdown
 from dvt.federation.plan.reasons import Reason
 from dvt.federation.plan.unread import unread, without_rows
 from dvt.federation.plan.watermarks import resolved_watermarks
-from dvt.federation.registry import extractor_class
+from dvt.federation.registry import new_extractor
 from dvt.federation.stream import ColumnSchema
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ def _whole(input_: Input) -> ScanPlan:
 
 def with_sql(scan: ScanPlan, factory: ExtractorFactory | None) -> ScanPlan:
     """The scan with the statement that its source is sent."""
-    make = factory or (lambda connection: extractor_class(connection.type)(connection))
+    make = factory or new_extractor
     return replace(scan, sql=make(scan.input.connection).source_sql(scan.request()))
 
 

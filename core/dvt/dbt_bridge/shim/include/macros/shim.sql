@@ -16,6 +16,7 @@
     {% if limit %}select top {{ limit }} * from ({{ main_sql }}) dvt_limited{% else %}{{ main_sql }}{% endif %}
   ) dbt_internal_test
 {% endmacro %}
+{% macro trino__current_timestamp() %}current_timestamp(6){% endmacro %}
 
 {% macro sqlite__get_binding_char() %}{{ return('?') }}{% endmacro %}
 {# Emptying the table first begins the transaction, so that a load that fails takes the drop back, too. #}
@@ -27,3 +28,4 @@
 {% macro sqlite__get_batch_size() %}{{ return(200) }}{% endmacro %}
 {% macro mysql__get_batch_size() %}{{ return(1000) }}{% endmacro %}
 {% macro mariadb__get_batch_size() %}{{ return(1000) }}{% endmacro %}
+{% macro snowflake__current_timestamp() %}convert_timezone('UTC', current_timestamp()){% endmacro %}

@@ -1,0 +1,27 @@
+"""The conformance kit against Trino's stand-in: our own fake of its protocol under the vendor's client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from servers.trino import running
+
+from dvt.testing import ExtractorContract, Place, Tag
+
+
+class TestTrino(ExtractorContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+        with running(tls_folder=tmp_path_factory.mktemp("trino")) as server:
+            yield Place(
+                "trino",
+                Tag.FAKE,
+                server.output(),
+                server.execute,
+                server.statements,
+                schema="main",
+                refused=server.output(password="wr0ng-pass"),
+                running=lambda: len(server.unfinished()),
+            )

@@ -1,0 +1,177 @@
+"""Databases that the generic extractor reads in the tests, each through each kind of driver that this machine has.
+
+All are the real engines: PostgreSQL and MariaDB as servers, SQLite and DuckDB as files, H2, HSQLDB and Derby in the Java
+machine of the test's own process. The statements that fill them go through psql, mariadb, the file's own Python module,
+or, for the three in Java, through the JDBC driver under test, as text.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from servers.mariadb import MariaDBServer
+from servers.place import Place, Tag
+from servers.postgres import PostgresServer
+
+PLACES = (
+    *("adbc-postgres", "odbc-postgres", "dbapi-postgres", "jdbc-postgres"),
+    *("odbc-mariadb", "dbapi-mariadb", "jdbc-mariadb"),
+    *("adbc-sqlite", "odbc-sqlite", "dbapi-sqlite", "adbc-duckdb"),
+    *("jdbc-h2", "jdbc-hsqldb", "jdbc-derby"),
+)
+_JARS = Path("/usr/share/java")
+_ODBC_DRIVERS = {"postgres": "PostgreSQL Unicode", "mariadb": "MariaDB Unicode", "sqlite": "SQLite3"}
+_DEBIAN_ODBC = {"postgres": "odbc-postgresql", "mariadb": "odbc-mariadb", "sqlite": "libsqliteodbc"}
+_JAR_FILES = {
+    "postgres": ("postgresql.jar", "libpostgresql-jdbc-java"),
+    "mariadb": ("mariadb-java-client.jar", "libmariadb-java"),
+    "h2": ("h2.jar", "libh2-java"),
+    "hsqldb": ("hsqldb.jar", "libhsqldb-java"),
+    "derby": ("derby.jar", "libderby-java"),
+}
+_MODULES = {
+    "adbc-postgres": "adbc_driver_postgresql",
+    "adbc-sqlite": "adbc_driver_sqlite",
+    "adbc-duckdb": "adbc_driver_duckdb",
+    "dbapi-postgres": "psycopg",
+    "dbapi-mariadb": "pymysql",
+}
+
+
+def missing(name: str) -> str:
+    """Why a place cannot be had here; empty when it can."""
+    method, _, database = name.partition("-")
+    client = {"adbc": "adbc_driver_manager", "odbc": "arrow_odbc", "jdbc": "jpype"}.get(method)
+    for module in (client, _MODULES.get(name)):
+        if module is not None and importlib.util.find_spec(module) is None:
+            return f"{module} is not installed"
+    if method == "odbc" and _ODBC_DRIVERS[database] not in _installed_odbc():
+        return f"the ODBC driver {_ODBC_DRIVERS[database]} is not installed (Debian: {_DEBIAN_ODBC[database]})"
+    if method == "jdbc":
+        jar, package = _JAR_FILES[database]
+        if shutil.which("java") is None:
+            return "Java is not installed"
+        if not (_JARS / jar).is_file():
+            return f"{jar} is not installed (Debian: {package})"
+    return ""
+
+
+def generic_place(name: str, request: pytest.FixtureRequest, folder: Path) -> Place:
+    """An empty database, read through one kind of driver.
+
+    Args:
+        name: One of `PLACES`.
+        request: Of the fixture; the servers of the session are taken from it.
+        folder: For the files of engines that have no server.
+    """
+    if why := missing(name):
+        pytest.skip(why)
+    method, _, database = name.partition("-")
+    if database == "postgres":
+        return _postgres(method, request.getfixturevalue("postgres_server"))
+    if database == "mariadb":
+        return _mariadb(method, request.getfixturevalue("mariadb_server"))
+    if database in ("sqlite", "duckdb"):
+        return _file(method, database, folder / f"{database}.db")
+    return _java(database, folder)
+
+
+def _postgres(method: str, server: PostgresServer) -> Place:
+    name = server.create_database("generic")
+    login = {"user": server.user, "password": server.password}
+    address = f"{server.host}:{server.port}/{name}"
+    outputs: Mapping[str, Mapping[str, Any]] = {
+        "adbc": {"driver": "postgresql", "uri": f"postgresql://{address}", **login},
+        "odbc": {
+            "driver": _ODBC_DRIVERS["postgres"],
+            "connection_string": f"Server={server.host};Port={server.port};Database={name}",
+            **login,
+        },
+        "dbapi": {
+            "driver": "psycopg",
+            "connect_args": {"host": server.host, "port": server.port, "dbname": name, **login},
+        },
+        "jdbc": {"url": f"jdbc:postgresql://{address}", **login},
+    }
+    return _place(outputs[method], lambda sql: server.psql(name, sql))
+
+
+def _mariadb(method: str, server: MariaDBServer) -> Place:
+    server.execute("drop database if exists generic; create database generic character set utf8mb4")
+    login = {"user": server.user, "password": server.password}
+    outputs: Mapping[str, Mapping[str, Any]] = {
+        "odbc": {
+            "driver": _ODBC_DRIVERS["mariadb"],
+            "connection_string": f"Server={server.host};Port={server.port};Database=generic",
+            **login,
+        },
+        "dbapi": {
+            "driver": "pymysql",
+            "connect_args": {"host": server.host, "port": server.port, "database": "generic", **login},
+        },
+        "jdbc": {"url": f"jdbc:mariadb://{server.host}:{server.port}/generic", **login},
+    }
+    return _place(outputs[method], lambda sql: server.execute(sql, "generic"))
+
+
+def _file(method: str, database: str, path: Path) -> Place:
+    outputs: Mapping[tuple[str, str], Mapping[str, Any]] = {
+        ("adbc", "sqlite"): {"driver": "sqlite", "db_kwargs": {"uri": str(path)}},
+        ("odbc", "sqlite"): {"driver": _ODBC_DRIVERS["sqlite"], "connection_string": f"Database={path}"},
+        ("dbapi", "sqlite"): {"driver": "sqlite3", "connect_args": {"database": str(path)}},
+        ("adbc", "duckdb"): {"driver": "duckdb", "db_kwargs": {"path": str(path)}},
+    }
+
+    def execute(sql: str) -> None:
+        if database == "sqlite":
+            with contextlib.closing(sqlite3.connect(path)) as session:
+                session.executescript(sql)
+            return
+        import duckdb
+
+        with duckdb.connect(path) as session:
+            session.execute(sql)
+
+    return _place(outputs[method, database], execute)
+
+
+def _java(database: str, folder: Path) -> Place:
+    name = folder.name.replace("-", "_")
+    output = {
+        "h2": {"url": f"jdbc:h2:mem:{name};DB_CLOSE_DELAY=-1", "user": "sa"},
+        "hsqldb": {"url": f"jdbc:hsqldb:mem:{name}", "user": "SA"},
+        "derby": {"url": f"jdbc:derby:memory:{name};create=true"},
+    }[database]
+
+    def execute(sql: str) -> None:
+        from dvt.connections.generic_jvm import open_session
+        from dvt.federation.registry import open_connection
+
+        session = open_session(open_connection("filling", {"type": "generic", **output}), "")
+        with contextlib.closing(session):
+            statement = session.createStatement()
+            for part in sql.split(";\n"):
+                statement.execute(part)
+            session.commit()
+
+    return _place(output, execute)
+
+
+def _place(output: Mapping[str, Any], execute: Callable[[str], Any]) -> Place:
+    return Place("generic", Tag.REAL, {"type": "generic", **output}, execute)
+
+
+def _installed_odbc() -> str:
+    """What the driver manager's own program lists."""
+    if shutil.which("odbcinst") is None:
+        return ""
+    return subprocess.run(["odbcinst", "-q", "-d"], capture_output=True, check=False, text=True).stdout

@@ -16,8 +16,8 @@ from servers.place import Place
 from servers.postgres import PostgresServer
 
 from dvt import errors
-from dvt.connections.connection import Connection
 from dvt.connections.generic import SPEC
+from dvt.connections.connection import Connection
 from dvt.federation.extractors.base import ExtractionConfig
 from dvt.federation.extractors.generic import GenericExtractor
 

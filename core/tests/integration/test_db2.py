@@ -295,7 +295,7 @@ def test_dbt_reads_through_the_shim(place: Place, double: Db2Double) -> None:
     dialect = DIALECTS["db2"]
     session = dialect.open(place.connection())
     assert dialect.list_schemas(session.cursor()) == [SCHEMA]
-    assert dialect.list_relations(session.cursor(), SCHEMA, place.connection()) == [("ORDERS", "table")]
+    assert dialect.list_relations(session.cursor(), Relation("-", SCHEMA), place.connection()) == [("ORDERS", "table")]
     cursor = session.cursor()
     cursor.execute(f"select count(*) as failures from {SCHEMA}.ORDERS")
     assert cursor.fetchall() == [(1,)]

@@ -371,7 +371,7 @@ def test_dbt_reads_through_the_shim(place: Place, double: TeradataDouble) -> Non
     dialect = DIALECTS["teradata"]
     session = dialect.open(place.connection())
     assert dialect.list_schemas(session.cursor()) == [SCHEMA]
-    assert dialect.list_relations(session.cursor(), SCHEMA, place.connection()) == [("orders", "table")]
+    assert dialect.list_relations(session.cursor(), Relation("-", SCHEMA), place.connection()) == [("orders", "table")]
     cursor = session.cursor()
     cursor.execute(f"select count(*) as failures from {SCHEMA}.orders")
     assert cursor.fetchall() == [(3,)]

@@ -6,6 +6,7 @@ from typing import Any
 
 from dvt.connections.connection import Connection
 from dvt.dbt_bridge.shim.reading import ReadingDialect
+from dvt.identifiers import Relation
 
 
 class Db2Dialect(ReadingDialect):
@@ -25,9 +26,9 @@ class Db2Dialect(ReadingDialect):
         cursor.execute("select SCHEMANAME from SYSCAT.SCHEMATA")
         return [row[0].rstrip() for row in cursor.fetchall()]
 
-    def list_relations(self, cursor: Any, schema: str, connection: Connection) -> list[tuple[str, str]]:
+    def list_relations(self, cursor: Any, place: Relation, connection: Connection) -> list[tuple[str, str]]:
         from sqlglot import exp
 
-        own = exp.Literal.string(schema or connection.first("schema", default="")).sql(dialect="db2")
+        own = exp.Literal.string(place.schema or connection.first("schema", default="")).sql(dialect="db2")
         cursor.execute(" ".join(["select TABNAME, TYPE from SYSCAT.TABLES where TABSCHEMA =", own]))
         return [(name, "view" if kind.strip() == "V" else "table") for name, kind in cursor.fetchall()]

@@ -6,6 +6,7 @@ from typing import Any
 
 from dvt.connections.connection import Connection
 from dvt.dbt_bridge.shim.reading import ReadingDialect
+from dvt.identifiers import Relation
 
 
 class TeradataDialect(ReadingDialect):
@@ -25,11 +26,11 @@ class TeradataDialect(ReadingDialect):
         cursor.execute("select DatabaseName from DBC.DatabasesV")
         return [row[0].rstrip() for row in cursor.fetchall()]
 
-    def list_relations(self, cursor: Any, schema: str, connection: Connection) -> list[tuple[str, str]]:
+    def list_relations(self, cursor: Any, place: Relation, connection: Connection) -> list[tuple[str, str]]:
         from sqlglot import exp
 
         own = connection.first("schema", "database", default="")
-        named = exp.Literal.string(schema or own).sql(dialect="teradata")
+        named = exp.Literal.string(place.schema or own).sql(dialect="teradata")
         sql = "select TableName, TableKind from DBC.TablesV where TableKind in ('T', 'O', 'V') and DatabaseName ="
         cursor.execute(" ".join([sql, named]))
         return [(name, "view" if kind.strip() == "V" else "table") for name, kind in cursor.fetchall()]

@@ -43,6 +43,7 @@ _KEYWORDS = (
 )
 _SECRETS = ("password", "access_token", "api_key", "ssl_client_keystore_password", "extra_connect_opts")
 _DAYS = ("0001-01-01", "9999-12-31")
+_NOT_EMPTY = ("\1", "\U0010ffff")
 
 
 def _place(settings: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -58,7 +59,11 @@ _COMPARING = ComparingFacts(
     {
         "integer": (Comparing.all(Trust.EXACT, "smallint|integer|bigint"),),
         "decimal": (Comparing(r"decimal\(.*\)", Trust.EXACT, Trust.EXACT, Trust.EXACT),),
-        "text": (Comparing(r"(character|varchar)\(\d+\)", equal=Trust.SUPERSET),),
+        "text": (
+            Comparing(r"varchar\(\d+\)", equal=Trust.SUPERSET),
+            # Blanks alone are read as an empty text, which is NULL to a database with Oracle's VARCHAR2: not asked for.
+            Comparing(r"character\(\d+\)", equal=Trust.SUPERSET, constants=_NOT_EMPTY, takes_lists=False),
+        ),
         "date": (Comparing("date", Trust.EXACT, Trust.EXACT, Trust.EXACT, columns=Trust.EXACT, constants=_DAYS),),
         "timestamp": (
             Comparing(r"timestamp\([0-6]\)", Trust.EXACT, Trust.EXACT, Trust.EXACT, constants=_DAYS, takes_lists=False),

@@ -303,10 +303,14 @@ def test_dbt_reads_through_the_shim(place: Place, double: Db2Double) -> None:
     assert double.open_cursors == 0
 
 
-def test_conditions_that_were_moved(place: Place) -> None:
+def test_what_may_be_asked(place: Place) -> None:
     facts = SPEC.comparing
     assert facts.of("text", "VARCHAR(20)").equal.value == "inexact"  # type: ignore[union-attr]
     assert facts.of("text", "CLOB") is None
+    padded = facts.of("text", "CHARACTER(4)")
+    assert padded is not None
+    assert padded.takes(["a"])
+    assert not padded.takes([""])
     assert facts.of("timestamp", "TIMESTAMP(6)").order.value == "exact"  # type: ignore[union-attr]
 
 

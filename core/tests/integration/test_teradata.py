@@ -205,6 +205,19 @@ def test_a_file_that_is_not_exact_is_no_way(
     assert list(temporary.iterdir()) == []
 
 
+@pytest.mark.parametrize(("native", "written"), [("FLOAT", pa.float32()), ("VARBYTE(3)", pa.string())])
+def test_floats_and_bytes_are_exact_only_as_themselves(
+    place: Place, double: TeradataDouble, native: str, written: pa.DataType
+) -> None:
+    double.execute(f'create multiset table "{SCHEMA}"."plain" (v {native})')
+    request = ExtractionConfig(relation=Relation("plain", SCHEMA))
+    with place.extractor(fastexport="always") as extractor:
+        assert extractor.scan(request).method == "fastexport_parquet"
+        double.parquet_types = lambda own, type_: written
+        with pytest.raises(errors.UnsupportedError, match="FastExport"):
+            extractor.scan(request)
+
+
 def test_a_driver_without_the_export(place: Place, double: TeradataDouble, temporary: Path) -> None:
     large(double)
     double.knows_parquet = False
@@ -318,7 +331,9 @@ def test_a_break_amid_the_rows(place: Place, double: TeradataDouble) -> None:
         assert again.get_row_count(ORDERS) == 3
 
 
-def test_cancelling_a_fetch(place: Place, double: TeradataDouble) -> None:
+@pytest.mark.parametrize("ends_quietly", [False, True])
+def test_cancelling_a_fetch(place: Place, double: TeradataDouble, ends_quietly: bool) -> None:
+    double.ends_quietly = ends_quietly
     extractor = place.extractor()
     outcome: list[BaseException] = []
     stream = extractor.scan(ALL)

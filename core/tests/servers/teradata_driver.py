@@ -86,6 +86,7 @@ class TeradataDouble:
         open_cursors: Results that are open.
         cancelled: Whether `cancel` was called.
         hangs: While it is set, a fetch waits until it is cancelled.
+        ends_quietly: Whether what is cancelled then ends as if there were no more rows.
         refuses: How many attempts to connect are refused.
         breaks_after: Rows of a result after which the connection breaks; None for never.
         knows_parquet: Whether the driver has the export; older ones have not.
@@ -99,6 +100,7 @@ class TeradataDouble:
         self.open_cursors = 0
         self.cancelled, self.hangs, self.is_hanging = threading.Event(), threading.Event(), threading.Event()
         self.refuses = 0
+        self.ends_quietly = False
         self.breaks_after: int | None = None
         self.knows_parquet = self.can_fastexport = True
         self.told_errors = ""
@@ -257,7 +259,9 @@ class Cursor:
             return []
         while self._double.hangs.is_set():
             self._double.is_hanging.set()
-            if self._double.cancelled.wait(0.005):
+            if self._double.cancelled.wait(0.005) and self._double.ends_quietly:
+                return []
+            if self._double.cancelled.is_set():
                 raise OperationalError(f"{_DATABASE}[Error 3110] The transaction was aborted by the user.{_STACK}")
         if self._double.breaks_after is not None and self._fetched >= self._double.breaks_after:
             raise OperationalError(f"{_DRIVER}EOF reading response message, connection reset by peer{_STACK}")

@@ -4,5 +4,6 @@ from servers.clickhouse import clickhouse_server
 from servers.mariadb import mariadb_server
 from servers.postgres import postgres_server
 from servers.snowflake import snowflake_server
+from servers.sqlserver import sqlserver_fake
 
-__all__ = ["clickhouse_server", "mariadb_server", "postgres_server", "snowflake_server"]
+__all__ = ["clickhouse_server", "mariadb_server", "postgres_server", "snowflake_server", "sqlserver_fake"]

@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 
 from dvt.federation.duckdb_result import describe_result
-from dvt.types import clickhouse, mysql, postgres, sqlite
+from dvt.types import clickhouse, mysql, oracle, postgres, sqlite, sqlserver
 from dvt.types.duckdb import SESSION_SETTINGS
 from dvt.types.duckdb_landing import duckdb_type
 from dvt.types.vocabulary import is_json, is_uuid
@@ -40,6 +40,23 @@ _DUCKDB = (
     "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL(18,3)", "VARCHAR", "BLOB", "BIT", "DATE", "TIME", "TIMETZ", "TIMESTAMP",
     "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMPTZ", "INTERVAL", "UUID", "JSON", "ENUM('a')",
     "INTEGER[]", "INTEGER[2]", "INTEGER[][]", "STRUCT(a INTEGER)", "MAP(VARCHAR, INTEGER)",
+)  # fmt: skip
+_ORACLE: dict[str, tuple[str, int, int] | tuple[str]] = {
+    "NUMBER(9)": ("DB_TYPE_NUMBER", 9, 0), "NUMBER(10,2)": ("DB_TYPE_NUMBER", 10, 2),
+    "NUMBER(38), INTEGER": ("DB_TYPE_NUMBER", 38, 0), "NUMBER(5,-2)": ("DB_TYPE_NUMBER", 5, -2),
+    "NUMBER, FLOAT": ("DB_TYPE_NUMBER",), "BINARY_FLOAT": ("DB_TYPE_BINARY_FLOAT",),
+    "BINARY_DOUBLE": ("DB_TYPE_BINARY_DOUBLE",), "BOOLEAN": ("DB_TYPE_BOOLEAN",), "CHAR(n)": ("DB_TYPE_CHAR",),
+    "VARCHAR2(n)": ("DB_TYPE_VARCHAR",), "NVARCHAR2(n)": ("DB_TYPE_NVARCHAR",), "CLOB": ("DB_TYPE_CLOB",),
+    "RAW(n)": ("DB_TYPE_RAW",), "BLOB": ("DB_TYPE_BLOB",), "DATE": ("DB_TYPE_DATE",),
+    "TIMESTAMP": ("DB_TYPE_TIMESTAMP",), "TIMESTAMP WITH TIME ZONE": ("DB_TYPE_TIMESTAMP_TZ",),
+    "TIMESTAMP WITH LOCAL TIME ZONE": ("DB_TYPE_TIMESTAMP_LTZ",), "INTERVAL": ("DB_TYPE_INTERVAL_DS",),
+    "XMLTYPE": ("DB_TYPE_XMLTYPE",), "JSON": ("DB_TYPE_JSON",), "ROWID": ("DB_TYPE_ROWID",),
+}  # fmt: skip
+_SQLSERVER = (
+    "bit", "tinyint", "smallint", "int", "bigint", "real", "float", "money", "smallmoney", "decimal(18,2)",
+    "decimal(38,10)", "date", "time(7)", "datetime", "smalldatetime", "datetime2(7)", "datetimeoffset(7)",
+    "uniqueidentifier", "char(10)", "varchar(10)", "nvarchar(max)", "text", "binary(4)", "varbinary(max)", "image",
+    "rowversion", "xml", "json", "hierarchyid",
 )  # fmt: skip
 _CLICKHOUSE = (
     "Bool", "Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64", "Int128", "UInt256", "BFloat16",
@@ -74,6 +91,8 @@ def _carried() -> list[tuple[str, str, pa.DataType]]:
         session.execute(statement)
     for name in _DUCKDB:
         found.append(("DuckDB", name, describe_result(session, f"select cast(null as {name}) as v")[0].type))
+    found += [("Oracle", name, oracle.reading(*given).type) for name, given in _ORACLE.items()]
+    found += [("SQL Server", name, sqlserver.reading(name).type) for name in _SQLSERVER]
     found += [("ClickHouse", name, clickhouse.reading(clickhouse.parse_type(name)).type) for name in _CLICKHOUSE]
     return found
 

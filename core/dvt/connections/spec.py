@@ -13,8 +13,14 @@ if TYPE_CHECKING:
     from dvt.connections.connection import Connection
     from dvt.identifiers import Relation
 
-Kind = Literal["int", "float", "str", "bool"]
-_KINDS: dict[Kind, str] = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false"}
+Kind = Literal["int", "float", "str", "bool", "map"]
+_KINDS: dict[Kind, str] = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "a text",
+    "bool": "true or false",
+    "map": "a mapping of keys and values",
+}
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,7 @@ class Option:
             "float": (int, float),
             "str": (str,),
             "bool": (bool,),
+            "map": (Mapping,),
         }
         is_right = isinstance(value, wanted[self.kind]) and (self.kind == "bool" or not isinstance(value, bool))
         if not is_right:
@@ -67,6 +74,15 @@ COMMON_OPTIONS = (
     Option("batch_rows", "int", 50_000, "rows in one Arrow batch", minimum=1),
     Option("connect_timeout_s", "int", 10, "seconds until a connection attempt is given up", minimum=1),
     Option("statement_timeout_s", "int", 0, "seconds a statement may run on the server; 0 is no limit", minimum=0),
+    Option(
+        "read_by",
+        "str",
+        "auto",
+        "what reads: the engine's own client or its JDBC driver; auto is the client, and JDBC where that is not"
+        " installed and `jdbc` says how",
+        choices=("auto", "native", "jdbc"),
+    ),
+    Option("jdbc", "map", None, "for JDBC: `jars`, and where wanted `url`, `driver` and `properties`"),
 )
 
 

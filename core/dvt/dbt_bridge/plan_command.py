@@ -14,6 +14,7 @@ from dbt.cli.main import global_flags
 from dbt.node_types import NodeType
 from dbt_common.exceptions import DbtBaseException
 
+from dvt.connections.jdbc_ways import reads_by_jdbc
 from dvt.connections.landing import file_to_come
 from dvt.dbt_bridge.bridge import Bridge
 from dvt.dbt_bridge.plan_document import ActualResult, ActualScan, PlannedCondition, PlannedNode, PlannedScan, document
@@ -178,6 +179,7 @@ def _scan(bridge: Bridge, scan: ScanPlan) -> PlannedScan:
         estimated_rows=scan.estimated_rows,
         estimated_bytes=scan.estimated_bytes,
         coercions=coercions(bridge.session.describe(scan.input), scan.columns),
+        read_by="jdbc" if reads_by_jdbc(scan.input.connection) else "native",
     )
 
 

@@ -81,6 +81,7 @@ class PlannedScan:
         estimated_rows: About how many rows come; None when nothing is known.
         estimated_bytes: About how many bytes they have.
         coercions: Columns that are carried as another type.
+        read_by: "native" for the engine's own client, or "jdbc".
         actual: What the read did, with --analyze.
     """
 
@@ -95,6 +96,7 @@ class PlannedScan:
     estimated_rows: int | None = None
     estimated_bytes: int | None = None
     coercions: list[Coercion] = field(default_factory=list)
+    read_by: str = "native"
     actual: ActualScan | None = None
 
 

@@ -64,7 +64,8 @@ def _paragraph(node: PlannedNode) -> Iterator[str]:
 
 
 def _scan(scan: PlannedScan) -> Iterator[str]:
-    yield f"  scan     {scan.connection} ({scan.type}): {scan.sql}"
+    how = scan.type if scan.read_by == "native" else f"{scan.type} by {scan.read_by.upper()}"
+    yield f"  scan     {scan.connection} ({how}): {scan.sql}"
     if estimate := _estimate(scan):
         yield f"{_BELOW}about {estimate}"
     if scan.actual is not None:

@@ -58,11 +58,17 @@ def extractor_class(type_: str) -> type[BaseExtractor]:
 
 
 def new_extractor(connection: Connection) -> BaseExtractor:
-    """An extractor of a connection; nothing is contacted.
+    """An extractor of a connection, by the engine's own client or over JDBC; nothing is contacted.
 
     Raises:
-        ConfigurationError: The type has none.
+        ConfigurationError: The type has none, or not the way that the connection asks for.
     """
+    from dvt.connections.jdbc_ways import jdbc_connection, reads_by_jdbc
+
+    if reads_by_jdbc(connection):
+        from dvt.federation.extractors.generic import GenericExtractor
+
+        return GenericExtractor(jdbc_connection(connection))
     return extractor_class(connection.type)(connection)
 
 

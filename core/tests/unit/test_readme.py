@@ -25,7 +25,7 @@ SETTINGS = {
 def _row(option: Option, types: str) -> str:
     choices = f" ({', '.join(option.choices)})" if option.choices else ""
     default = f'`"{option.default}"`' if option.kind == "str" and not option.choices else f"`{option.default}`"
-    return f"| `{option.name}` | {types} | {default if option.default != '' else 'empty'} | {option.doc}{choices} |"
+    return f"| `{option.name}` | {types} | {default if option.default not in ('', None) else 'empty'} | {option.doc}{choices} |"
 
 
 def options_table() -> str:

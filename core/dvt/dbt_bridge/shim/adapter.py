@@ -221,6 +221,7 @@ def adapter_class(type_: str) -> type[ShimAdapter]:
     """The adapter class of one engine."""
     dialect = DIALECTS[type_]
     mark = dialect.quote_character
+    fold = getattr(dialect, "fold", str)
     quoting = Policy() if getattr(dialect, "quotes_names", True) else Policy(False, False, False)
     has_catalogues = bool(connection_spec(type_).catalogue_settings)
 
@@ -235,6 +236,6 @@ def adapter_class(type_: str) -> type[ShimAdapter]:
 
         def quoted(self, identifier: str) -> str:
             # dbt hashes relations that are nothing but a database; there is none here.
-            return quote(identifier, type_) if identifier else ""
+            return quote(fold(identifier), type_) if identifier else ""
 
     return type(f"{type_.title()}Adapter", (ShimAdapter,), {"engine": type_, "Relation": ShimRelation})

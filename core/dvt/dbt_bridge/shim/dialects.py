@@ -12,7 +12,9 @@ from typing import Any, Protocol
 from dvt.connections.connection import Connection
 from dvt.dbt_bridge.shim.clickhouse import ClickHouseDialect
 from dvt.dbt_bridge.shim.db2 import Db2Dialect
+from dvt.dbt_bridge.shim.oracle import OracleDialect
 from dvt.dbt_bridge.shim.snowflake import SnowflakeDialect
+from dvt.dbt_bridge.shim.sqlserver import SqlServerDialect
 from dvt.dbt_bridge.shim.teradata import TeradataDialect
 from dvt.dbt_bridge.shim.trino import TrinoDialect
 from dvt.errors import ConfigurationError, DvtError
@@ -225,6 +227,8 @@ DIALECTS: dict[str, ShimDialect] = {
     "db2": Db2Dialect("db2"),
     "teradata": TeradataDialect("teradata"),
     "snowflake": SnowflakeDialect("snowflake"),
+    "sqlserver": SqlServerDialect(),
+    "oracle": OracleDialect(),
     "trino": TrinoDialect("trino"),
 }
 

@@ -12,7 +12,10 @@ from dbt.adapters.base.plugin import AdapterPlugin
 
 from dvt import __version__
 
-SHIM_TYPES = ("mysql", "mariadb", "sqlite", "files", "clickhouse", "db2", "snowflake", "teradata", "trino")
+SHIM_TYPES = (
+    *("mysql", "mariadb", "sqlite", "files", "clickhouse", "db2", "oracle", "snowflake", "sqlserver", "teradata"),
+    "trino",
+)
 _INCLUDE = Path(__file__).parent / "include"
 
 

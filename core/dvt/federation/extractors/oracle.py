@@ -1,0 +1,191 @@
+"""Reads Oracle through python-oracledb: Arrow frames, fetched as they are wanted, in one read-only transaction."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from dvt.connections.connection import Connection
+from dvt.connections.oracle import SPEC, connect, default_schema, folded, translate
+from dvt.errors import InterruptedRunError, RelationNotFoundError, nearest
+from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig, TableStatistics
+from dvt.federation.extractors.oracle_columns import (
+    ColumnReader,
+    column_readers,
+    read_batch,
+    said_in_oracle,
+    select_sql,
+)
+from dvt.federation.extractors.scan_sql import count_sql, scan_sql
+from dvt.federation.stream import ColumnSchema, RowStream
+from dvt.identifiers import Relation
+
+_QUERY = Relation("DVT_QUERY")
+_CHARSET = "SELECT value FROM nls_database_parameters WHERE parameter = 'NLS_CHARACTERSET'"
+_STATISTICS = "SELECT num_rows, avg_row_len FROM all_tables WHERE owner = :owner AND table_name = :name"
+
+
+class OracleExtractor(BaseExtractor):
+    """Reads one Oracle database. All scans of an instance see the state at which it logged in."""
+
+    spec = SPEC
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._session: Any = None
+        self._is_running = False
+        self._is_cancelled = threading.Event()
+        self._charset = ""
+
+    def ping(self) -> str:
+        """Connect, log in, and give the server's version."""
+        return f"Oracle {self._opened().version}"
+
+    def describe(self, request: ExtractionConfig) -> list[ColumnSchema]:
+        """The columns that `scan` would give, from the description of a query that gives no rows."""
+        return [reader.schema for reader in self._readers(self._qualified(request))]
+
+    def statistics(self, request: ExtractionConfig) -> TableStatistics | None:
+        """What the last DBMS_STATS found; views have none."""
+        relation = self._qualified(request).relation
+        if relation is None:
+            return None
+        found, _ = self._asked(_STATISTICS, request.label, owner=relation.schema, name=relation.name)
+        if not found or found[0][0] is None:
+            return None
+        rows, row_bytes = (int(value or 0) for value in found[0])
+        return TableStatistics(rows, rows * row_bytes)
+
+    def scan(self, request: ExtractionConfig) -> RowStream:
+        """Start reading; the server is asked for more rows as batches are taken."""
+        request = self._qualified(request)
+        readers = self._readers(request)
+        for reader in readers:
+            reader.require(self.connection, request.label)
+        if request.relation is not None:
+            request = dataclasses.replace(request, columns=tuple(reader.schema.name for reader in readers))
+        sql = select_sql(_inner_sql(request), readers)
+        batches = self._batches(sql, readers, request)
+        return RowStream([reader.schema for reader in readers], batches, method="arrow_streaming")
+
+    def source_sql(self, request: ExtractionConfig) -> str:
+        """The statement of a scan, without the conversions that its columns' types ask for."""
+        return _inner_sql(self._qualified(request))
+
+    def get_row_count(self, relation: Relation) -> int:
+        """The exact number of rows."""
+        rows, _ = self._asked(count_sql(self._own(relation), "oracle"), str(relation))
+        return int(rows[0][0])
+
+    def close(self) -> None:
+        """End the session, and its transaction."""
+        session, self._session = self._session, None
+        if session is not None:
+            import oracledb
+
+            with contextlib.suppress(oracledb.Error, OSError):
+                session.close()
+
+    def cancel(self) -> None:
+        """End a running scan from another thread: the server is sent a break."""
+        self._is_cancelled.set()
+        session = self._session
+        if session is not None and self._is_running:
+            import oracledb
+
+            with contextlib.suppress(oracledb.Error, OSError):
+                session.cancel()
+
+    def _opened(self) -> Any:
+        self._check()
+        if self._session is None:
+            self._session = connect(self.connection)
+            self._check()  # it was cancelled while it logged in
+        return self._session
+
+    def _check(self) -> None:
+        if self._is_cancelled.is_set():
+            raise InterruptedRunError("the scan was cancelled", connection=self.connection.name, phase="extract")
+
+    def _own(self, relation: Relation) -> Relation:
+        """A relation by the names that the catalogue has."""
+        name, schema = relation.name, relation.schema or default_schema(self.connection)
+        is_folded = self.connection.options["names_as"] == "folded"
+        return Relation(folded(name), folded(schema)) if is_folded else Relation(name, schema)
+
+    def _qualified(self, request: ExtractionConfig) -> ExtractionConfig:
+        if request.relation is None:
+            return request
+        return dataclasses.replace(request, relation=self._own(request.relation))
+
+    @contextlib.contextmanager
+    def _guarded(self, phase: str, label: str) -> Iterator[None]:
+        """Within it, what the driver raises becomes a dvt error."""
+        import oracledb
+
+        self._is_running = True
+        try:
+            yield
+        except (oracledb.Error, OSError) as error:
+            self._check()
+            raise translate(error, self.connection, phase=phase, relation=label or None) from error
+        finally:
+            self._is_running = False
+
+    def _asked(self, sql: str, label: str, **bound: Any) -> tuple[list[Any], Any]:
+        """The rows of a small result, and its description."""
+        session = self._opened()
+        with self._guarded("describe", label), session.cursor() as cursor:
+            cursor.execute(sql, **bound)
+            return cursor.fetchall(), cursor.description
+
+    def _readers(self, request: ExtractionConfig) -> list[ColumnReader]:
+        if not self._charset:
+            self._charset = str(self._asked(_CHARSET, request.label)[0][0][0])
+        what = request.relation.sql("oracle") if request.relation else f"(\n{_text(request)}\n)"
+        _, description = self._asked(" ".join(["SELECT * FROM", what, "WHERE 1 = 0"]), request.label)
+        readers = column_readers(self.connection, description, self._charset)
+        known = {reader.schema.name: reader for reader in readers}
+        for name in request.columns or ():
+            if name not in known:
+                raise RelationNotFoundError(
+                    f"there is no column '{name}': {nearest(name, known)}",
+                    connection=self.connection.name,
+                    relation=request.label,
+                    column=name,
+                    phase="describe",
+                )
+        return readers if request.columns is None else [known[name] for name in request.columns]
+
+    def _batches(
+        self, sql: str, readers: Sequence[ColumnReader], request: ExtractionConfig
+    ) -> Generator[pa.RecordBatch, None, None]:
+        session, place = self._opened(), {"connection": self.connection.name, "relation": request.label}
+        frames = session.fetch_df_batches(sql, size=self.batch_rows(request), fetch_decimals=True)
+        while True:
+            with self._guarded("extract", request.label):
+                frame = next(frames, None)
+            self._check()
+            if frame is None:
+                return
+            for batch in pa.table(frame).to_batches():
+                yield read_batch(batch, readers, place)
+
+
+def _text(request: ExtractionConfig) -> str:
+    return (request.query or "").strip().rstrip(";")
+
+
+def _inner_sql(request: ExtractionConfig) -> str:
+    """The statement without conversions. A user's query stays letter for letter as it is."""
+    if request.query is None:
+        return scan_sql(said_in_oracle(request), "oracle")
+    if not (request.columns or request.predicates or request.limit is not None):
+        return _text(request)
+    outer = scan_sql(said_in_oracle(dataclasses.replace(request, query=None, relation=_QUERY)), "oracle")
+    return " ".join(["WITH", _QUERY.sql("oracle"), "AS (\n", _text(request), "\n)", outer])

@@ -170,6 +170,13 @@ def test_an_early_stop_leaves_no_file(place: Place, temporary: Path) -> None:
         assert list(temporary.iterdir()) == []
 
 
+def test_the_end_of_a_session_leaves_no_file(place: Place, temporary: Path) -> None:
+    with place.extractor(fastexport="always", batch_rows=1) as extractor:
+        assert extractor.scan(ALL).read_batch(1) is not None
+        assert list(temporary.iterdir()) != []
+    assert list(temporary.iterdir()) == []
+
+
 def test_texts_of_a_file_are_read_as_their_types(place: Place, double: TeradataDouble) -> None:
     double.parquet_types = lambda native, type_: pa.string() if type_ != pa.int32() else type_
     with place.extractor(fastexport="always") as extractor:

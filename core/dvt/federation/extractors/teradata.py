@@ -34,10 +34,18 @@ class TeradataExtractor(DriverRowsExtractor):
 
     spec = SPEC
     hash_keys: ClassVar[str] = "STRIPPED"
+    _export: ParquetExport | None = None
 
     def ping(self) -> str:
         """Connect, log in, and give the database's version."""
         return f"Teradata {self._told('{fn teradata_database_version}')}"
+
+    def close(self) -> None:
+        """End the session, and remove what a stream that nobody closed has left."""
+        super().close()
+        export, self._export = self._export, None
+        if export is not None:
+            export.close()
 
     def statistics(self, request: ExtractionConfig) -> TableStatistics | None:
         """Rows by the last COLLECT STATISTICS, and the table's permanent space; views have neither."""
@@ -106,6 +114,7 @@ class TeradataExtractor(DriverRowsExtractor):
         how = self.connection.options["fastexport"]
         if how != "never" and self._can_be_exported(columns) and (how == "always" or self._is_large(request)):
             export = ParquetExport(self._opened(), columns, is_required=how == "always")
+            self._export = export
             if self._is_exact(export, columns, request):
                 return self._exported(export, sql, columns, request)
             export.close()

@@ -43,6 +43,9 @@ class TeradataExtractor(DriverRowsExtractor):
     def close(self) -> None:
         """End the session, and remove what a stream that nobody closed has left."""
         super().close()
+        self._end_export()
+
+    def _end_export(self) -> None:
         export, self._export = self._export, None
         if export is not None:
             export.close()
@@ -113,6 +116,7 @@ class TeradataExtractor(DriverRowsExtractor):
     def _stream(self, sql: str, columns: Sequence[RowColumn], request: ExtractionConfig) -> RowStream:
         how = self.connection.options["fastexport"]
         if how != "never" and self._can_be_exported(columns) and (how == "always" or self._is_large(request)):
+            self._end_export()  # a stream is at its end when the next scan begins
             export = ParquetExport(self._opened(), columns, is_required=how == "always")
             self._export = export
             if self._is_exact(export, columns, request):

@@ -15,10 +15,12 @@ from dvt.dbt_bridge.shim.catalogued import ATHENA, FIREBOLT, REDSHIFT, VERTICA
 from dvt.dbt_bridge.shim.clickhouse import ClickHouseDialect
 from dvt.dbt_bridge.shim.generic import GenericDialect
 from dvt.dbt_bridge.shim.exasol import ExasolDialect
+from dvt.dbt_bridge.shim.db2 import Db2Dialect
 from dvt.dbt_bridge.shim.oracle import OracleDialect
 from dvt.dbt_bridge.shim.snowflake import SnowflakeDialect
 from dvt.dbt_bridge.shim.spark import SparkDialect
 from dvt.dbt_bridge.shim.sqlserver import SqlServerDialect
+from dvt.dbt_bridge.shim.teradata import TeradataDialect
 from dvt.dbt_bridge.shim.trino import TrinoDialect
 from dvt.errors import ConfigurationError, DvtError
 from dvt.identifiers import Relation
@@ -227,6 +229,8 @@ DIALECTS: dict[str, ShimDialect] = {
     "sqlite": SQLiteDialect(),
     "files": FilesDialect(),
     "clickhouse": ClickHouseDialect(),
+    "db2": Db2Dialect("db2"),
+    "teradata": TeradataDialect("teradata"),
     "snowflake": SnowflakeDialect("snowflake"),
     "sqlserver": SqlServerDialect(),
     "oracle": OracleDialect(),

@@ -13,9 +13,9 @@ from dbt.adapters.base.plugin import AdapterPlugin
 from dvt import __version__
 
 SHIM_TYPES = (
-    *("mysql", "mariadb", "sqlite", "files", "clickhouse", "snowflake", "sqlserver"),
-    *("oracle", "trino", "exasol", "databricks", "spark", "hive", "bigquery"),
-    *("generic", "redshift", "vertica", "firebolt", "athena"),
+    *("mysql", "mariadb", "sqlite", "files", "clickhouse", "db2", "teradata"),
+    *("snowflake", "sqlserver", "oracle", "trino", "exasol", "databricks", "spark"),
+    *("hive", "bigquery", "generic", "redshift", "vertica", "firebolt", "athena"),
 )
 _INCLUDE = Path(__file__).parent / "include"
 

@@ -8,6 +8,19 @@
 {% macro databricks__current_timestamp() %}current_timestamp(){% endmacro %}
 {% macro spark__current_timestamp() %}current_timestamp(){% endmacro %}
 {% macro hive__current_timestamp() %}current_timestamp(){% endmacro %}
+{% macro db2__current_timestamp() %}(current timestamp - current timezone){% endmacro %}
+{# It has a zone of its own. #}
+{% macro teradata__current_timestamp() %}current_timestamp{% endmacro %}
+{# Teradata has no truth values, and TOP where others have LIMIT. #}
+{% macro teradata__get_test_sql(main_sql, fail_calc, warn_if, error_if, limit) %}
+  select
+    {{ fail_calc }} as failures,
+    case when {{ fail_calc }} {{ warn_if }} then 'true' else 'false' end as should_warn,
+    case when {{ fail_calc }} {{ error_if }} then 'true' else 'false' end as should_error
+  from (
+    {% if limit %}select top {{ limit }} * from ({{ main_sql }}) dvt_limited{% else %}{{ main_sql }}{% endif %}
+  ) dbt_internal_test
+{% endmacro %}
 {% macro trino__current_timestamp() %}current_timestamp(6){% endmacro %}
 {% macro sqlserver__current_timestamp() %}sysutcdatetime(){% endmacro %}
 {% macro oracle__current_timestamp() %}sys_extract_utc(systimestamp){% endmacro %}

@@ -1,0 +1,18 @@
+"""The conformance kit against the double of Db2's driver. There is no Db2 that runs here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from servers.db2_driver import db2_double, db2_place
+
+from dvt.testing import ExtractorContract, Place
+
+
+class TestDb2(ExtractorContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls) -> Iterator[Place]:
+        with db2_double() as double:
+            yield db2_place(double)

@@ -43,7 +43,8 @@ def interpreter(name: str, packages: Sequence[str], python: str = "") -> str:
             return found
         shutil.rmtree(folder, ignore_errors=True)
         # Only an interpreter that is here already; none is downloaded.
-        _run([uv, "venv", "-q", "--python", _python(uv, wanted), str(folder)])
+        base = _python(uv, wanted) if python else sys.executable
+        _run([uv, "venv", "-q", "--python", base, str(folder)])
         _run([uv, "pip", "install", "-q", "--python", found, *packages])
         (folder / "ready").touch()
     return found

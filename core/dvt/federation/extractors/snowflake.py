@@ -150,17 +150,20 @@ class SnowflakeExtractor(BaseExtractor):
             cursor.close()
 
     def _readers(self, request: ExtractionConfig) -> list[ColumnReader]:
-        from dvt.federation.extractors.snowflake_columns import column_readers
+        from dvt.federation.extractors.snowflake_columns import column_readers, has_vector
 
         whole = dataclasses.replace(request, columns=None, predicates=(), limit=None)
         cursor = self._opened().cursor()
         try:
             with self._guarded("describe", request.label), self._busy():
-                # The public `describe` leaves out what a vector is made of.
-                described = getattr(cursor, "_describe_internal", cursor.describe)(_inner_sql(whole))
+                sql = _inner_sql(whole)
+                described = cursor.describe(sql) or ()
+                if has_vector(described) and hasattr(cursor, "_describe_internal"):
+                    # What a vector is made of is left out by the public one.
+                    described = cursor._describe_internal(sql)
         finally:
             cursor.close()
-        readers = column_readers(self.connection, described or ())
+        readers = column_readers(self.connection, described)
         if request.columns is None:
             return readers
         known = {reader.schema.name: reader for reader in readers}

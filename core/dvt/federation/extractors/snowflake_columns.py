@@ -126,6 +126,11 @@ def column_readers(connection: Connection, described: Sequence[Any]) -> list[Col
     return readers
 
 
+def has_vector(described: Sequence[Any]) -> bool:
+    """Whether a column of a description is a vector."""
+    return any(native_type(column).name == "VECTOR" for column in described)
+
+
 def native_type(column: Any) -> NativeType:
     """The type of a described column."""
     from snowflake.connector.constants import FIELD_ID_TO_NAME

@@ -13,9 +13,9 @@ from dvt.connections.connection import Connection
 from dvt.dbt_bridge.shim.bigquery import BigQueryDialect
 from dvt.dbt_bridge.shim.catalogued import ATHENA, FIREBOLT, REDSHIFT, VERTICA
 from dvt.dbt_bridge.shim.clickhouse import ClickHouseDialect
-from dvt.dbt_bridge.shim.generic import GenericDialect
-from dvt.dbt_bridge.shim.exasol import ExasolDialect
 from dvt.dbt_bridge.shim.db2 import Db2Dialect
+from dvt.dbt_bridge.shim.exasol import ExasolDialect
+from dvt.dbt_bridge.shim.generic import GenericDialect
 from dvt.dbt_bridge.shim.oracle import OracleDialect
 from dvt.dbt_bridge.shim.snowflake import SnowflakeDialect
 from dvt.dbt_bridge.shim.spark import SparkDialect

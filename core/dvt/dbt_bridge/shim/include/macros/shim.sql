@@ -2,7 +2,8 @@
 {% macro mariadb__current_timestamp() %}utc_timestamp(6){% endmacro %}
 {% macro sqlite__current_timestamp() %}strftime('%Y-%m-%d %H:%M:%f', 'now'){% endmacro %}
 {% macro files__current_timestamp() %}now(){% endmacro %}
-{% macro generic__current_timestamp() %}current_timestamp{% endmacro %}
+{# This machine's clock, in UTC: the database's own has a zone, which ODBC cannot carry. #}
+{% macro generic__current_timestamp() %}timestamp '{{ modules.datetime.datetime.utcnow().strftime("%Y-%m-%d %H:%M:%S.%f") }}'{% endmacro %}
 {% macro clickhouse__current_timestamp() %}now64(6, 'UTC'){% endmacro %}
 {% macro exasol__current_timestamp() %}current_timestamp{% endmacro %}
 {% macro databricks__current_timestamp() %}current_timestamp(){% endmacro %}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit
 
@@ -83,7 +85,21 @@ def connect(connection: Connection) -> SparkConnectClient:
     require_port(connection, *_address(connection.settings))
     # The client writes every error to the standard error output, with the statement.
     logging.getLogger("SQLQueryContextLogger").disabled = True
-    with warnings.catch_warnings():
+    client_class, conf_class = _client_classes(connection)
+    try:
+        client: SparkConnectClient = client_class(address, user_id=connection.first("user"), retry_policy=_RETRIES)
+        conf = conf_class(client)
+        for name, value in _parameters(connection).items():
+            conf.set(name, value)
+        if schema := connection.first("schema", "database"):
+            run(client, "use " + quoted(str(schema), "spark"))
+    except Exception as error:  # the client raises grpc's and its own
+        raise translate(error, connection, phase="connect") from error
+    return client
+
+
+def _client_classes(connection: Connection) -> tuple[Any, Any]:
+    with warnings.catch_warnings(), _as_a_script():
         warnings.simplefilter("ignore", FutureWarning)  # of pandas, in which nothing is read here
         try:
             from pyspark.sql.connect.client import SparkConnectClient
@@ -94,16 +110,25 @@ def connect(connection: Connection) -> SparkConnectClient:
                 connection=connection.name,
                 remedy="Run: pip install 'dvt[spark]'",
             ) from error
+    return SparkConnectClient, RuntimeConf
+
+
+@contextmanager
+def _as_a_script() -> Iterator[None]:
+    """Within it the process looks as if it ran a file.
+
+    Spark's client takes one that does not (`python -c`, an embedded interpreter, a worker of a test run) for its own
+    doctests, and ends it when it is imported.
+    """
+    main = sys.modules["__main__"]
+    if main.__spec__ is not None or hasattr(main, "__file__"):
+        yield
+        return
+    main.__file__ = ""
     try:
-        client = SparkConnectClient(address, user_id=connection.first("user"), retry_policy=_RETRIES)
-        conf = RuntimeConf(client)
-        for name, value in _parameters(connection).items():
-            conf.set(name, value)
-        if schema := connection.first("schema", "database"):
-            run(client, "use " + quoted(str(schema), "spark"))
-    except Exception as error:  # the client raises grpc's and its own
-        raise translate(error, connection, phase="connect") from error
-    return client
+        yield
+    finally:
+        del main.__file__
 
 
 def run(client: SparkConnectClient, sql: str) -> Any:

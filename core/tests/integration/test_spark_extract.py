@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import socket
 import threading
@@ -14,7 +15,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-pytest.importorskip("pyspark.sql.connect.proto")
+if importlib.util.find_spec("pyspark") is None:
+    pytest.skip("pyspark-client is not installed", allow_module_level=True)
 
 from servers.spark import TOKEN, SparkServer
 from sqlglot import exp

@@ -76,14 +76,18 @@ TERADATA: list[tuple[str, pa.DataType, str, Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("native", "type_", "sent", "value", "carried"), DB2, ids=lambda part: str(part).partition(" at 0x")[0][:30])
+@pytest.mark.parametrize(
+    ("native", "type_", "sent", "value", "carried"), DB2, ids=lambda part: str(part).partition(" at 0x")[0][:30]
+)
 def test_db2(native: str, type_: pa.DataType, sent: str, value: Any, carried: Any) -> None:
     found = db2.reading(native)
     assert (found.type, found.sent, found.refused) == (type_, sent, "")
     assert found.array([None, value]).to_pylist() == [None, carried]
 
 
-@pytest.mark.parametrize(("native", "type_", "sent", "value", "carried"), TERADATA, ids=lambda part: str(part).partition(" at 0x")[0][:30])
+@pytest.mark.parametrize(
+    ("native", "type_", "sent", "value", "carried"), TERADATA, ids=lambda part: str(part).partition(" at 0x")[0][:30]
+)
 def test_teradata(native: str, type_: pa.DataType, sent: str, value: Any, carried: Any) -> None:
     found = teradata.reading(native)
     assert (found.type, found.sent, found.refused) == (type_, sent, "")

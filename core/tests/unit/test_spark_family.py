@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+import subprocess
+import sys
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -209,3 +212,16 @@ def test_secrets_are_wrapped() -> None:
         (HIVE, {"host": "h", "password": "5ecret"}),
     ):
         assert "5ecret" not in repr(Connection.from_output("c", {"type": spec.type, **output}, spec))
+
+
+@pytest.mark.skipif(importlib.util.find_spec("pyspark") is None, reason="pyspark-client is not installed")
+def test_the_client_ends_no_process_without_a_script() -> None:
+    """Importing it does, in `python -c` and in the workers of a test run."""
+    code = (
+        "from dvt.connections.connection import Connection; from dvt.connections import spark; "
+        "output = {'type': 'spark', 'method': 'connect', 'host': 'h', 'schema': 'd'}; "
+        "found = Connection.from_output('s', output, spark.SPEC); "
+        "print(spark._client_classes(found)[0].__name__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "SparkConnectClient"), done.stderr

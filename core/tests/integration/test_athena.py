@@ -89,6 +89,16 @@ def test_a_table_arrives_whole_in_batches_and_leaves_nothing(server: AthenaServe
     assert s3.keys() == []
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_a_stream_that_nobody_closes_leaves_nothing_after_the_session(server: AthenaServer, way: str) -> None:
+    with AthenaExtractor(connect(server, way, dvt={"batch_rows": 100})) as extractor:
+        rows = extractor.scan(ExtractionConfig(relation=Relation("numbers")))
+        assert rows.read_batch(10) is not None
+        extractor.cancel()
+        assert s3.keys() or way == "pages"
+    assert s3.keys() == []
+
+
 def test_the_statements_of_a_scan(server: AthenaServer) -> None:
     server.requests.clear()
     request = {"columns": ("id",), "predicates": (exp.column("word", quoted=True).eq("it's"),)}

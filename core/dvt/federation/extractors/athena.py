@@ -16,7 +16,7 @@ from dvt.connections.connection import Connection
 from dvt.errors import DataError, InterruptedRunError
 from dvt.federation.extractors.athena_query import AthenaQuery, Column
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig
-from dvt.federation.extractors.s3_parquet import S3Folder, s3_folder
+from dvt.federation.extractors.s3_parquet import S3Folder, ScanFolders, s3_folder
 from dvt.federation.extractors.wrapped_sql import wrapped_sql
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation, quote
@@ -37,6 +37,7 @@ class AthenaExtractor(BaseExtractor):
         self._client: Any = None
         self._query: AthenaQuery | None = None
         self._staging: S3Folder | None = None
+        self._folders = ScanFolders()
         self._is_cancelled = threading.Event()
 
     def ping(self) -> str:
@@ -73,7 +74,11 @@ class AthenaExtractor(BaseExtractor):
         client, self._client = self._client, None
         if client is not None:
             self._stop()
-            client.close()
+            try:
+                with self._guarded("extract", ""):
+                    self._folders.remove_all()
+            finally:
+                client.close()
 
     def cancel(self) -> None:
         """Stop a running query from another thread, on the server too."""
@@ -168,7 +173,8 @@ class AthenaExtractor(BaseExtractor):
                 yield more
 
         batches = self._page_batches(rows(), typed, request)
-        return RowStream([schema for schema, _ in typed], batches, close=folder.remove, method="result_pages")
+        remove = self._folders.remover(folder)
+        return RowStream([schema for schema, _ in typed], batches, close=remove, method="result_pages")
 
     def _page_batches(
         self, pages: Iterator[list[list[str | None]]], typed: Typed, request: ExtractionConfig
@@ -196,7 +202,8 @@ class AthenaExtractor(BaseExtractor):
                     folder.remove()
                 raise
         batches = self._file_batches(rows, typed, request)
-        return RowStream([schema for schema, _ in typed], batches, close=folder.remove, method="unload_parquet")
+        remove = self._folders.remover(folder)
+        return RowStream([schema for schema, _ in typed], batches, close=remove, method="unload_parquet")
 
     def _require_all(self, about: dict[str, Any], rows: S3Folder) -> None:
         """Whether the folder holds the files that the service says it wrote."""

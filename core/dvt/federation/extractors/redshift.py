@@ -17,6 +17,7 @@ from dvt.connections.redshift import SPEC, connect, end_session, run, translate
 from dvt.errors import DataError, DvtError, InterruptedRunError
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig, TableStatistics
 from dvt.federation.extractors.row_batches import record_batch
+from dvt.federation.extractors.s3_parquet import ScanFolders
 from dvt.federation.extractors.wrapped_sql import wrapped_sql
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation
@@ -43,6 +44,7 @@ class RedshiftExtractor(BaseExtractor):
         self._backend_pid = 0
         self._in_transaction = False
         self._is_cancelled = threading.Event()
+        self._folders = ScanFolders()
         self._numbers = itertools.count(1)
 
     def ping(self) -> str:
@@ -92,8 +94,12 @@ class RedshiftExtractor(BaseExtractor):
     def close(self) -> None:
         """End the transaction, which nothing was changed in, and the session."""
         session, self._session, self._in_transaction = self._session, None, False
-        if session is not None:
-            end_session(session)
+        try:
+            with self._guarded("extract", ""):
+                self._folders.remove_all()
+        finally:
+            if session is not None:
+                end_session(session)
 
     def cancel(self) -> None:
         """End what runs, from another thread: by a session of its own, as dbt-redshift does."""
@@ -200,7 +206,7 @@ class RedshiftExtractor(BaseExtractor):
                 raise
         columns = [column for column, _ in described]
         batches = self._read(unload, rows, request)
-        close = unload.folder.remove
+        close = self._folders.remover(unload.folder)
         return RowStream(columns, batches, close=close, estimated_row_count=rows, method="unload_parquet")
 
     def _read(self, unload: Unload, rows: int, request: ExtractionConfig) -> Iterator[pa.RecordBatch]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -79,6 +79,29 @@ class S3Folder:
             found = [{"Key": item["Key"]} for item in page.get("Contents", ())]
             if found:
                 self.client.delete_objects(Bucket=bucket, Delete={"Objects": found, "Quiet": True})
+
+
+class ScanFolders:
+    """The folders of a session's scans. A stream that failed, or that nobody closed, leaves its own to the end."""
+
+    def __init__(self) -> None:
+        self._left: dict[str, S3Folder] = {}
+
+    def remover(self, folder: S3Folder) -> Callable[[], None]:
+        """What removes a folder, for its stream to call."""
+        self._left[folder.url] = folder
+
+        def remove() -> None:
+            folder.remove()
+            self._left.pop(folder.url, None)
+
+        return remove
+
+    def remove_all(self) -> None:
+        """Remove what is left."""
+        for folder in list(self._left.values()):
+            folder.remove()
+            del self._left[folder.url]
 
 
 def s3_folder(parent: str, session: boto3.Session, endpoint: str | None, connection: str) -> S3Folder:

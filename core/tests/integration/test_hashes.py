@@ -97,7 +97,7 @@ def test_the_source_makes_the_hashes_that_its_rows_make_here(source: Open) -> No
             table = stream.to_table()
     batch = hashed_batch(table.combine_chunks().to_batches()[0], table.column_names, ["id"])
     expected = dict(zip(*(column.to_pylist() for column in batch.columns), strict=True))
-    assert list(expected) == [str(number) for number in range(1, 8)]
+    assert sorted(expected) == [str(number) for number in range(1, 8)]
     assert found == expected
     assert len(set(found.values())) == len(ROWS)
 
@@ -119,7 +119,7 @@ def test_equal_rows_have_equal_hashes_on_all_engines(source: Open, size: int) ->
 def test_keys_of_several_columns_and_of_none(source: Open) -> None:
     with source() as extractor:
         found = extractor.extract_hashes(facts("id", key=("name", "id")))
-        assert list(found)[:4] == ["a|1|", "|2|", "a~1b~0c|3|", "~0N|4|"]
+        assert {"a|1|", "|2|", "a~1b~0c|3|", "~0N|4|", "~N|5|"} < found.keys()
         with pytest.raises(ConfigurationError, match="key_columns"):
             extractor.extract_hashes(facts("id", key=()))
         with pytest.raises(RelationNotFoundError, match="idd"):

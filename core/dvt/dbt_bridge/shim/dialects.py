@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import importlib
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from decimal import Decimal
 from typing import Any, Protocol
 
 from dvt.connections.connection import Connection
-from dvt.dbt_bridge.shim.bigquery import BigQueryDialect
-from dvt.dbt_bridge.shim.catalogued import ATHENA, FIREBOLT, REDSHIFT, VERTICA
-from dvt.dbt_bridge.shim.clickhouse import ClickHouseDialect
-from dvt.dbt_bridge.shim.db2 import Db2Dialect
-from dvt.dbt_bridge.shim.exasol import ExasolDialect
-from dvt.dbt_bridge.shim.generic import GenericDialect
-from dvt.dbt_bridge.shim.oracle import OracleDialect
-from dvt.dbt_bridge.shim.snowflake import SnowflakeDialect
-from dvt.dbt_bridge.shim.spark import SparkDialect
-from dvt.dbt_bridge.shim.sqlserver import SqlServerDialect
-from dvt.dbt_bridge.shim.teradata import TeradataDialect
-from dvt.dbt_bridge.shim.trino import TrinoDialect
+from dvt.dbt_bridge.shim.reading import ReadingDialect
+from dvt.dbt_bridge.shim.table import DIALECT_PLACES
 from dvt.errors import ConfigurationError, DvtError
 from dvt.identifiers import Relation
 
@@ -223,29 +214,29 @@ class FilesDialect:
         handle.interrupt()
 
 
-DIALECTS: dict[str, ShimDialect] = {
-    "mysql": MySQLDialect(),
-    "mariadb": MySQLDialect(),
-    "sqlite": SQLiteDialect(),
-    "files": FilesDialect(),
-    "clickhouse": ClickHouseDialect(),
-    "db2": Db2Dialect("db2"),
-    "teradata": TeradataDialect("teradata"),
-    "snowflake": SnowflakeDialect("snowflake"),
-    "sqlserver": SqlServerDialect(),
-    "oracle": OracleDialect(),
-    "trino": TrinoDialect("trino"),
-    "exasol": ExasolDialect("exasol"),
-    "databricks": SparkDialect("databricks"),
-    "spark": SparkDialect("spark"),
-    "hive": SparkDialect("hive"),
-    "bigquery": BigQueryDialect("bigquery"),
-    "generic": GenericDialect("generic"),
-    "redshift": REDSHIFT,
-    "vertica": VERTICA,
-    "firebolt": FIREBOLT,
-    "athena": ATHENA,
-}
+class _Dialects(Mapping[str, ShimDialect]):
+    """By connection type. An engine's own module is imported when it is asked for."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, ShimDialect] = {}
+
+    def __getitem__(self, type_: str) -> ShimDialect:
+        if type_ not in self._made:
+            module, _, name = DIALECT_PLACES[type_].partition(":")
+            found: Any = getattr(importlib.import_module(module), name)
+            if isinstance(found, type):
+                found = found(type_) if issubclass(found, ReadingDialect) else found()
+            self._made[type_] = found
+        return self._made[type_]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(DIALECT_PLACES)
+
+    def __len__(self) -> int:
+        return len(DIALECT_PLACES)
+
+
+DIALECTS: Mapping[str, ShimDialect] = _Dialects()
 
 
 def _text(value: Any) -> str:

@@ -11,12 +11,8 @@ from typing import Any
 from dbt.adapters.base.plugin import AdapterPlugin
 
 from dvt import __version__
+from dvt.dbt_bridge.shim.table import DIALECT_PLACES
 
-SHIM_TYPES = (
-    *("mysql", "mariadb", "sqlite", "files", "clickhouse", "db2", "teradata"),
-    *("snowflake", "sqlserver", "oracle", "trino", "exasol", "databricks", "spark"),
-    *("hive", "bigquery", "generic", "redshift", "vertica", "firebolt", "athena"),
-)
 _INCLUDE = Path(__file__).parent / "include"
 
 
@@ -25,7 +21,7 @@ def provide_plugins() -> None:
 
     dbt imports `dbt.adapters.<type>`; where no such module is installed, a synthetic one stands in `sys.modules`.
     """
-    for type_ in SHIM_TYPES:
+    for type_ in DIALECT_PLACES:
         name = f"dbt.adapters.{type_}"
         if name in sys.modules or importlib.util.find_spec(name) is not None:
             continue
@@ -39,7 +35,7 @@ def provide_plugins() -> None:
 def is_shim_type(type_: str) -> bool:
     """Whether dbt's adapter of that type is one of dvt's own."""
     module = sys.modules.get(f"dbt.adapters.{type_}")
-    return type_ in SHIM_TYPES and getattr(module, "__spec__", None) is None and module is not None
+    return type_ in DIALECT_PLACES and getattr(module, "__spec__", None) is None and module is not None
 
 
 def is_shim(adapter: Any) -> bool:

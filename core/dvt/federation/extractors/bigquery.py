@@ -12,9 +12,10 @@ import pyarrow as pa
 
 from dvt.connections.bigquery import SPEC, connect, job_config, qualified, read_client, table_path, timeout_s, translate
 from dvt.connections.connection import Connection
-from dvt.errors import InterruptedRunError, RelationNotFoundError, UnsupportedError, nearest
+from dvt.errors import InterruptedRunError, UnsupportedError
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig, TableStatistics
 from dvt.federation.extractors.scan_sql import scan_sql
+from dvt.federation.extractors.unknown_columns import unknown_column
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation
 
@@ -185,13 +186,7 @@ class BigQueryExtractor(BaseExtractor):
         known = column_readers(self.connection, fields)
         for name in request.columns or ():
             if name not in known:
-                raise RelationNotFoundError(
-                    f"there is no column '{name}': {nearest(name, known)}",
-                    connection=self.connection.name,
-                    relation=request.label,
-                    column=name,
-                    phase="describe",
-                )
+                raise unknown_column(name, known, self.connection.name, request.label)
         return [known[name] for name in request.columns or known], table
 
     def _in_words(self, request: ExtractionConfig, readers: Sequence[ColumnReader], table: Any) -> ExtractionConfig:

@@ -13,9 +13,10 @@ import pyarrow as pa
 from dvt.connections.clickhouse import SPEC, connect, default_database, kill, new_query_id, statement_settings
 from dvt.connections.clickhouse_errors import CutOffError, ServerError, translate
 from dvt.connections.connection import Connection
-from dvt.errors import InterruptedRunError, RelationNotFoundError, nearest
+from dvt.errors import InterruptedRunError
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig, TableStatistics
 from dvt.federation.extractors.scan_sql import scan_sql
+from dvt.federation.extractors.unknown_columns import unknown_column
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation
 
@@ -155,13 +156,7 @@ class ClickHouseExtractor(BaseExtractor):
         wanted = request.columns or [name for name, reader in known.items() if reader.in_star]
         for name in wanted:
             if name not in known:
-                raise RelationNotFoundError(
-                    f"there is no column '{name}': {nearest(name, known)}",
-                    connection=self.connection.name,
-                    relation=request.label,
-                    column=name,
-                    phase="describe",
-                )
+                raise unknown_column(name, known, self.connection.name, request.label)
         return [known[name] for name in wanted]
 
     def _stream(self, sql: str, readers: Sequence[ColumnReader], request: ExtractionConfig) -> RowStream:

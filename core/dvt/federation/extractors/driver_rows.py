@@ -13,9 +13,10 @@ import pyarrow as pa
 from sqlglot import exp
 
 from dvt.connections.connection import Connection
-from dvt.errors import DataError, DvtError, InterruptedRunError, RelationNotFoundError, UnsupportedError, nearest
+from dvt.errors import DataError, DvtError, InterruptedRunError, RelationNotFoundError, UnsupportedError
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig
 from dvt.federation.extractors.scan_sql import scan_sql
+from dvt.federation.extractors.unknown_columns import unknown_column
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation, quote
 from dvt.types.row_reading import RowReading
@@ -167,13 +168,7 @@ class DriverRowsExtractor(BaseExtractor):
         wanted = request.columns if request.columns is not None else [n for n, c in known.items() if c.in_star]
         for name in wanted:
             if name not in known:
-                raise RelationNotFoundError(
-                    f"there is no column '{name}': {nearest(name, known)}",
-                    connection=self.connection.name,
-                    relation=request.label,
-                    column=name,
-                    phase="describe",
-                )
+                raise unknown_column(name, known, self.connection.name, request.label)
         return [known[name] for name in wanted]
 
     def _sql(self, request: ExtractionConfig, columns: Sequence[RowColumn] | None) -> str:

@@ -16,14 +16,13 @@ from dvt.connections.generic_errors import translate
 from dvt.errors import (
     DvtError,
     InterruptedRunError,
-    RelationNotFoundError,
     TimeoutExceededError,
     UnsupportedError,
-    nearest,
 )
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig
 from dvt.federation.extractors.generic_method import Method, Opened, Statement
 from dvt.federation.extractors.scan_sql import scan_sql
+from dvt.federation.extractors.unknown_columns import unknown_column
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation
 from dvt.types.generic import Reading
@@ -203,13 +202,7 @@ class GenericExtractor(BaseExtractor):
         for name, index in pairs:
             # SQLite takes a quoted name that it does not know for a text, and the text for the column's name.
             if index < 0 or columns[index].name.lower().rpartition(".")[2] != name.lower().rpartition(".")[2]:
-                raise RelationNotFoundError(
-                    f"there is no column '{name}': {nearest(name, [column.name for column in columns])}",
-                    connection=self.connection.name,
-                    relation=request.label,
-                    column=name,
-                    phase="describe",
-                )
+                raise unknown_column(name, [column.name for column in columns], self.connection.name, request.label)
         return [(replace(columns[index], name=name), index) for name, index in pairs]
 
     def _batches(

@@ -10,9 +10,9 @@ from sqlglot import exp
 from dvt.connections.connection import Connection
 from dvt.connections.mysql_session import Session
 from dvt.connections.mysql_wire import Field
-from dvt.errors import RelationNotFoundError, nearest
 from dvt.federation.extractors.base import TableStatistics
 from dvt.federation.extractors.mysql_values import ColumnReader
+from dvt.federation.extractors.unknown_columns import unknown_column
 from dvt.federation.stream import ColumnSchema
 from dvt.identifiers import Relation
 from dvt.types.mysql import FIELD_TYPES, NativeType, carried, parse_type
@@ -126,13 +126,7 @@ def relation_readers(
     readers = []
     for name in wanted:
         if name not in known:
-            raise RelationNotFoundError(
-                f"there is no column '{name}': {nearest(name, known)}",
-                connection=connection.name,
-                relation=str(relation),
-                column=name,
-                phase="describe",
-            )
+            raise unknown_column(name, known, connection.name, str(relation))
         column = known[name]
         readers.append(_reader(connection, name, column.native, column.nullable, _charset(column.collation)))
     return readers

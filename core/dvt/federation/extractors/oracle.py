@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from dvt.connections.connection import Connection
 from dvt.connections.oracle import SPEC, connect, default_schema, folded, translate
-from dvt.errors import InterruptedRunError, RelationNotFoundError, nearest
+from dvt.errors import InterruptedRunError
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig, TableStatistics
 from dvt.federation.extractors.oracle_columns import (
     ColumnReader,
@@ -22,6 +22,7 @@ from dvt.federation.extractors.oracle_columns import (
     select_sql,
 )
 from dvt.federation.extractors.scan_sql import count_sql, scan_sql
+from dvt.federation.extractors.unknown_columns import unknown_column
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation
 
@@ -153,13 +154,7 @@ class OracleExtractor(BaseExtractor):
         known = {reader.schema.name: reader for reader in readers}
         for name in request.columns or ():
             if name not in known:
-                raise RelationNotFoundError(
-                    f"there is no column '{name}': {nearest(name, known)}",
-                    connection=self.connection.name,
-                    relation=request.label,
-                    column=name,
-                    phase="describe",
-                )
+                raise unknown_column(name, known, self.connection.name, request.label)
         return readers if request.columns is None else [known[name] for name in request.columns]
 
     def _batches(

@@ -14,9 +14,10 @@ from sqlglot import exp
 from dvt.connections.connection import Connection
 from dvt.connections.snowflake import SPEC, cancel_all, connect, folded, qualified
 from dvt.connections.snowflake_errors import IncompleteError, translate
-from dvt.errors import InterruptedRunError, RelationNotFoundError, nearest
+from dvt.errors import InterruptedRunError
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig, TableStatistics
 from dvt.federation.extractors.scan_sql import scan_sql
+from dvt.federation.extractors.unknown_columns import unknown_column
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation
 
@@ -169,13 +170,7 @@ class SnowflakeExtractor(BaseExtractor):
         known = {reader.schema.name: reader for reader in readers}
         for name in request.columns:
             if name not in known and folded(name, self.connection) not in known:
-                raise RelationNotFoundError(
-                    f"there is no column '{name}': {nearest(name, known)}",
-                    connection=self.connection.name,
-                    relation=request.label,
-                    column=name,
-                    phase="describe",
-                )
+                raise unknown_column(name, known, self.connection.name, request.label)
         return [known.get(name) or known[folded(name, self.connection)] for name in request.columns]
 
     def _batches(

@@ -13,7 +13,7 @@ import pyarrow as pa
 from dvt.connections.connection import Connection
 from dvt.connections.sqlserver import SPEC, cancel, connect
 from dvt.connections.sqlserver_errors import may_pass, translate
-from dvt.errors import InterruptedRunError, RelationNotFoundError, nearest
+from dvt.errors import InterruptedRunError
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig, TableStatistics
 from dvt.federation.extractors.scan_sql import scan_sql
 from dvt.federation.extractors.sqlserver_columns import (
@@ -25,6 +25,7 @@ from dvt.federation.extractors.sqlserver_columns import (
     select_sql,
 )
 from dvt.federation.extractors.sqlserver_sql import count_sql, said_in_tsql, size_sql
+from dvt.federation.extractors.unknown_columns import unknown_column
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation
 
@@ -206,13 +207,7 @@ class SqlServerExtractor(BaseExtractor):
         known = {reader.schema.name: reader for reader in readers}
         for name in request.columns:
             if name not in known:
-                raise RelationNotFoundError(
-                    f"there is no column '{name}': {nearest(name, known)}",
-                    connection=self.connection.name,
-                    relation=request.label,
-                    column=name,
-                    phase="describe",
-                )
+                raise unknown_column(name, known, self.connection.name, request.label)
         return [known[name] for name in request.columns]
 
     def _batches(

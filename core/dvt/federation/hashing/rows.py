@@ -8,9 +8,10 @@ from enum import Enum
 
 import pyarrow as pa
 
-from dvt.errors import ConfigurationError, DataError, RelationNotFoundError, nearest
+from dvt.errors import ConfigurationError, DataError
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig
 from dvt.federation.extractors.scan_sql import scan_sql
+from dvt.federation.extractors.unknown_columns import unknown_column
 from dvt.federation.hashing.client import COLUMNS, SCHEMA, hashed_batch
 from dvt.federation.hashing.statement import hash_sql
 from dvt.federation.hashing.words import HashWords
@@ -71,13 +72,7 @@ def _keys(extractor: BaseExtractor, request: ExtractionConfig, columns: Sequence
         known = {column.name: column for column in whole}
     for name in request.key_columns:
         if name not in known:
-            raise RelationNotFoundError(
-                f"there is no column '{name}': {nearest(name, known)}",
-                connection=extractor.connection.name,
-                relation=request.label,
-                column=name,
-                phase="describe",
-            )
+            raise unknown_column(name, known, extractor.connection.name, request.label)
     return [known[name] for name in request.key_columns]
 
 

@@ -38,7 +38,7 @@ class TestSqlServer(ExtractorContract):
         return Place(
             "sqlserver",
             Tag.FAKE,
-            server.output(),
+            server.output(login_timeout=3),  # the driver asks a closed port for all of it
             server.execute,
             server.statements,
             schema="dbo",

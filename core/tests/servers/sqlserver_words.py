@@ -18,7 +18,7 @@ def tsql_words(statement: exp.Expr) -> exp.Expr:
             node.replace(exp.Anonymous(this="unhex", expressions=[exp.Anonymous(this="md5", expressions=[node.this])]))
         elif isinstance(node, exp.Convert):
             node.replace(_converted(node))
-        elif isinstance(node, exp.GenerateSeries) and isinstance(node.parent, exp.Table):
+        elif isinstance(node, exp.GenerateSeries) and isinstance(node.parent, exp.Table) and not node.parent.alias:
             columns = [exp.to_identifier("value")]
             node.parent.set("alias", exp.TableAlias(this=exp.to_identifier("series"), columns=columns))
     return statement

@@ -35,9 +35,7 @@ _COMPUTED = {
     "HUGEINT": "bigint",
 }  # fmt: skip
 _TEXTS = frozenset({"char", "varchar", "nchar", "nvarchar", "text", "ntext"})
-_COLUMN = re.compile(
-    r"\s*(\[(?:[^]]|\]\])+\]|\"(?:[^\"]|\"\")+\"|\w+)\s+(\w+(?:\s*\([^)]*\))?)(.*)", re.DOTALL
-)
+_COLUMN = re.compile(r"\s*(\[(?:[^]]|\]\])+\]|\"(?:[^\"]|\"\")+\"|\w+)\s+(\w+(?:\s*\([^)]*\))?)(.*)", re.DOTALL)
 _CONVERT = re.compile(r"CONVERT\((varchar\(\d+\)), (\[(?:[^]]|\]\])+\]), 121\)")
 _CREATE = re.compile(r"(?is)^\s*create\s+table\s+(.+?)\s*\((.*)\)\s*;?\s*$")
 
@@ -200,7 +198,7 @@ def _parsed(sql: str) -> exp.Expr:
 
 def _declared(part: str) -> Column:
     name, kind, rest = _COLUMN.match(part).groups()  # type: ignore[union-attr]
-    if name[0] in "[\"":
+    if name[0] in '["':
         name = name[1:-1].replace(name[-1] * 2, name[-1])
     collation = re.search(r"(?i)\bcollate\s+(\w+)", rest)
     is_text = kind.lower().split("(")[0] in _TEXTS

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 from servers import databricks, databricks_words
+from servers.oracle_driver import oracle_double
+from servers.oracle_sql import OracleSQLDouble, oracle_sql_place
 from servers.sqlserver import SqlServerFake
 
 from dvt.testing import ExtractorContract, Place, Tag
@@ -45,3 +47,13 @@ class TestSqlServer(ExtractorContract):
             refused=server.output(password="wr0ng-pass"),
             running=lambda: server.running,
         )
+
+
+class TestOracle(ExtractorContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls) -> Iterator[Place]:
+        pytest.importorskip("oracledb")
+        double = OracleSQLDouble()
+        with oracle_double(double):
+            yield oracle_sql_place(double)

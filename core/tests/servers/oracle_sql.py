@@ -1,8 +1,9 @@
 """A double of python-oracledb whose tables are made and asked in SQL: DuckDB behind Oracle's words.
 
 It shows that the statements of the extractor say together what they are to say, as far as sqlglot and DuckDB read
-them: which columns, rows, texts of numbers and moments, hashes. What it does as Oracle does: '' is NULL, CHAR is padded,
-numbers and moments become text by their formats, and a frame holds what the driver's types become. It is no Oracle.
+them: which columns, rows, texts of numbers and moments, hashes. What it does as Oracle does: '' is NULL, CHAR is
+padded, names are told apart by case, those without a schema are the login's own, numbers and moments become text by
+their formats, and a frame holds what the driver's types become. It is no Oracle.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 from sqlglot import exp
 
-from servers.driver_double import NativeSQL, native_text, parts
+from servers.driver_double import NativeSQL, created_table, dropped_table, native_text, parts
 from servers.fake_sql import FakeColumn, FakeResult, FakeSQLError
 from servers.oracle_driver import Info, OracleDouble, failure, output
 from servers.place import Place, Tag
@@ -50,13 +51,18 @@ class OracleSQLDouble(OracleDouble):
 
     def __init__(self) -> None:
         super().__init__()
-        self.sql = NativeSQL("oracle", stored, oracle_words)
+        self.sql = NativeSQL("oracle", stored, self._words)
+        self.names: set[tuple[str, ...]] = set()
         self.sql.run(f'create schema "{SCHEMA}"')
         self.sql.define(*_MACROS)
 
     def execute(self, sql: str) -> None:
         """Run a statement beside dvt; what is put into a CHAR is padded."""
         self._run(sql)
+        if created := created_table(sql):
+            self.names.add(created)
+        elif dropped := dropped_table(sql):
+            self.names.discard(dropped)
         if inserted := _INSERT.match(sql):
             for name, native in self.sql.natives(SCHEMA, parts(inserted.group(1))[-1]).items():
                 if padded := _PADDED.fullmatch(native):
@@ -85,6 +91,15 @@ class OracleSQLDouble(OracleDouble):
             if self.is_cancelled:
                 raise failure("ORA-01013: user requested cancel of current operation")
             yield _framed(rows, result.columns)
+
+    def _words(self, tree: exp.Expr) -> exp.Expr:
+        if isinstance(tree, exp.Query):
+            own = {cte.alias for cte in tree.find_all(exp.CTE)}
+            for table in tree.find_all(exp.Table):
+                place = tuple(part.name if part.quoted else part.name.upper() for part in table.parts)
+                if place not in self.names and not (len(place) == 1 and table.name in own):
+                    raise FakeSQLError("table", "no such table", table.name)
+        return oracle_words(tree)
 
     def _run(self, sql: str) -> FakeResult:
         text = sql
@@ -183,7 +198,7 @@ def _info(column: FakeColumn) -> Info:
     kind = next(name for begin, name in _KINDS if re.match(begin, native.upper()))
     base = native.upper().partition("(")[0].strip()
     numbers = [int(text) for text in re.findall(r"-?\d+", native.partition("(")[2].partition(")")[0])]
-    precision, scale = (numbers[0], (numbers + [0])[1]) if kind == "NUMBER" and numbers else (None, None)
+    precision, scale = (numbers[0], [*numbers, 0][1]) if kind == "NUMBER" and numbers else (None, None)
     size = numbers[0] if numbers and kind != "NUMBER" else None
     return Info(column.name, getattr(oracledb, f"DB_TYPE_{kind or base}"), precision, scale, size)
 

@@ -93,14 +93,14 @@ class FailingContract(Contract):
             assert again.ping()
 
     def test_a_closed_port_is_a_failed_connection(self, place: Place) -> None:
-        key = next((key for key in ("port",) if key in place.output), None)
-        if key is None:
+        closed = place.closed or ({**place.output, "port": 1} if "port" in place.output else None)
+        if closed is None:
             pytest.skip("there is no port")
-        connection = open_connection("kit", {**place.output, key: 1}, place.root)
+        connection = open_connection("kit", closed, place.root)
         with pytest.raises(ConnectionFailedError) as raised:
             new_extractor(connection).ping()
         assert not isinstance(raised.value, AuthenticationError)
-        assert not _shown(place.output, connection, raised.value)
+        assert not _shown(closed, connection, raised.value)
 
     def test_a_secret_is_never_shown(self, place: Place, made: Maker) -> None:
         connection = place.connection()

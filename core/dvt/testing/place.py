@@ -36,6 +36,7 @@ class Place:
         schema: Where tables are made; None where names without one are found.
         words: The engine's words file; the kit's own for the type when not given.
         refused: An output whose login is refused; None where there is no login.
+        closed: An output of a port on which nobody listens; that of `output` with port 1 when not given.
         running: How many statements of dvt run there; None where it cannot tell.
         root: The folder that relative paths of the output start at.
         name: What the kit's page calls it; the type when not given.
@@ -49,6 +50,7 @@ class Place:
     schema: str | None = None
     words: Path | None = None
     refused: Mapping[str, Any] | None = None
+    closed: Mapping[str, Any] | None = None
     running: Callable[[], int] | None = None
     root: Path = field(default_factory=Path.cwd)
     name: str = ""

@@ -18,8 +18,6 @@ from unittest import mock
 
 import pyarrow as pa
 
-from servers.place import Place, Tag
-
 USER, PASSWORD, VERSION = "SCOTT", "geheim-tiger", "23.26.0.0.0"
 _QUOTED = re.compile(r'"((?:[^"]|"")+)"(?:\."((?:[^"]|"")+)")?')
 
@@ -223,14 +221,3 @@ def oracle_double(double: OracleDouble | None = None) -> Iterator[OracleDouble]:
     double = double or OracleDouble()
     with mock.patch("oracledb.connect", double.connect):
         yield double
-
-
-@contextmanager
-def oracle_place() -> Iterator[Place]:
-    """The double as tests of any engine see it; it runs no statements of a setup."""
-
-    def execute(sql: str) -> None:
-        raise NotImplementedError("the double has tables, not SQL")
-
-    with oracle_double() as double:
-        yield Place("oracle", Tag.DRIVER, output(), execute, double.statements)

@@ -31,6 +31,7 @@ class HashWords:
         uuid: A UUID.
         digest: The MD5 of a text in UTF-8, as 32 lower-case hexadecimal digits.
         joined: How texts are put together: `||`, `+` or `concat`.
+        first: What the texts of a row begin with: an empty text of a type that has no limit, where others are cut.
     """
 
     text: str
@@ -46,6 +47,7 @@ class HashWords:
     uuid: str
     digest: str
     joined: str = "||"
+    first: str = ""
 
 
 _BOOLEAN = "case when {x} then 'true' when not {x} then 'false' end"
@@ -213,6 +215,7 @@ _SQLSERVER = HashWords(
     digest="lower(convert(char(32), hashbytes('MD5', "
     "cast({x} collate Latin1_General_100_BIN2_UTF8 as varchar(max))), 2))",
     joined="+",
+    first="cast(N'' as nvarchar(max))",  # what is longer than 8000 bytes is cut otherwise, without a word
 )
 _ORACLE = HashWords(
     text="cast({x} as varchar2(4000))",

@@ -20,6 +20,7 @@ class TestDatabricks(ExtractorContract):
 
         with running() as warehouse:
             warehouse.execute("create schema lake.sales")
+            warehouse.rows_of_an_answer = 5_000  # so that what is not read to its end is open there
             closed = {"_connection_uri": f"http://127.0.0.1:1{PATH}"}
             yield Place(
                 "databricks",

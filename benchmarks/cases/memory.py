@@ -83,13 +83,9 @@ def _wrong(run: Measurement, rows: int) -> str:
 
 def _postgres(world: World) -> Source:
     profile = world.profile(world.server.output("postgres"))
+    sql = "select id, (id % 1000)::decimal(15,2) as price, repeat('x', 60) || id as note"
     # In a select list the rows come as they are made; in FROM the server would write them all down first.
-    inner = "(select generate_series(1::bigint, {0}) as id) g"
-    return _source(
-        "PostgreSQL",
-        profile,
-        f"select id, (id % 1000)::decimal(15,2) as price, repeat('x', 60) || id as note from {inner}",
-    )
+    return _source("PostgreSQL", profile, sql + " from (select generate_series(1::bigint, {0}) as id) g")
 
 
 def _mariadb(world: World) -> Source | str:
@@ -104,13 +100,12 @@ def _mariadb(world: World) -> Source | str:
 
 
 def _sqlite(world: World) -> Source:
-    profile = world.profile({"type": "sqlite", "path": str(world.folder / "memory.sqlite")})
-    (world.folder / "memory.sqlite").touch()
+    path = world.folder / "memory.sqlite"
+    path.touch()
     numbers = "with recursive g(id) as (select 1 union all select id + 1 from g where id < {0})"
-    sql = f"{numbers} select cast(id as integer) as id, cast(id % 1000 as real) as price, "
-    return _source(
-        "SQLite", profile, sql + "cast('xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' || id as text) as note from g"
-    )
+    note = f"cast('{'x' * 60}' || id as text)"
+    sql = f"{numbers} select cast(id as integer) as id, cast(id % 1000 as real) as price, {note} as note from g"
+    return _source("SQLite", world.profile({"type": "sqlite", "path": str(path)}), sql)
 
 
 def _duckdb(world: World) -> Source:

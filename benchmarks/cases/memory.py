@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,26 @@ _REMARK = (
     "Peak resident memory of the reading process, with the interpreter and its imports; the batches are dropped as "
     "they come. 1.00x: ten times the rows need no more."
 )
+
+
+# Rows that the server makes as it sends them. In PostgreSQL's FROM they would all be written down first.
+_QUERIES = {
+    "postgres": "select id, (id % 1000)::decimal(15,2) as price, {text} || id as note"
+    " from (select generate_series(1::bigint, {rows}) as id) g",
+    "mysql": "select seq as id, cast(seq % 1000 as decimal(15,2)) as price, concat({text}, seq) as note"
+    " from seq_1_to_{rows}",
+    "sqlite": "with recursive g(id) as (select 1 union all select id + 1 from g where id < {rows})"
+    " select cast(id as integer) as id, cast(id % 1000 as real) as price, cast({text} || id as text) as note from g",
+    "duckdb": "select range as id, (range % 1000)::decimal(15,2) as price, {text} || range as note"
+    " from range(1, {rows} + 1)",
+    "clickhouse": "select toInt64(number + 1) as id, toDecimal64(number % 1000, 2) as price,"
+    " concat({text}, toString(number)) as note from numbers({rows})",
+}
+
+
+def generator_query(type_: str, rows: int, width: int) -> str:
+    """A query of columns id (from 1 on), price and note, a text of a few letters more than `width`."""
+    return _QUERIES[type_].format(rows=rows, text="'" + "x" * width + "'")
 
 
 @dataclass(frozen=True)
@@ -82,10 +102,7 @@ def _wrong(run: Measurement, rows: int) -> str:
 
 
 def _postgres(world: World) -> Source:
-    profile = world.profile(world.server.output("postgres"))
-    sql = "select id, (id % 1000)::decimal(15,2) as price, repeat('x', 60) || id as note"
-    # In a select list the rows come as they are made; in FROM the server would write them all down first.
-    return _source("PostgreSQL", profile, sql + " from (select generate_series(1::bigint, {0}) as id) g")
+    return _source("PostgreSQL", world, world.server.output("postgres"))
 
 
 def _mariadb(world: World) -> Source | str:
@@ -95,17 +112,13 @@ def _mariadb(world: World) -> Source | str:
         return f"{', '.join(missing)} not found"
     server = world.enter(running())
     server.create_database("bench")
-    sql = "select seq as id, cast(seq % 1000 as decimal(15,2)) as price, concat(repeat('x', 60), seq) as note"
-    return _source("MariaDB", world.profile(server.output("bench")), sql + " from seq_1_to_{0}")
+    return _source("MariaDB", world, server.output("bench"))
 
 
 def _sqlite(world: World) -> Source:
     path = world.folder / "memory.sqlite"
     path.touch()
-    numbers = "with recursive g(id) as (select 1 union all select id + 1 from g where id < {0})"
-    note = f"cast('{'x' * 60}' || id as text)"
-    sql = f"{numbers} select cast(id as integer) as id, cast(id % 1000 as real) as price, {note} as note from g"
-    return _source("SQLite", world.profile({"type": "sqlite", "path": str(path)}), sql)
+    return _source("SQLite", world, {"type": "sqlite", "path": str(path)})
 
 
 def _duckdb(world: World) -> Source:
@@ -113,8 +126,7 @@ def _duckdb(world: World) -> Source:
 
     path = str(world.folder / "memory.duckdb")
     duckdb.connect(path).close()
-    sql = "select range as id, (range % 1000)::decimal(15,2) as price, repeat('x', 60) || range as note"
-    return _source("DuckDB", world.profile({"type": "duckdb", "path": path}), sql + " from range(1, {0} + 1)")
+    return _source("DuckDB", world, {"type": "duckdb", "path": path})
 
 
 def _clickhouse(world: World) -> Source | str:
@@ -124,10 +136,13 @@ def _clickhouse(world: World) -> Source | str:
         return why
     server = world.enter(running())
     server.create_database("bench")
-    sql = "select toInt64(number + 1) as id, toDecimal64(number % 1000, 2) as price, "
-    sql += "concat(repeat('x', 60), toString(number)) as note from numbers({0})"
-    return _source("ClickHouse", world.profile(server.output("bench")), sql)
+    return _source("ClickHouse", world, server.output("bench"))
 
 
-def _source(name: str, profile: str, sql: str) -> Source:
-    return Source(name, lambda rows: {"profile": profile, "query": sql.format(rows), "key": "id"})
+def _source(name: str, world: World, output: Mapping[str, Any]) -> Source:
+    profile = world.profile(output)
+
+    def details(rows: int) -> dict[str, Any]:
+        return {"profile": profile, "query": generator_query(output["type"], rows, 60), "key": "id"}
+
+    return Source(name, details)

@@ -34,7 +34,11 @@ def main() -> int:
             print(case_table(found[-1]), flush=True)
     if chosen.json:
         chosen.json.write_text(json.dumps([_as_data(runs) for runs in found], indent=1))
-    return int(any(runs.wrong() or any(runs.error(name) for name in runs.runs) for runs in found))
+    return int(any(_has_failed(runs) for runs in found))
+
+
+def _has_failed(found: CaseRuns) -> bool:
+    return bool(found.case.failures or found.wrong() or any(found.error(name) for name in found.runs))
 
 
 def _arguments() -> argparse.Namespace:

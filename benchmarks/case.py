@@ -19,6 +19,8 @@ class Contender:
         folder: Where it runs; None for the current folder.
         prepare: Run before each run, not timed.
         answer: What the run left behind, for the comparison, not timed; None when the worker reports it.
+        against: Name of the contender that the table sets against it; the case's first when empty, none when its own.
+        is_drain: It throws away what it reads: only that much of its answer as it has is compared.
     """
 
     name: str
@@ -26,6 +28,8 @@ class Contender:
     folder: Path | None = None
     prepare: Callable[[], object] | None = None
     answer: Callable[[], Answer] | None = None
+    against: str = ""
+    is_drain: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ class Case:
         remarks: What a reader of the table has to know.
         warm_ups: Runs of each contender that are not counted.
         table: Lines of a table that is ready, for a case that times nothing.
+        failures: What went wrong while that table was made.
     """
 
     name: str
@@ -51,3 +56,4 @@ class Case:
     remarks: tuple[str, ...] = field(default=())
     warm_ups: int = 0
     table: tuple[str, ...] = ()
+    failures: tuple[str, ...] = ()

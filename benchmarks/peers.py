@@ -12,6 +12,9 @@ _PROBES = {
     "DuckDB ATTACH": "import duckdb, duckdb_extension_postgres_scanner; print(duckdb.__version__)",
     "ADBC": "import adbc_driver_postgresql.dbapi, importlib.metadata as m; print(m.version('adbc-driver-postgresql'))",
     "connectorx": "import connectorx; print(connectorx.__version__)",
+    "DuckDB ATTACH, MySQL": "import duckdb, duckdb_extension_mysql_scanner; print(duckdb.__version__)",
+    "DuckDB ATTACH, SQLite": "import duckdb, duckdb_extension_sqlite_scanner; print(duckdb.__version__)",
+    "ADBC SQLite": "import adbc_driver_sqlite.dbapi, importlib.metadata as m; print(m.version('adbc-driver-sqlite'))",
 }
 
 

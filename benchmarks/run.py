@@ -29,10 +29,17 @@ class CaseRuns:
         """Contenders whose answer is not that of the first that has one."""
         answers = {name: runs[-1].answer for name, runs in self.runs.items() if not self.error(name)}
         expected = next(iter(answers.values()), {})
+        drains = {contender.name for contender in self.case.contenders if contender.is_drain}
+
+        def differs(name: str, answer: Mapping[str, str]) -> bool:
+            if name in drains and answer:
+                return any(expected.get(key) != value for key, value in answer.items())
+            return dict(answer) != dict(expected)
+
         return [
             name
             for name, runs in self.runs.items()
-            if not self.error(name) and any(dict(run.answer) != dict(expected) for run in runs)
+            if not self.error(name) and any(differs(name, run.answer) for run in runs)
         ]
 
 

@@ -16,8 +16,8 @@ def case_table(found: CaseRuns) -> str:
     """A case's section: title, table, differences, what is missing, what has to be known."""
     lines = [f"### {found.case.name}: {found.case.title}", ""]
     if found.case.contenders:
-        reference = found.case.contenders[0].name
-        rows = [_row(found, contender.name, reference) for contender in found.case.contenders]
+        first = found.case.contenders[0].name
+        rows = [_row(found, contender.name, contender.against or first) for contender in found.case.contenders]
         lines += [*markdown([_HEAD, *rows]), ""]
     if found.case.table:
         lines += [*found.case.table, ""]
@@ -26,6 +26,7 @@ def case_table(found: CaseRuns) -> str:
     wrong = found.wrong()
     if wrong:
         lines.append(f"- WRONG RESULT: {', '.join(wrong)}")
+    lines += [f"- FAILED: {text}" for text in found.case.failures]
     lines += [f"- missing: {text}" for text in found.case.missing]
     lines += [f"- {name}: {note}" for name, note in _notes(found).items()]
     lines += [f"- {text}" for text in found.case.remarks]

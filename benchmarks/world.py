@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from benchmarks import tpch
 from benchmarks.case import Answer
@@ -21,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "core" / "tests"))
 
 from servers.postgres import PostgresServer, start, stop
 
+_Entered = TypeVar("_Entered")
 _WORKERS = Path(__file__).parent / "workers"
 _LINEITEM_ANSWER = (
     # A peer may make other types (numeric without scale, text for char): trim_scale and trim make them comparable.
@@ -50,6 +53,7 @@ class World:
     peers: Peers
     say: Callable[[str], None]
     _closers: list[Callable[[], object]] = field(default_factory=list)
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     @property
     def env(self) -> dict[str, str]:
@@ -105,6 +109,18 @@ class World:
         """Orders as CSV with a header."""
         return tpch.generate(self.scale, self.folder, "csv", ["orders"])[0]
 
+    @property
+    def million(self) -> int:
+        """The rows that stand for a million at scale 1."""
+        return max(1, round(1_000_000 * float(self.scale)))
+
+    def profile(self, output: Mapping[str, Any]) -> str:
+        """The path of a file with a profile output: no contender gets a password on its command line."""
+        path = self.folder / f"profile-{next(self._numbers)}.json"
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(output))
+        return str(path)
+
     def dvt(self, work: str, **details: Any) -> tuple[str, ...]:
         """A command that runs dvt's worker in this environment."""
         return self._worker(sys.executable, "dvt_worker.py", work, details)
@@ -118,8 +134,6 @@ class World:
         return self._worker(str(self.peers.python), script, work, details)
 
     def _worker(self, python: str, script: str, work: str, details: dict[str, Any]) -> tuple[str, ...]:
-        import json
-
         return (python, str(_WORKERS / script), work, json.dumps(details))
 
     def fresh(self, table: str) -> Callable[[], object]:
@@ -133,6 +147,12 @@ class World:
     def answer(self, sql: str) -> Callable[[], Answer]:
         """What a query over the landing database says."""
         return lambda: {"figures": self.server.psql("dw", sql)}
+
+    def enter(self, context: AbstractContextManager[_Entered]) -> _Entered:
+        """Begin what lasts until the world ends."""
+        entered = context.__enter__()
+        self.at_end(lambda: context.__exit__(None, None, None))
+        return entered
 
     def at_end(self, close: Callable[[], object]) -> None:
         """Have something closed when the world ends."""

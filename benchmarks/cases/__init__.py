@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from benchmarks.case import Case
-from benchmarks.cases import copying, extract, join, load, mariadb, moved, overhead
+from benchmarks.cases import (
+    clickhouse,
+    copying,
+    extract,
+    fakes,
+    join,
+    load,
+    mariadb,
+    memory,
+    moved,
+    overhead,
+    sqlite,
+)
 from benchmarks.world import World
 
 CASES: dict[str, Callable[[World], Case]] = {
@@ -16,6 +28,11 @@ CASES: dict[str, Callable[[World], Case]] = {
     "copy": copying.copying,
     "join-q3": join.q3,
     "join-q5": join.q5,
-    "mariadb": mariadb.extract,
+    "extract-mariadb": mariadb.extract,
+    "extract-clickhouse": clickhouse.extract,
+    "extract-sqlite": sqlite.extract,
+    "fakes": fakes.fakes,
+    "memory": memory.memory,
+    "memory-fakes": memory.of_fakes,
     "bytes": moved.moved,
 }

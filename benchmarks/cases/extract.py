@@ -9,6 +9,8 @@ from typing import Any
 from benchmarks.case import Answer, Case, Contender
 from benchmarks.world import World
 
+_PEERS = {"DuckDB ATTACH": "duckdb_attach.py", "ADBC": "adbc.py", "connectorx": "connectorx_worker.py"}
+_DRAINED = "A COPY drain is psql's \\copy to /dev/null: nothing is made of the rows, which the server counts."
 _PRICES = (
     "Only rows and the sum of l_orderkey are compared here, as the stream goes by; the Parquet case compares prices."
 )
@@ -27,11 +29,12 @@ def to_parquet(world: World) -> Case:
         contender("dvt", world.dvt("extract_parquet", parallel=1, **details)),
         contender("dvt, parallel: 2", world.dvt("extract_parquet", parallel=2, **details)),
     ]
-    for name, script in (("DuckDB ATTACH", "duckdb_attach.py"), ("ADBC", "adbc.py")):
+    for name, script in _PEERS.items():
         if name in world.peers.versions:
             contenders.append(contender(name, world.peer(script, "extract_parquet", **details)))
-    missing = world.peers.missing("DuckDB ATTACH", "ADBC")
-    return Case("extract-parquet", "PostgreSQL lineitem to a Parquet file (zstd)", tuple(contenders), missing)
+    contenders += _drains(world)
+    title, missing = "PostgreSQL lineitem to a Parquet file (zstd)", world.peers.missing(*_PEERS)
+    return Case("extract-parquet", title, tuple(contenders), missing, remarks=(_DRAINED,))
 
 
 def to_arrow(world: World) -> Case:
@@ -42,12 +45,21 @@ def to_arrow(world: World) -> Case:
         Contender("dvt", world.dvt("extract_arrow", parallel=1, **details)),
         Contender("dvt, parallel: 2", world.dvt("extract_arrow", parallel=2, **details)),
     ]
-    scripts = {"DuckDB ATTACH": "duckdb_attach.py", "ADBC": "adbc.py", "connectorx": "connectorx_worker.py"}
-    for name, script in scripts.items():
+    for name, script in _PEERS.items():
         if name in world.peers.versions:
             contenders.append(Contender(name, world.peer(script, "extract_arrow", **details)))
-    missing = world.peers.missing(*scripts)
-    return Case("extract-arrow", "PostgreSQL lineitem as Arrow batches", tuple(contenders), missing, remarks=(_PRICES,))
+    contenders += _drains(world)
+    title, missing = "PostgreSQL lineitem as Arrow batches", world.peers.missing(*_PEERS)
+    return Case("extract-arrow", title, tuple(contenders), missing, remarks=(_PRICES, _DRAINED))
+
+
+def _drains(world: World) -> list[Contender]:
+    """The raw COPY: what the server and the wire cost, whoever reads."""
+    details = {"psql": world.psql, "database": "b", "table": "lineitem"}
+    return [
+        Contender(f"COPY drain, {form}", world.own("copy_drain.py", "drain", form=form, **details), is_drain=True)
+        for form in ("csv", "binary")
+    ]
 
 
 def _answer(path: Path) -> Callable[[], Answer]:

@@ -38,5 +38,16 @@ def load(parquet: str, database: str, table: str):
     return {}, ""
 
 
+def sqlite(path: str, table: str, key: str):
+    """A table of SQLite as Arrow batches."""
+    import adbc_driver_sqlite.dbapi as adbc_sqlite
+
+    with adbc_sqlite.connect(path) as connection, connection.cursor() as cursor:
+        cursor.execute(f"select * from {table}")
+        reader = cursor.fetch_record_batch()
+        types = [str(field.type) for field in reader.schema]
+        return count(reader, key), f"types {', '.join(dict.fromkeys(types))}"
+
+
 if __name__ == "__main__":
-    main({"extract_parquet": extract_parquet, "extract_arrow": extract_arrow, "load": load})
+    main({"extract_parquet": extract_parquet, "extract_arrow": extract_arrow, "load": load, "sqlite": sqlite})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import duckdb
 import duckdb_extension_postgres_scanner
 import pyarrow as pa
@@ -54,10 +56,33 @@ def moved(sql: str, files: dict[str, str], mysql: str):
     return {"rows": len(connection.execute(sql).fetchall())}, ""
 
 
-def _attached(*databases: str) -> duckdb.DuckDBPyConnection:
+def mysql(table: str, key: str):
+    """A table of MariaDB as Arrow batches; where it is stands in the environment."""
+    import duckdb_extension_mysql_scanner
+
+    connection = _with_extension("mysql_scanner", duckdb_extension_mysql_scanner)
+    connection.execute("attach '' as my (type mysql, read_only)")
+    return count(connection.sql(f"select * from my.{table}").to_arrow_reader(50_000), key), ""
+
+
+def sqlite(path: str, table: str, key: str):
+    """A table of SQLite as Arrow batches."""
+    import duckdb_extension_sqlite_scanner
+
+    connection = _with_extension("sqlite_scanner", duckdb_extension_sqlite_scanner)
+    connection.execute(f"attach '{path}' as lite (type sqlite, read_only)")
+    return count(connection.sql(f"select * from lite.{table}").to_arrow_reader(50_000), key), ""
+
+
+def _with_extension(name: str, package: ModuleType) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(config={"autoinstall_known_extensions": "false"})
-    found = next(iter(duckdb_extension_postgres_scanner.__path__))
-    connection.execute(f"load '{found}/extensions/v{duckdb.__version__}/postgres_scanner.duckdb_extension'")
+    found = next(iter(package.__path__))
+    connection.execute(f"load '{found}/extensions/v{duckdb.__version__}/{name}.duckdb_extension'")
+    return connection
+
+
+def _attached(*databases: str) -> duckdb.DuckDBPyConnection:
+    connection = _with_extension("postgres_scanner", duckdb_extension_postgres_scanner)
     for database in databases:
         connection.execute(f"attach 'dbname={database}' as {database} (type postgres)")
     return connection
@@ -71,5 +96,7 @@ if __name__ == "__main__":
             "load": load,
             "query": query,
             "moved": moved,
+            "mysql": mysql,
+            "sqlite": sqlite,
         }
     )

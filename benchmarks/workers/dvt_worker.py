@@ -7,10 +7,10 @@ import tempfile
 from pathlib import Path
 
 import pyarrow.parquet as pq
+from profiles import connection_of, log_in_once
 from stopwatch import count, main
 
 import dvt.federation.engines.duckdb
-import dvt.federation.extractors.mysql
 import dvt.federation.extractors.postgres
 import dvt.federation.loaders.postgres  # noqa: F401 imports are not timed, for anyone
 from dvt.connections.connection import Connection
@@ -71,12 +71,12 @@ def query(sql: str, inputs: list[list[str]], database: str, table: str, parallel
     return {}, f"{read / 1e6:.0f} MB read from the sources, lane {lane}, method {method}"
 
 
-def mysql_arrow(output: dict, table: str):
-    """A table of MariaDB as Arrow batches."""
-    connection = open_connection("maria", {**output, "password": os.environ["BENCH_MYSQL_PASSWORD"]})
-    with extractor_class("mysql")(connection) as extractor:
-        with extractor.scan(ExtractionConfig(relation=Relation(table, str(output["schema"])))) as stream:
-            return count(stream.batches(), "o_orderkey"), f"method {stream.method}"
+def scan(profile: str, key: str, table: str = "", schema: str | None = None, query: str = ""):
+    """A table or a query of any connection, whose profile output lies in a file, as Arrow batches."""
+    connection = connection_of(profile)
+    request = ExtractionConfig(relation=Relation(table, schema)) if table else ExtractionConfig(query=query)
+    with extractor_class(connection.type)(connection) as extractor, extractor.scan(request) as stream:
+        return count(stream.batches(), key), f"method {stream.method}"
 
 
 def _postgres(database: str, **options: int) -> Connection:
@@ -97,6 +97,7 @@ if __name__ == "__main__":
             "extract_arrow": extract_arrow,
             "load": load,
             "query": query,
-            "mysql_arrow": mysql_arrow,
-        }
+            "scan": scan,
+        },
+        log_in_once,
     )

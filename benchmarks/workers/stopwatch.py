@@ -7,15 +7,21 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 Work = Callable[..., tuple[Mapping[str, Any], str]]
 
 
-def main(works: Mapping[str, Work]) -> None:
-    """Run the work that the command line names, and print the report as the last line."""
+def main(works: Mapping[str, Work], prepare: Callable[[Mapping[str, Any]], object] = lambda details: None) -> None:
+    """Run the work that the command line names, and print the report as the last line.
+
+    Args:
+        works: The works by name.
+        prepare: Called with the work's details before the clock starts, for what is imported at the first use.
+    """
     work, details = works[sys.argv[1]], json.loads(sys.argv[2])
+    prepare(details)
     cpu, started = _cpu_s(), time.perf_counter()
     answer, note = work(**details)
     seconds = time.perf_counter() - started
@@ -32,7 +38,16 @@ def count(batches: Iterable[Any], key: str = "l_orderkey") -> dict[str, int]:
     rows = total = 0
     for batch in batches:
         rows += batch.num_rows
-        total += pc.sum(batch.column(key)).as_py() or 0
+        total += int(pc.sum(batch.column(key)).as_py() or 0)
+    return {"rows": rows, "keys": total}
+
+
+def count_rows(blocks: Iterable[Sequence[Sequence[Any]]]) -> dict[str, int]:
+    """The same of rows, whose first value is the key."""
+    rows = total = 0
+    for block in blocks:
+        rows += len(block)
+        total += sum([int(row[0]) for row in block])
     return {"rows": rows, "keys": total}
 
 

@@ -6,6 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -182,11 +183,16 @@ class BaseExtractor(ABC):
         """Stream a request into one Parquet file, written beside its place and renamed when complete."""
         import pyarrow.parquet as pq
 
+        from dvt.federation.parquet_dictionaries import dictionary_columns
+
         started = time.monotonic()
         partial = output_path.with_name(output_path.name + ".part")
         with self.scan(config) as stream:
-            with pq.ParquetWriter(partial, stream.schema, compression="zstd") as writer:
-                for batch in stream.batches():
+            batches = iter(stream.batches())
+            first = next(batches, None)
+            dictionaries = dictionary_columns(first)
+            with pq.ParquetWriter(partial, stream.schema, compression="zstd", use_dictionary=dictionaries) as writer:
+                for batch in chain([] if first is None else [first], batches):
                     writer.write_batch(batch)
             partial.replace(output_path)
             seconds = time.monotonic() - started

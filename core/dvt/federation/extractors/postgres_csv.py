@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.csv as csv
 
 from dvt.errors import DataError
+from dvt.federation.extractors.float_decimals import decimals, is_read_as_float
 from dvt.federation.extractors.postgres_text import ValueRefusedError, decode
 from dvt.federation.stream import ColumnSchema
 from dvt.types.postgres import Carrier
@@ -41,11 +42,13 @@ class CsvDecoder:
         data = b"".join((_MARK, *rows))
         try:
             parsed = self._parse(data, [_csv_type(carrier) for carrier in self.carriers])
+            pairs = zip(parsed.columns, self.carriers, strict=True)
+            arrays = [_exact(_contiguous(column), carrier) for column, carrier in pairs]
         except pa.ArrowInvalid:
             # Infinity, years before Christ, NaN in a decimal, ...: this block goes column by column.
             parsed = self._parse(data, [pa.binary()] * len(self.carriers))
             return self.decode_texts([_contiguous(array) for array in parsed.columns])
-        return self._assemble([_contiguous(array) for array in parsed.columns])
+        return self._assemble(arrays)
 
     def decode_texts(self, texts: list[pa.Array]) -> pa.RecordBatch:
         """A batch from the server's text output, one binary array per column."""
@@ -117,7 +120,15 @@ def _csv_type(carrier: Carrier) -> pa.DataType:
         or pa.types.is_binary(type_)
         or pa.types.is_string(type_)
     )
-    return pa.string() if is_text else type_
+    if is_text:
+        return pa.string()
+    return pa.float64() if is_read_as_float(type_) else type_
+
+
+def _exact(array: pa.Array, carrier: Carrier) -> pa.Array:
+    """A parsed column; what was parsed as floats for speed becomes decimals again."""
+    is_by_way_of_floats = pa.types.is_floating(array.type) and is_read_as_float(carrier.type)
+    return decimals(array, carrier.type) if is_by_way_of_floats else array
 
 
 def _contiguous(column: pa.ChunkedArray) -> pa.Array:

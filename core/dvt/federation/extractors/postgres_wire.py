@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import psycopg
 
 _PIECE_ROWS = 100
+_WIDE_BYTES = 1 << 16
 
 
 class Wire:
@@ -56,7 +57,7 @@ class Wire:
     def copy_rows(self, rows: int, max_bytes: int) -> Iterator[list[bytes]]:
         """The rows of a started COPY: blocks of at most `rows` whole rows that end soon after `max_bytes`.
 
-        A block is a list of pieces of a hundred rows. libpq allocates each row by itself; a whole block of such
+        A block is a list of pieces of at most a hundred rows. libpq allocates each row by itself; a whole block of such
         rows does not fit the processor's cache, while those of a piece are freed and used again.
         """
         import psycopg
@@ -64,34 +65,39 @@ class Wire:
         get, pgconn = self._pgconn.get_copy_data, self._pgconn
         block: list[bytes] = []
         fresh: list[memoryview] = []
-        held = finished_rows = 0
+        take = fresh.append
+        piece = range(max(1, min(rows, _PIECE_ROWS)))
+        held = block_rows = 0
         with selectors.DefaultSelector() as readable:
             readable.register(pgconn.socket, selectors.EVENT_READ)
-            while True:
+            size = 0
+            while size >= 0:
                 try:
-                    size, data = get(1)
+                    for _ in piece:  # nothing but this is done for each row
+                        size, data = get(1)
+                        if not 0 < size < _WIDE_BYTES:
+                            break
+                        take(data)
+                    if size >= _WIDE_BYTES:  # a hundred of those could be too much for the memory
+                        take(data)
                 except psycopg.Error:
                     self._drain(None)  # the server's own error says more than libpq's
                     raise
-                if size > 0:
-                    fresh.append(data)
-                    held += size
-                    is_full = finished_rows + len(fresh) >= rows or held >= max_bytes
-                    if is_full or len(fresh) >= _PIECE_ROWS:
-                        block.append(b"".join(fresh))
-                        finished_rows += len(fresh)
-                        fresh.clear()
-                    if is_full:
-                        yield block
-                        block, held, finished_rows = [], 0, 0
-                elif size == 0:
+                if fresh:
+                    block.append(b"".join(fresh))
+                    held += len(block[-1])
+                    block_rows += len(fresh)
+                    fresh.clear()
+                if held >= max_bytes or block_rows >= rows:
+                    yield block
+                    block, held, block_rows = [], 0, 0
+                    piece = range(max(1, min(rows, _PIECE_ROWS)))
+                elif rows - block_rows < len(piece):  # the block has exactly `rows` rows
+                    piece = range(rows - block_rows)
+                if size == 0:
                     readable.select()
                     pgconn.consume_input()
-                else:
-                    break
         self.copied = int(self._drain(None).command_tuples or 0)
-        if fresh:
-            block.append(b"".join(fresh))
         if block:
             yield block
 

@@ -18,6 +18,7 @@ from dvt.errors import InterruptedRunError, QueryError
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig, TableStatistics
 from dvt.federation.extractors.scan_sql import scan_sql
 from dvt.federation.stream import ColumnSchema, RowStream
+from dvt.identifiers import Relation
 
 if TYPE_CHECKING:
     from dvt.connections.mysql_session import Session
@@ -65,6 +66,15 @@ class MySQLExtractor(BaseExtractor):
         session = self._opened()
         with self._guarded("describe", request.label):
             return table_statistics(session, relation)
+
+    def detect_primary_key(self, relation: Relation) -> tuple[str, ...]:
+        """The columns of the primary key, from the catalogue."""
+        from dvt.federation.extractors.mysql_schema import primary_key
+
+        request = self._qualified(ExtractionConfig(relation=relation))
+        session = self._opened()
+        with self._guarded("describe", request.label):
+            return primary_key(session, request.relation or relation)
 
     def scan(self, request: ExtractionConfig) -> RowStream:
         """Start reading; the server sends rows as they are taken."""

@@ -16,6 +16,7 @@ from dvt.federation.extractors.postgres_catalog import (
     RelationFacts,
     columns_of,
     missing_relation,
+    primary_key,
     relation_facts,
     table_statistics,
 )
@@ -27,6 +28,7 @@ from dvt.federation.extractors.postgres_wire import Wire
 from dvt.federation.extractors.scan_sql import scan_sql
 from dvt.federation.raw import RawRows
 from dvt.federation.stream import ColumnSchema, RowStream
+from dvt.identifiers import Relation
 
 if TYPE_CHECKING:
     import psycopg
@@ -94,6 +96,15 @@ class PostgresExtractor(BaseExtractor):
             return table_statistics(self._open(), request.relation)
         except psycopg.Error as error:
             raise self._translated(error, "describe", request) from error
+
+    def detect_primary_key(self, relation: Relation) -> tuple[str, ...]:
+        """The columns of the primary key, from the catalogue."""
+        import psycopg
+
+        try:
+            return primary_key(self._open(), relation)
+        except psycopg.Error as error:
+            raise self._translated(error, "describe", ExtractionConfig(relation=relation)) from error
 
     def scan(self, request: ExtractionConfig) -> RowStream:
         """Start reading, by COPY or by a server-side cursor as `dvt.method` says."""

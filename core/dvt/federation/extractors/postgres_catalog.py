@@ -65,6 +65,15 @@ select bool_or(c.relkind in ('r', 'm', 'f')) and not bool_or(c.relkind not in ('
 from parts join pg_catalog.pg_class c on c.oid = parts.oid
 """
 
+_PRIMARY_KEY = """
+select a.attname
+from pg_catalog.pg_constraint c
+cross join unnest(c.conkey) with ordinality as k(number, position)
+join pg_catalog.pg_attribute a on a.attrelid = c.conrelid and a.attnum = k.number
+where c.conrelid = to_regclass(%s) and c.contype = 'p' and not c.condeferrable
+order by k.position
+"""
+
 _SIMILAR = """
 select n.nspname, c.relname
 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -106,6 +115,11 @@ def table_statistics(session: psycopg.Connection[Any], relation: Relation) -> Ta
     _, is_analysed, rows, size = found
     known_rows = round(float(rows)) if is_analysed and rows is not None else None
     return TableStatistics(known_rows, int(size) if size is not None else None)
+
+
+def primary_key(session: psycopg.Connection[Any], relation: Relation) -> tuple[str, ...]:
+    """The columns of a primary key that is checked with each statement, in its order."""
+    return tuple(str(row[0]) for row in session.execute(_PRIMARY_KEY, [relation.sql("postgres")]).fetchall())
 
 
 def columns_of(

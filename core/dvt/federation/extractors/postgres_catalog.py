@@ -65,6 +65,26 @@ select bool_or(c.relkind in ('r', 'm', 'f')) and not bool_or(c.relkind not in ('
 from parts join pg_catalog.pg_class c on c.oid = parts.oid
 """
 
+# A relation and all that is read with it: partitions, heirs, and what views select from.
+_REACH = """
+with recursive reached(oid) as (
+    select to_regclass(%s)::oid
+    union
+    select below.oid from reached, lateral (
+        select i.inhrelid from pg_catalog.pg_inherits i where i.inhparent = reached.oid
+        union all
+        select d.refobjid
+        from pg_catalog.pg_class v
+        join pg_catalog.pg_rewrite w on w.ev_class = v.oid
+        join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_rewrite'::regclass and d.objid = w.oid
+        where v.oid = reached.oid and v.relkind = 'v' and d.refclassid = 'pg_catalog.pg_class'::regclass
+    ) as below(oid)
+)
+select c.relkind::text, c.relpersistence::text, case when c.relkind = 'v' then pg_catalog.pg_get_viewdef(c.oid) end,
+       pg_catalog.pg_relation_size(c.oid) / current_setting('block_size')::bigint, c.oid = to_regclass(%s)
+from reached join pg_catalog.pg_class c on c.oid = reached.oid
+"""
+
 _PRIMARY_KEY = """
 select a.attname
 from pg_catalog.pg_constraint c
@@ -95,6 +115,42 @@ class RelationFacts:
     kind: str
     estimated_rows: int | None
     blocks: int
+
+
+@dataclass(frozen=True)
+class Reach:
+    """A relation, and what is read with it.
+
+    Args:
+        kind: The relation's own `pg_class.relkind`; empty when there is no such relation.
+        kinds: All that occur.
+        is_persistent: Whether all of it is there for other sessions too.
+        definitions: Of the views.
+        own_blocks: Size of the relation's own main fork in blocks.
+        blocks: Size of all of them.
+    """
+
+    kind: str
+    kinds: frozenset[str]
+    is_persistent: bool
+    definitions: tuple[str, ...]
+    own_blocks: int
+    blocks: int
+
+
+def reach(session: psycopg.Connection[Any], relation: Relation) -> Reach:
+    """What is read with a relation."""
+    name = relation.sql("postgres")
+    found = session.execute(_REACH, [name, name]).fetchall()
+    own = next((row for row in found if row[4]), None)
+    return Reach(
+        kind=own[0] if own else "",
+        kinds=frozenset(row[0] for row in found),
+        is_persistent=all(row[1] != "t" for row in found),
+        definitions=tuple(row[2] for row in found if row[2] is not None),
+        own_blocks=int(own[3] or 0) if own else 0,
+        blocks=sum(int(row[3] or 0) for row in found),
+    )
 
 
 def relation_facts(session: psycopg.Connection[Any], relation: Relation) -> RelationFacts | None:

@@ -17,23 +17,23 @@ if TYPE_CHECKING:
     import psycopg
 
     from dvt.connections.connection import Connection
-    from dvt.federation.extractors.postgres_catalog import RelationFacts
+    from dvt.federation.extractors.postgres_catalog import Reach
 
 # Below PostgreSQL 14 a range of ctid is a filter on a scan of the whole table: each session would read all of it.
 _TID_RANGE_SCAN = 140000
-_SMALLEST_PART_BLOCKS = 128
+SMALLEST_PART_BLOCKS = 128
 
 
-def ctid_ranges(facts: RelationFacts | None, parts: int, server_version: int) -> list[exp.Expr]:
-    """Conditions that cut a plain table into `parts`; empty when it is to be read by one session.
+def ctid_ranges(found: Reach, parts: int, server_version: int) -> list[exp.Expr]:
+    """Conditions that cut what is stored as one table into `parts`; empty where blocks are no good parts.
 
     The first range has no lower and the last no upper bound, so that together they hold every row, also those of
     blocks that were added since, and of tables that inherit.
     """
-    if facts is None or facts.kind != "r" or server_version < _TID_RANGE_SCAN:
+    if found.kind not in ("r", "m") or server_version < _TID_RANGE_SCAN:
         return []
-    parts = min(parts, facts.blocks // _SMALLEST_PART_BLOCKS)
-    marks = [facts.blocks * number // parts for number in range(1, parts)] if parts > 1 else []
+    parts = min(parts, found.own_blocks // SMALLEST_PART_BLOCKS)
+    marks = [found.own_blocks * number // parts for number in range(1, parts)] if parts > 1 else []
     ranges: list[exp.Expr] = []
     for lower, upper in zip([None, *marks], [*marks, None], strict=True):
         bounds: list[exp.Expr] = []
@@ -86,6 +86,9 @@ class ParallelCopy:
         # A generator's own frame is in the thread that takes from it: blocks are decoded there.
         parts = [(decoder.decode(block) for block in wire.copy_rows(rows, block_bytes)) for wire in wires]
         self._readers = PartReaders(parts, self.cancel)
+
+    def __len__(self) -> int:
+        return len(self._sessions)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Batches until every session is through; the first failure of any of them is raised."""

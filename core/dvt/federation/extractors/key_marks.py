@@ -62,6 +62,8 @@ def balanced_marks(low: Mark, high: Mark, parts: int, rows_between: Callable[[Ma
         parts: How many parts there are to be.
         rows_between: Estimated rows from one key on and before another.
     """
+    if not low < high:  # type: ignore[operator]
+        return []
     # (-rows, number, from, to): the number keeps the heap from comparing keys.
     heap: list[tuple[float, int, Any, Any]] = [(-rows_between(low, high), 0, low, high)]
     done: list[tuple[float, int, Any, Any]] = []

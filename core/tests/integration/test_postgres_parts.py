@@ -96,7 +96,7 @@ def test_parts_by_key_hold_every_row_once(postgres_server, database, table, colu
         ("parts", "v", "no ranges are made of v, which is text"),
         ("endless", "k", "no ranges"),
         ("doubles", "k", "no ranges"),
-        ("one_key", "k", "nearly all rows have one k"),
+        ("one_key", "k", "ranges of k make no parts"),
     ],
 )
 def test_what_is_read_whole_and_why(postgres_server, database, table, column, reason):

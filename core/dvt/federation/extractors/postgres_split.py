@@ -92,7 +92,7 @@ def _by_key(
 
     marks = balanced_marks(*extremes, wanted, rows_between)
     ranges = key_ranges(key, type_, marks, "postgres")
-    return ranges, "" if ranges else f"nearly all rows have one {key}, by the server's statistics"
+    return ranges, "" if ranges else f"by the server's estimate, ranges of {key} make no parts"
 
 
 def _extremes(

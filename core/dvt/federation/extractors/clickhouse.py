@@ -33,6 +33,7 @@ class ClickHouseExtractor(BaseExtractor):
     """Reads one ClickHouse server. Each statement sees a state of its own: ClickHouse has no snapshot of several."""
 
     spec = SPEC
+    whole_because = "each of its statements sees a state of its own"
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)

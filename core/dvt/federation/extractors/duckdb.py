@@ -26,6 +26,7 @@ class DuckDBExtractor(BaseExtractor):
     """One session; the first statement begins the transaction whose snapshot all scans see."""
 
     spec = SPEC
+    whole_because = "it reads with threads of its own"
     _session: duckdb.DuckDBPyConnection | None = None
     _is_in_transaction = False
 

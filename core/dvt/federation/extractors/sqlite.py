@@ -37,6 +37,7 @@ class SQLiteExtractor(BaseExtractor):
     """One session on one file; the first statement begins the read transaction that all scans share."""
 
     spec = SPEC
+    whole_because = "its snapshot belongs to one session"
     _session: sqlite3.Connection | None = None
 
     def ping(self) -> str:

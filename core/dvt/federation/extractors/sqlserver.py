@@ -34,6 +34,7 @@ class SqlServerExtractor(BaseExtractor):
     """Reads one database. Each scan sees what is committed as it goes, or all see one state: `dvt.isolation`."""
 
     spec = SPEC
+    whole_because = "its sessions do not share a snapshot"
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)

@@ -233,12 +233,10 @@ class PostgresExtractor(BaseExtractor):
             request = replace(request, columns=tuple(column.name for column in decoder.columns))
             ranges, reason = parts_of(session, request, wanted, self.connection) if not is_cursor else ([], _ONE_CURSOR)
             if ranges:
-                statements = [
-                    copy_sql(scan_sql(replace(request, predicates=(*request.predicates, part)), "postgres"))
-                    for part in ranges
-                ]
-                snapshot = str(self._snapshot)
-                self._parallel = ParallelCopy(self.connection, snapshot, statements, decoder, rows, _BLOCK_BYTES)
+                requests = [replace(request, predicates=(*request.predicates, part)) for part in ranges]
+                statements = [copy_sql(scan_sql(one, "postgres")) for one in requests]
+                limits = (rows, _BLOCK_BYTES)
+                self._parallel = ParallelCopy(self.connection, str(self._snapshot), statements, decoder, *limits)
                 return self._parallel.batches(), "copy_streaming", ""
         if is_cursor:
             return cursor_batches(session, sql, decoder, rows), "cursor_streaming", reason

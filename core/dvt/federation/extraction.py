@@ -235,7 +235,11 @@ class _Session:
             self._stack.enter_context(self._scope.running(extractor.cancel))
             self._extractor = extractor
         self._scope.check()
-        return self._extractor.scan(scan.request())
+        request = scan.request()
+        stream = self._extractor.scan(request)
+        if self._extractor.parts_wanted(request) > 1 and stream.parts == 1 and not stream.whole_because:
+            stream.whole_because = self._extractor.whole_because
+        return stream
 
     def sample(self, request: SampleRequest) -> Sample:
         """Read a sample; an error is the scan's own."""

@@ -13,9 +13,13 @@ from integration.postgres_kit import connection
 from servers.postgres import PostgresServer
 
 from dvt.errors import DvtError, InterruptedRunError
+from dvt.federation.engines.base import Handle
 from dvt.federation.extractors import postgres_parallel
 from dvt.federation.extractors.base import ExtractionConfig, Split
 from dvt.federation.extractors.postgres import PostgresExtractor
+from dvt.federation.plan.model import Input
+from dvt.federation.session import RunSession
+from dvt.federation.plan.pushdown import Pushdown
 from dvt.identifiers import Relation
 
 pytestmark = pytest.mark.postgres
@@ -208,3 +212,16 @@ def test_a_part_that_fails_ends_all(postgres_server, database):
         # The session goes on, in its snapshot.
         assert extractor.get_row_count(Relation("moved", "public")) == ROWS
     assert _gone(postgres_server, database)
+
+
+def test_a_run_tells_how_many_parts_there_were_and_why_one(postgres_server, database, tmp_path):
+    postgres_server.psql(database, "create table large as select v as n, repeat('x', 300) as t from moved")
+    source = connection(postgres_server, database, parallel=2)
+    inputs = [Input(Handle("pg", "s", name), source, Relation(name, "public")) for name in ("large", "one_key")]
+    limits = {"memory_bytes": 256 << 20, "threads": 1, "parallel_queries": 1, "run_id": "1"}
+    sql = "select count(*) as c, count(distinct n) as d, (select count(*) from pg.s.one_key) as o from pg.s.large"
+    with RunSession(tmp_path, **limits) as session:
+        with session.query(sql, inputs, pushdown=Pushdown.OFF) as run:
+            assert list(run.stream) == [{"c": ROWS, "d": ROWS, "o": 3000}]
+            told = {stats.scan.input.handle.name: (stats.parts, stats.whole_because) for stats in run.scans}
+    assert told == {"large": (2, ""), "one_key": (1, "it is small")}

@@ -107,16 +107,36 @@ def test_the_option_splits_large_tables_only(server):
 
 def test_a_transaction_that_has_written_keeps_it_whole(server):
     """Between two snapshots it might end."""
-    with MySQLExtractor(connect(server, NAME)):
-        writer = open_session(connect(server, NAME), NAME)
-        try:
-            writer.run("begin")
-            writer.run("update moved set v = -1 where id = 7")
-            rows, parts, why, _ = _read(server, "moved", Split("id", 3))
-        finally:
-            writer.run("rollback")
-            writer.close()
+    writer = open_session(connect(server, NAME), NAME)
+    try:
+        writer.run("begin")
+        writer.run("update moved set v = -1 where id = 7")
+        rows, parts, why, _ = _read(server, "moved", Split("id", 3))
+    finally:
+        writer.run("rollback")
+        writer.close()
     assert (len(rows), parts) == (ROWS, 1)
+    assert "did not end within a second" in why
+
+
+def test_a_cascade_that_has_not_ended_keeps_it_whole(server):
+    """It has written to the table without naming it."""
+    server.execute(
+        "create or replace table elders (id int primary key); insert into elders select seq from seq_1_to_50; "
+        "create or replace table heirs (id int primary key, elder int, "
+        "  foreign key (elder) references elders (id) on delete cascade); "
+        "insert into heirs select seq, 1 + seq % 50 from seq_1_to_2000",
+        NAME,
+    )
+    writer = open_session(connect(server, NAME), NAME)
+    try:
+        writer.run("begin")
+        writer.run("delete from elders where id = 7")
+        rows, parts, why, _ = _read(server, "heirs", Split("id", 3))
+    finally:
+        writer.run("rollback")
+        writer.close()
+    assert (len(rows), parts) == (2000, 1)
     assert "did not end within a second" in why
 
 

@@ -18,8 +18,8 @@ from dvt.federation.extractors import postgres_parallel
 from dvt.federation.extractors.base import ExtractionConfig, Split
 from dvt.federation.extractors.postgres import PostgresExtractor
 from dvt.federation.plan.model import Input
-from dvt.federation.session import RunSession
 from dvt.federation.plan.pushdown import Pushdown
+from dvt.federation.session import RunSession
 from dvt.identifiers import Relation
 
 pytestmark = pytest.mark.postgres

@@ -52,6 +52,8 @@ def read(
         close=lambda: _close_both(stream, extractor),
         estimated_row_count=stream.estimated_row_count,
         method=stream.method,
+        parts=stream.parts,
+        whole_because=stream.whole_because,
     )
 
 

@@ -80,6 +80,14 @@ SPEC = ConnectionSpec(
             "which Python driver logs in; auto takes the first that is installed",
             choices=("auto", "pymysql", "mysql-connector"),
         ),
+        Option(
+            "parallel",
+            "int",
+            1,
+            "sessions that read one InnoDB table together, by ranges of its primary key; it is locked against writers"
+            " for the moment in which all of them begin their snapshot",
+            minimum=1,
+        ),
         Option("local_infile", "bool", True, "load with LOAD DATA LOCAL where the server allows it, else with INSERT"),
     ),
     drivers=("pymysql", "mysql.connector"),

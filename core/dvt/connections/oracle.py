@@ -85,6 +85,14 @@ SPEC = ConnectionSpec(
             choices=("microseconds", "text"),
         ),
         Option(
+            "parallel",
+            "int",
+            1,
+            "sessions that read one table together, by ranges of its primary key, AS OF one SCN; the login needs"
+            " FLASHBACK on it and EXECUTE on DBMS_FLASHBACK",
+            minimum=1,
+        ),
+        Option(
             "names_as",
             "str",
             "folded",

@@ -106,7 +106,12 @@ SPEC = ConnectionSpec(
             minimum=0,
         ),
         Option(
-            "parallel", "int", 1, "sessions that read one plain table together, under one exported snapshot", minimum=1
+            "parallel",
+            "int",
+            1,
+            "sessions that read one table together, under one exported snapshot: by ranges of blocks, or of the primary"
+            " key where it has partitions or the server is older than 14",
+            minimum=1,
         ),
         Option(
             "method",

@@ -163,7 +163,9 @@ def _analyzed(bridge: Bridge, node: Any, planned: PlannedNode) -> PlannedNode:
 
 
 def _actual(stats: ScanStats) -> ActualScan:
-    return ActualScan(stats.rows, stats.bytes, round(stats.seconds, 3), stats.method, stats.shared)
+    seconds = round(stats.seconds, 3)
+    parts = (stats.parts, stats.whole_because)
+    return ActualScan(stats.rows, stats.bytes, seconds, stats.method, stats.shared, *parts)
 
 
 def _scan(bridge: Bridge, scan: ScanPlan) -> PlannedScan:

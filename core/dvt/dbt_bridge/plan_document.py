@@ -41,6 +41,8 @@ class ActualScan:
         seconds: Wall time until they were at the engine.
         method: How they were read, for example "copy_streaming".
         shared: Whether they came from a scan that was staged for several queries.
+        parts: How many parts of them were read side by side.
+        whole_because: Why there was one, where more were asked for.
     """
 
     rows: int
@@ -48,6 +50,8 @@ class ActualScan:
     seconds: float
     method: str
     shared: bool
+    parts: int = 1
+    whole_because: str = ""
 
 
 @dataclass(frozen=True)

@@ -70,8 +70,11 @@ def _scan(scan: PlannedScan) -> Iterator[str]:
         yield f"{_BELOW}about {estimate}"
     if scan.actual is not None:
         did = scan.actual
-        how = f"{did.method}, shared" if did.shared else did.method
+        parts = f"{did.parts} parts" if did.parts > 1 else ""
+        how = ", ".join(word for word in (did.method, parts, "shared" if did.shared else "") if word)
         yield f"{_BELOW}read {_rows(did.rows)}, {_size(did.bytes)}, {did.seconds:.2f} s ({how})"
+        if did.whole_because:
+            yield f"{_BELOW}in one part: {did.whole_because}"
     if scan.reason:
         yield f"{_BELOW}all columns: {scan.reason}"
     for coercion in scan.coercions:

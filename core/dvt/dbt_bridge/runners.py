@@ -164,4 +164,6 @@ def _figures(stats: Any) -> dict[str, Any]:
         "method": stats.method,
         "seconds": round(stats.seconds, 3),
         "shared": stats.shared,
+        "parts": stats.parts,
+        **({"whole_because": stats.whole_because} if stats.whole_because else {}),
     }

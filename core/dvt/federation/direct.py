@@ -19,6 +19,8 @@ from dvt.federation.raw import GivesRaw, RawRows
 from dvt.federation.staging.parquet import scan_errors
 from dvt.federation.stream import RowStream
 
+_UNDECODED = "rows that are not decoded on their way come through one session"
+
 
 @contextmanager
 def direct_rows(
@@ -64,7 +66,8 @@ class _Reading:
             for batch in source.batches():
                 yield pa.RecordBatch.from_arrays([batch.column(place) for place in places], schema=self._schema)
             seconds = time.monotonic() - started
-            self._stats.append(ScanStats(scan, source.rows_read, source.bytes_read, source.method, seconds, False))
+            rows, size, parts = source.rows_read, source.bytes_read, (source.parts, source.whole_because)
+            self._stats.append(ScanStats(scan, rows, size, source.method, seconds, False, *parts))
 
     def raw_offer(self) -> RawRows | None:
         """The source's offer to give the same rows undecoded."""
@@ -96,5 +99,7 @@ class _Reading:
                 blocks.close()
         assert self.stream is not None
         self.stream.rows_read, self.stream.bytes_read = rows, size
-        self._stats.append(ScanStats(scan, rows, size, offer.format, time.monotonic() - started, False))
+        is_split = self._extractor.parts_wanted(scan.request()) > 1
+        parts = (1, _UNDECODED if is_split else "")
+        self._stats.append(ScanStats(scan, rows, size, offer.format, time.monotonic() - started, False, *parts))
         return rows

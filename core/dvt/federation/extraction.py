@@ -44,6 +44,8 @@ class ScanStats:
         method: How the source was read, for example "copy_streaming".
         seconds: Wall time until the rows were at the engine.
         shared: Whether the rows come from a scan that was staged for several queries.
+        parts: How many parts of the rows were read side by side.
+        whole_because: Why there was one, where more were asked for.
     """
 
     scan: ScanPlan
@@ -52,6 +54,8 @@ class ScanStats:
     method: str
     seconds: float
     shared: bool
+    parts: int = 1
+    whole_because: str = ""
 
 
 class Extraction:
@@ -190,7 +194,7 @@ class Extraction:
             self._arrived[scan.input.handle].set()
         seconds = time.monotonic() - started
         return [
-            ScanStats(scan, staged.rows, staged.bytes, staged.method, seconds, True)
+            ScanStats(scan, staged.rows, staged.bytes, staged.method, seconds, True, staged.parts, staged.whole_because)
             for scan, staged in zip(unit.scans, parts, strict=True)
         ]
 
@@ -208,7 +212,7 @@ class Extraction:
             seconds = time.monotonic() - started
         sample = self._samples.get(scan.input.handle)
         moved = stream.bytes_read + (sample.bytes if sample is not None else 0)
-        return ScanStats(scan, rows, moved, stream.method, seconds, False)
+        return ScanStats(scan, rows, moved, stream.method, seconds, False, stream.parts, stream.whole_because)
 
 
 def _with_scans(unit: ScanUnit, kept: Mapping[Handle, ScanPlan]) -> ScanUnit:
@@ -231,7 +235,11 @@ class _Session:
             self._stack.enter_context(self._scope.running(extractor.cancel))
             self._extractor = extractor
         self._scope.check()
-        return self._extractor.scan(scan.request())
+        request = scan.request()
+        stream = self._extractor.scan(request)
+        if self._extractor.parts_wanted(request) > 1 and stream.parts == 1 and not stream.whole_because:
+            stream.whole_because = self._extractor.whole_because
+        return stream
 
     def sample(self, request: SampleRequest) -> Sample:
         """Read a sample; an error is the scan's own."""

@@ -54,6 +54,8 @@ class RowStream:
         estimated_row_count: None when unknown.
         method: How the rows are fetched, for example "copy_streaming".
         raw: An offer of the same rows undecoded; who takes it reads no batches.
+        parts: How many parts of the rows are read side by side.
+        whole_because: Why there is one part, where more were asked for.
     """
 
     def __init__(
@@ -65,6 +67,8 @@ class RowStream:
         estimated_row_count: int | None = None,
         method: str = "cursor_streaming",
         raw: RawRows | None = None,
+        parts: int = 1,
+        whole_because: str = "",
     ) -> None:
         self.columns = [replace(c, type=normal_type(c.type) or c.type) for c in columns]
         self.schema = pa.schema([pa.field(c.name, c.type, c.nullable) for c in self.columns])
@@ -72,6 +76,8 @@ class RowStream:
         self.estimated_row_count = estimated_row_count
         self.method = method
         self.raw = raw
+        self.parts = parts
+        self.whole_because = whole_because
         self.rows_read = 0
         self.bytes_read = 0
         self._batches = batches

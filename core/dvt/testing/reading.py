@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from dvt.federation.extractors.base import ExtractionConfig
+from dvt.federation.extractors.base import ExtractionConfig, Split
 from dvt.identifiers import Relation
 from dvt.testing.base import Contract, Maker, Noted, cases, only_known
 from dvt.testing.place import Place
@@ -105,6 +105,23 @@ class ReadingContract(Contract):
             # The session is as good as new.
             assert extractor.get_row_count(relation) == MANY_ROWS
 
+    def test_split_with_null_keys(self, place: Place, words: EngineWords, made: Maker) -> None:
+        keys = [*[7] * 40, *[None] * 15, *range(1, 61), 5_000_000]
+        relation = made({"id": "integer", "name": "text"}, [[key, f"row {row}"] for row, key in enumerate(keys)])
+        with place.extractor() as extractor:
+            if extractor.whole_because:
+                pytest.skip(extractor.whole_because)
+            with extractor.scan(ExtractionConfig(relation=relation)) as stream:
+                whole = _as_bag(stream.to_table())
+        with place.extractor() as extractor:
+            with extractor.scan(ExtractionConfig(relation=relation, split=Split("id", 3))) as stream:
+                assert 1 < stream.parts <= 3, stream.whole_because
+                found = _as_bag(stream.to_table())
+            # What read the parts has gone, and its session is as good as new.
+            assert extractor.get_row_count(relation) == len(keys)
+        assert found == whole
+        assert len(whole) == len(keys)
+
     def test_a_query_of_its_own(self, place: Place, words: EngineWords, made: Maker) -> None:
         relation = made({"id": "integer", "name": "text"}, [[1, "a"], [2, "b"], [3, None]])
         dialect = place.connection().dialect
@@ -123,6 +140,11 @@ class ReadingContract(Contract):
                 for _ in range(2):
                     with extractor.scan(ExtractionConfig(relation=relation, columns=("name",))) as stream:
                         assert stream.to_table().to_pydict() == {"name": ["a"]}
+
+
+def _as_bag(table: pa.Table) -> list[str]:
+    """The rows in one order, equal ones as often as they came."""
+    return sorted(map(repr, table.to_pylist()))
 
 
 def _many(place: Place, words: EngineWords, made: Maker) -> Relation:

@@ -18,7 +18,7 @@ from sqlglot import exp
 from dvt import errors
 from dvt.connections.connection import Connection
 from dvt.connections.oracle import SPEC
-from dvt.federation.extractors.base import ExtractionConfig, Ordering, TableStatistics
+from dvt.federation.extractors.base import ExtractionConfig, Ordering, Split, TableStatistics
 from dvt.federation.extractors.oracle import OracleExtractor
 from dvt.identifiers import Relation
 
@@ -381,3 +381,49 @@ def test_a_real_server() -> None:
     assert row["T"] == dt.datetime(2024, 1, 1, 0, 0, 0, 123456)
     assert row["Z"] == dt.datetime(2023, 12, 31, 22, tzinfo=UTC)
     assert (row["BD"], row["IDS"]) == (1.5, "+01 02:03:04.500000000")
+
+
+def _parts(double: OracleDouble, **request: Any) -> tuple[list[int | None], int, str, list[str]]:
+    double.statements()
+    with OracleExtractor(connect()) as extractor:
+        request = {"relation": Relation("orders"), "split": Split("ID", 3), **request}
+        with extractor.scan(ExtractionConfig(**request)) as rows:
+            ids = rows.to_table().column(0).to_pylist()
+        assert double.sessions == 1  # those of the parts have ended
+    read = [sql for sql in double.statements() if " AS OF SCN " in sql and "1 = 0" not in sql]
+    return ids, rows.parts, rows.whole_because, read
+
+
+def test_parts_are_read_as_of_the_leaders_scn(double: OracleDouble) -> None:
+    double.scns = iter([7, 8, 9, 9])  # once something was committed in between
+    double.tables["SCOTT", "ORDERS"].rows += [(None, "no key")] * 5
+    ids, parts, why, read = _parts(double)
+    assert sorted(ids, key=lambda key: key or 0) == [None] * 5 + list(range(1, 1001))
+    assert (parts, why) == (3, "")
+    assert len(read) == 3
+    assert all('"SCOTT"."ORDERS" AS OF SCN 9 WHERE' in sql for sql in read)
+    double.scns, double.keys = iter([9, 9]), {("SCOTT", "ORDERS"): ("ID", "WORD")}
+    assert _parts(double, split=Split("", 2))[1] == 2
+    with OracleExtractor(connect()) as extractor:
+        assert extractor.detect_primary_key(Relation("orders")) == ("ID", "WORD")
+
+
+def test_what_oracle_reads_whole_and_why(double: OracleDouble) -> None:
+    every = list(range(1, 1001))
+    assert _parts(double)[:2] == (every, 1)
+    assert "not told" in _parts(double)[2]
+    double.scns = iter(range(10_000))
+    assert (_parts(double)[1], "too much is committed" in _parts(double)[2]) == (1, True)
+    assert "no primary key" in _parts(double, split=Split("", 2))[2]
+    assert "no ranges are made of WORD" in _parts(double, split=Split("WORD", 2))[2]
+    double.scns, double.is_flashback_denied = iter([9] * 100), True
+    ids, parts, why, _ = _parts(double)
+    assert (ids, parts, why) == (every, 1, "the login may not read it AS OF an SCN")
+
+
+def test_a_failing_part_of_oracle_leaves_no_session(double: OracleDouble) -> None:
+    double.scns = iter([9, 9])
+    double.tables["SCOTT", "ORDERS"].fails = "ORA-08181: specified number is not a valid system change number"
+    with pytest.raises(errors.DvtError, match="08181"):
+        _parts(double)
+    assert double.sessions == 0

@@ -63,6 +63,9 @@ class OracleDouble:
         self.open_results = 0
         self.broken = threading.Event()
         self.blocks = False
+        self.scns: Iterator[int] | None = None  # what it says when it is asked for its SCN
+        self.keys: dict[tuple[str, str], tuple[str, ...]] = {}
+        self.is_flashback_denied = False
         self.frame: pa.Table | None = None  # what the driver gives in the place of a table's rows
 
     def statements(self) -> list[str]:
@@ -118,8 +121,9 @@ class OracleDouble:
         )
         wanted = wanted or list(range(len(names)))
         schema = pa.schema([(names[place], table.arrow[place]) for place in wanted])
-        for start in range(0, max(len(table.rows), 1), size):
-            columns = list(zip(*table.rows[start : start + size], strict=True)) or [()] * len(names)
+        rows = _of_part(table.rows, sql) if " AS OF SCN " in sql else table.rows
+        for start in range(0, max(len(rows), 1), size):
+            columns = list(zip(*rows[start : start + size], strict=True)) or [()] * len(names)
             arrays = [pa.array(columns[place], table.arrow[place]) for place in wanted]
             yield pa.table(arrays, schema=schema)
         if table.fails:
@@ -153,6 +157,9 @@ class _Session:
     def cancel(self) -> None:
         self._server.cancelled()
 
+    def rollback(self) -> None:
+        self._server.log.append("ROLLBACK")
+
     def close(self) -> None:
         self._server.sessions -= self._is_open
         self._is_open = False
@@ -166,6 +173,17 @@ class _Frame:
 
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
         return self._table.__arrow_c_stream__(requested_schema)
+
+
+def _of_part(rows: list[tuple[Any, ...]], statement: str) -> list[tuple[Any, ...]]:
+    """The rows whose first value, a number, satisfies a part's condition, as DuckDB judges it."""
+    import duckdb
+
+    condition = statement.partition(" WHERE ")[2].rpartition("\n)")[0] or statement.partition(" WHERE ")[2]
+    with duckdb.connect() as db:
+        db.execute('create table t (n int, "ID" decimal(38, 0))')
+        db.executemany("insert into t values (?, ?)", [[n, row[0]] for n, row in enumerate(rows)])
+        return [rows[n] for (n,) in db.sql(f"select n from t where {condition} order by n").fetchall()]
 
 
 def _said(name: str) -> str:
@@ -186,6 +204,17 @@ class _Cursor:
         elif "all_tables" in sql:
             table = self._server.tables.get((bound["owner"], bound["name"]))
             self._rows = [(len(table.rows), 10)] if table else []
+        elif "get_system_change_number" in sql:
+            if self._server.scns is None:
+                raise failure("ORA-00904: invalid identifier")
+            self._rows = [(next(self._server.scns),)]
+        elif "all_constraints" in sql:
+            self._rows = [(name,) for name in self._server.keys.get((bound["owner"], bound["name"]), ())]
+        elif sql.startswith("SELECT MIN("):
+            numbers = [int(row[0]) for row in self._server.find(sql).rows if row[0] is not None]
+            self._rows = [(float(min(numbers)), float(max(numbers)))]
+        elif " AS OF SCN " in sql and self._server.is_flashback_denied:
+            raise failure("ORA-01031: insufficient privileges")
         elif sql.startswith("SELECT COUNT(*)"):
             self._rows = [(self._server.counted(sql),)]
         elif sql.startswith("SELECT"):

@@ -14,9 +14,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from sqlglot import exp
 
 from dvt.errors import ConfigurationError, DvtError
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig
+from dvt.federation.extractors.key_ranges import key_ranges
 from dvt.federation.extractors.sqlite import SQLiteExtractor
 from dvt.federation.stream import RowStream
 from dvt.identifiers import Relation
@@ -90,6 +92,38 @@ class TellsItsPath(Faulty):
         raise DvtError(f"cannot describe with {self.connection.settings}")
 
 
+class InParts(SQLiteExtractor):
+    """SQLite in ranges of the key, one after the other: no way to read it, but rightly done."""
+
+    whole_because = ""
+
+    def scan(self, request: ExtractionConfig) -> RowStream:
+        if request.split is None:
+            return super().scan(request)
+        parts = self.parts(key_ranges(request.split.column, pa.int64(), [7, 40], "sqlite"))
+        streams = [super(InParts, self).scan(replace(request, predicates=(part,))) for part in parts]
+        batches = (batch for stream in streams for batch in stream.batches())
+        return RowStream(streams[0].columns, batches, parts=len(parts))
+
+    def parts(self, parts: list[exp.Expr]) -> list[exp.Expr]:
+        return parts
+
+
+class LosesNullKeys(InParts):
+    def parts(self, parts: list[exp.Expr]) -> list[exp.Expr]:
+        return [exp.and_(part, exp.column("id", quoted=True).is_(exp.null()).not_()) for part in parts]
+
+
+class ReadsAMarkTwice(InParts):
+    def parts(self, parts: list[exp.Expr]) -> list[exp.Expr]:
+        return [part.transform(lambda n: exp.LTE(**n.args) if isinstance(n, exp.LT) else n) for part in parts]
+
+
+class ForgetsToSplit(InParts):
+    def parts(self, parts: list[exp.Expr]) -> list[exp.Expr]:
+        return [exp.true()]
+
+
 class _Broken(Place):
     """A place whose extractors have a fault."""
 
@@ -151,6 +185,17 @@ def test_a_fault_is_found(
     monkeypatch.setattr("dvt.federation.session.new_extractor", faulty)
     with pytest.raises((AssertionError, DvtError)):
         _run(check, place, words, made)
+
+
+@pytest.mark.parametrize("faulty", [LosesNullKeys, ReadsAMarkTwice, ForgetsToSplit])
+def test_a_fault_of_parts_is_found(
+    place: _Broken, words: EngineWords, made: Callable[..., Relation], faulty: type[BaseExtractor]
+) -> None:
+    object.__setattr__(place, "faulty", InParts)
+    _run("split_with_null_keys", place, words, made)
+    object.__setattr__(place, "faulty", faulty)
+    with pytest.raises(AssertionError):
+        _run("split_with_null_keys", place, words, made)
 
 
 def _run(check: str, place: _Broken, words: EngineWords, made: Callable[..., Relation]) -> None:

@@ -31,6 +31,7 @@ class AthenaExtractor(BaseExtractor):
     """Reads one catalogue of Athena. Each statement sees a state of its own."""
 
     spec = SPEC
+    whole_because = "the service unloads a result in parts of its own"
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)

@@ -36,6 +36,23 @@ class Ordering:
 
 
 @dataclass(frozen=True)
+class Split:
+    """A wish to read a relation in parts.
+
+    Args:
+        column: The key whose ranges are the parts; empty for the source's own way, or its primary key.
+        parts: How many; the connection's `parallel` when None.
+    """
+
+    column: str = ""
+    parts: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.parts is not None and self.parts < 1:
+            raise ConfigurationError("a relation is read in one part, or more", remedy="Give a number above zero")
+
+
+@dataclass(frozen=True)
 class ExtractionConfig:
     """One scan request: a relation, or a query in the source's own SQL.
 
@@ -51,6 +68,7 @@ class ExtractionConfig:
         declared: Data types that the project declares for columns (a CSV file has no others).
         file_options: The source's own options where the connection holds files.
         key_columns: For hashes: the columns that tell the relation's rows apart.
+        split: In which parts the rows may be read, where the source can; what comes is the same.
     """
 
     relation: Relation | None = None
@@ -64,6 +82,7 @@ class ExtractionConfig:
     declared: Mapping[str, str] = field(default_factory=dict)
     file_options: Mapping[str, Any] = field(default_factory=dict)
     key_columns: tuple[str, ...] = ()
+    split: Split | None = None
 
     def __post_init__(self) -> None:
         if (self.relation is None) == (self.query is None):
@@ -117,6 +136,8 @@ class BaseExtractor(ABC):
     spec: ClassVar[ConnectionSpec]
     # What keys are in `extract_hashes`: "AS_IS", "TEXT" or "STRIPPED".
     hash_keys: ClassVar[str] = "AS_IS"
+    # Why a relation is never read in parts; empty where it can be.
+    whole_because: ClassVar[str] = "this source is read by one session"
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -170,6 +191,18 @@ class BaseExtractor(ABC):
         request do not matter.
         """
         return None
+
+    def detect_primary_key(self, relation: Relation) -> tuple[str, ...]:
+        """The columns of a relation's primary key, in the key's order; none where none is known to be enforced.
+
+        An optional power: it takes an engine that refuses a second row of one key, and NULL in it.
+        """
+        return ()
+
+    def parts_wanted(self, request: ExtractionConfig) -> int:
+        """In how many parts a request may be read: its own wish, else the connection's option `parallel`."""
+        wished = request.split.parts if request.split is not None else None
+        return wished or int(self.connection.options.get("parallel", 1))
 
     def batch_rows(self, request: ExtractionConfig) -> int:
         """Rows in one batch of this request."""

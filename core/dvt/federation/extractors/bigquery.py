@@ -33,6 +33,7 @@ class BigQueryExtractor(BaseExtractor):
     """Reads one BigQuery project. A scan sees one state; two scans see two."""
 
     spec = SPEC
+    whole_because = "a session of the Storage API has streams of its own"
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)

@@ -33,6 +33,7 @@ class ClickHouseExtractor(BaseExtractor):
     """Reads one ClickHouse server. Each statement sees a state of its own: ClickHouse has no snapshot of several."""
 
     spec = SPEC
+    whole_because = "each of its statements sees a state of its own"
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
@@ -58,6 +59,10 @@ class ClickHouseExtractor(BaseExtractor):
         found = self._asked(f"{sql} FORMAT TSV", "describe", request.label, parameters).split()
         numbers = [int(text) if text.isdigit() else None for text in found]
         return TableStatistics(*numbers) if len(numbers) == 2 else None
+
+    def detect_primary_key(self, relation: Relation) -> tuple[str, ...]:
+        """None: what ClickHouse calls a primary key is an order, and many rows may have one key."""
+        return ()
 
     def scan(self, request: ExtractionConfig) -> RowStream:
         """Start reading; the server sends blocks as they are taken."""

@@ -30,6 +30,7 @@ class DatabricksExtractor(BaseExtractor):
     """Reads one warehouse or cluster. Each statement sees a state of its own."""
 
     spec = SPEC
+    whole_because = "the server itself cuts a result into files"
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)

@@ -31,6 +31,7 @@ class Db2Extractor(DriverRowsExtractor):
     """Reads one Db2 database. Cursor stability: each scan sees rows as they are when it comes to them."""
 
     spec = SPEC
+    whole_because = "its sessions do not share a snapshot"
     _handle: int | None = None
 
     def ping(self) -> str:

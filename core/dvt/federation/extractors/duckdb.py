@@ -16,6 +16,7 @@ from dvt.federation.duckdb_result import DuckDBResult, describe_result, native_c
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig, TableStatistics
 from dvt.federation.extractors.scan_sql import scan_sql
 from dvt.federation.stream import ColumnSchema, RowStream
+from dvt.identifiers import Relation
 
 if TYPE_CHECKING:
     import duckdb
@@ -25,6 +26,7 @@ class DuckDBExtractor(BaseExtractor):
     """One session; the first statement begins the transaction whose snapshot all scans see."""
 
     spec = SPEC
+    whole_because = "it reads with threads of its own"
     _session: duckdb.DuckDBPyConnection | None = None
     _is_in_transaction = False
 
@@ -57,6 +59,21 @@ class DuckDBExtractor(BaseExtractor):
                 .fetchall()
             )
         return TableStatistics(rows=int(found[0][0])) if found and found[0][0] is not None else None
+
+    def detect_primary_key(self, relation: Relation) -> tuple[str, ...]:
+        """The columns of the primary key, from the catalogue."""
+        with self._errors("describe", ExtractionConfig(relation=relation)):
+            found = (
+                self._begun()
+                .execute(
+                    "select constraint_column_names from duckdb_constraints() where constraint_type = 'PRIMARY KEY' "
+                    "and lower(table_name) = lower(?) and lower(schema_name) = lower(coalesce(?, current_schema())) "
+                    "and lower(database_name) = lower(coalesce(?, current_database()))",
+                    [relation.name, relation.schema, relation.database],
+                )
+                .fetchall()
+            )
+        return tuple(found[0][0]) if found else ()
 
     def scan(self, request: ExtractionConfig) -> RowStream:
         """Stream the statement's result as Arrow."""

@@ -36,6 +36,7 @@ class ExasolExtractor(BaseExtractor):
     """Reads one Exasol cluster, a statement at a time; each sees a state of its own."""
 
     spec = SPEC
+    whole_because = "its sessions do not share a snapshot"
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)

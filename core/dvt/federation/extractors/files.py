@@ -36,6 +36,7 @@ class FilesExtractor(BaseExtractor):
     """No session and no snapshot: each scan opens the files that are there."""
 
     spec = SPEC
+    whole_because = "files are read by threads of one process"
     _is_cancelled = False
 
     def ping(self) -> str:

@@ -31,6 +31,7 @@ class FireboltExtractor(BaseExtractor):
     """Reads one Firebolt database. Each statement sees a state of its own."""
 
     spec = SPEC
+    whole_because = "its sessions do not share a snapshot"
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)

@@ -43,6 +43,7 @@ class GenericExtractor(BaseExtractor):
     """
 
     spec = SPEC
+    whole_because = "of an unknown server it is not known whether its sessions share a snapshot"
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)

@@ -39,6 +39,7 @@ class HiveExtractor(BaseExtractor):
     """Reads one HiveServer2 in one session. Each statement sees a state of its own."""
 
     spec = SPEC
+    whole_because = "its sessions do not share a snapshot"
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)

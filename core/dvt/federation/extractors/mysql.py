@@ -18,23 +18,29 @@ from dvt.errors import InterruptedRunError, QueryError
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig, TableStatistics
 from dvt.federation.extractors.scan_sql import scan_sql
 from dvt.federation.stream import ColumnSchema, RowStream
+from dvt.identifiers import Relation
 
 if TYPE_CHECKING:
     from dvt.connections.mysql_session import Session
+    from dvt.federation.extractors.mysql_parallel import ParallelRows
     from dvt.federation.extractors.mysql_values import ColumnReader
 
 
 class MySQLExtractor(BaseExtractor):
     """Reads one MySQL or MariaDB server.
 
-    All scans run in one read-only transaction with a consistent snapshot, which InnoDB tables honour.
+    All scans run in one read-only transaction with a consistent snapshot, which InnoDB tables honour. It begins when
+    the session does; where the first scan is read in parts, it begins anew, together with those of its sessions.
     """
 
     spec = SPEC
+    whole_because = ""
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self._session: Session | None = None
+        self._parallel: ParallelRows | None = None
+        self._has_scanned = False
         self._is_cancelled = threading.Event()
 
     @classmethod
@@ -66,20 +72,68 @@ class MySQLExtractor(BaseExtractor):
         with self._guarded("describe", request.label):
             return table_statistics(session, relation)
 
+    def detect_primary_key(self, relation: Relation) -> tuple[str, ...]:
+        """The columns of the primary key, from the catalogue."""
+        from dvt.federation.extractors.mysql_schema import primary_key
+
+        request = self._qualified(ExtractionConfig(relation=relation))
+        session = self._opened()
+        with self._guarded("describe", request.label):
+            return primary_key(session, request.relation or relation)
+
     def scan(self, request: ExtractionConfig) -> RowStream:
         """Start reading; the server sends rows as they are taken."""
         request = self._qualified(request)
-        session = self._opened()
+        session, reason = self._opened(), ""
         with self._guarded("extract", request.label):
+            if self.parts_wanted(request) > 1:
+                stream, reason = self._in_parts(session, request)
+                if stream is not None:
+                    return stream
+            self._has_scanned = True
             readers = self._started(session, request)
         return RowStream(
             [reader.schema for reader in readers],
             self._batches(session, readers, request),
             close=session.stop_reading,
+            whole_because=reason,
         )
+
+    def _in_parts(self, session: Session, request: ExtractionConfig) -> tuple[RowStream | None, str]:
+        """The rows read by several sessions, or why not."""
+        from dvt.federation.extractors.mysql_parallel import OneSnapshot, ParallelRows
+        from dvt.federation.extractors.mysql_split import parts_of
+
+        if self._has_scanned:
+            return None, "the first scan of a session began its snapshot"
+        ranges, reason = parts_of(session, request, self.parts_wanted(request), self.connection)
+        if not ranges or request.relation is None:
+            return None, reason
+        snapshot = OneSnapshot(self.connection, session, request.relation, len(ranges))
+        if snapshot.refusal:
+            return None, snapshot.refusal
+        self._has_scanned = True
+        try:
+            readers = self._relation_readers(session, request)
+            for one, part in zip(snapshot.sessions, ranges, strict=True):
+                of_part = dataclasses.replace(request, predicates=(*request.predicates, part))
+                one.open(_exact_sql(of_part, readers))
+            parallel = ParallelRows(snapshot.sessions, lambda one: self._batches(one, readers, request))
+        except BaseException:
+            snapshot.close()
+            raise
+        self._parallel = parallel
+        columns = [reader.schema for reader in readers]
+        return RowStream(columns, parallel.batches(), close=self._end_parts, parts=len(ranges)), ""
+
+    def _end_parts(self) -> None:
+        parallel, self._parallel = self._parallel, None
+        if parallel is not None:
+            parallel.close()
 
     def close(self) -> None:
         """End the session, and on the server the query that it may still run."""
+        self._end_parts()
         session, self._session = self._session, None
         if session is None or session.is_closed:
             return
@@ -92,13 +146,18 @@ class MySQLExtractor(BaseExtractor):
     def cancel(self) -> None:
         """End a running scan from another thread: the session is killed on the server."""
         self._is_cancelled.set()
-        session = self._session
+        session, parallel = self._session, self._parallel
+        if parallel is not None:
+            parallel.cancel()
         if session is not None:
             session.kill("connection")
 
-    def _opened(self) -> Session:
+    def _check(self) -> None:
         if self._is_cancelled.is_set():
             raise InterruptedRunError("the scan was cancelled", connection=self.connection.name, phase="extract")
+
+    def _opened(self) -> Session:
+        self._check()
         if self._session is None:
             session = open_session(self.connection, default_database(self.connection))
             try:
@@ -109,8 +168,8 @@ class MySQLExtractor(BaseExtractor):
                 session.close()
                 raise
             self._session = session
-            if self._is_cancelled.is_set():  # while it logged in, when there was nothing to kill
-                raise InterruptedRunError("the scan was cancelled", connection=self.connection.name, phase="extract")
+            self._has_scanned = False
+            self._check()  # it was cancelled while it logged in, when there was nothing to kill
         return self._session
 
     def _qualified(self, request: ExtractionConfig) -> ExtractionConfig:
@@ -168,7 +227,7 @@ class MySQLExtractor(BaseExtractor):
                     column=next(iter(expressions)),
                     remedy="Give the columns different names, or cast this one to double",
                 )
-        session.open(scan_sql(dataclasses.replace(request, columns=names), "mysql", expressions))
+        session.open(_exact_sql(request, readers))
         return readers
 
     def _batches(
@@ -177,6 +236,15 @@ class MySQLExtractor(BaseExtractor):
         schema = pa.schema([pa.field(r.schema.name, r.schema.type, r.schema.nullable) for r in readers])
         with self._guarded("extract", request.label):
             for rows in session.fetched(self.batch_rows(request)):
+                self._check()
                 raw = rows.columns(len(readers))
                 arrays = [reader.read(column) for reader, column in zip(readers, raw, strict=True)]
                 yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _exact_sql(request: ExtractionConfig, readers: Sequence[ColumnReader]) -> str:
+    """The statement in whose result the text of every value is exact."""
+    from dvt.federation.extractors.mysql_schema import exact_expressions
+
+    names = tuple(reader.schema.name for reader in readers)
+    return scan_sql(dataclasses.replace(request, columns=names), "mysql", exact_expressions(readers))

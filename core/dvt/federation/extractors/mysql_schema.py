@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from dvt.connections.connection import Connection
+from dvt.connections.mysql_errors import ServerError
 from dvt.connections.mysql_session import Session
 from dvt.connections.mysql_wire import Field
 from dvt.federation.extractors.base import TableStatistics
@@ -19,6 +20,7 @@ from dvt.types.mysql import FIELD_TYPES, NativeType, carried, parse_type
 
 _BINARY_CHARSET = 63
 _UNSIGNED = 32
+_NO_SUCH_TABLE = 1146
 # Character sets that a constant of any characters can be compared with; `utf8` is that of three bytes.
 _UNICODE = ("utf8mb4", "utf16", "utf32", "binary")
 
@@ -85,6 +87,18 @@ def table_statistics(session: Session, relation: Relation) -> TableStatistics | 
         return None
     rows, size = found[0]
     return TableStatistics(int(rows or 0) or None, int(size) if size is not None else None)
+
+
+def primary_key(session: Session, relation: Relation) -> tuple[str, ...]:
+    """The columns of the primary key in its order; none for a view, and for what is not there."""
+    try:
+        found = session.rows(" ".join(["show keys from", relation.sql("mysql"), "where key_name = 'PRIMARY'"]))
+    except ServerError as error:
+        if error.errno != _NO_SUCH_TABLE:
+            raise
+        return ()
+    # Table, whether it is unique, the key's name, the column's place, its name.
+    return tuple(row[4] for row in sorted(found, key=lambda row: int(row[3] or 0)) if row[4])
 
 
 def _may_be_json(type_: str | None, collation: str | None) -> bool:

@@ -9,10 +9,11 @@ from collections.abc import Generator, Iterator, Sequence
 from typing import Any, ClassVar
 
 import pyarrow as pa
+from sqlglot import exp
 
 from dvt.connections.connection import Connection
 from dvt.connections.oracle import SPEC, connect, default_schema, folded, translate
-from dvt.errors import InterruptedRunError
+from dvt.errors import DvtError, InterruptedRunError, PrivilegeError
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig, TableStatistics
 from dvt.federation.extractors.oracle_columns import (
     ColumnReader,
@@ -20,6 +21,14 @@ from dvt.federation.extractors.oracle_columns import (
     read_batch,
     said_in_oracle,
     select_sql,
+)
+from dvt.federation.extractors.oracle_split import (
+    PRIMARY_KEY,
+    AsOf,
+    ParallelFrames,
+    close_all,
+    leading_scn,
+    parts_of,
 )
 from dvt.federation.extractors.scan_sql import count_sql, scan_sql
 from dvt.federation.extractors.unknown_columns import unknown_column
@@ -36,10 +45,13 @@ class OracleExtractor(BaseExtractor):
 
     spec = SPEC
     hash_keys: ClassVar[str] = "TEXT"
+    whole_because = ""
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self._session: Any = None
+        self._parallel: ParallelFrames | None = None
+        self._has_scanned = False
         self._is_running = False
         self._is_cancelled = threading.Event()
         self._charset = ""
@@ -63,6 +75,12 @@ class OracleExtractor(BaseExtractor):
         rows, row_bytes = (int(value or 0) for value in found[0])
         return TableStatistics(rows, rows * row_bytes)
 
+    def detect_primary_key(self, relation: Relation) -> tuple[str, ...]:
+        """The columns of an enabled, validated key that is checked with each statement."""
+        own = self._own(relation)
+        found, _ = self._asked(PRIMARY_KEY, str(relation), owner=own.schema, name=own.name)
+        return tuple(row[0] for row in found)
+
     def scan(self, request: ExtractionConfig) -> RowStream:
         """Start reading; the server is asked for more rows as batches are taken."""
         request = self._qualified(request)
@@ -71,9 +89,72 @@ class OracleExtractor(BaseExtractor):
             reader.require(self.connection, request.label)
         if request.relation is not None:
             request = dataclasses.replace(request, columns=tuple(reader.schema.name for reader in readers))
-        sql = select_sql(_inner_sql(request), readers)
-        batches = self._batches(sql, readers, request)
-        return RowStream([reader.schema for reader in readers], batches, method="arrow_streaming")
+        columns, reason = [reader.schema for reader in readers], ""
+        if self.parts_wanted(request) > 1:
+            parts, reason = self._in_parts(request, readers)
+            if parts:
+                self._parallel = parallel = ParallelFrames(*zip(*parts, strict=True))
+                close, count = self._end_parts, len(parts)
+                return RowStream(columns, parallel.batches(), close=close, method="arrow_streaming", parts=count)
+        self._has_scanned = True
+        batches = self._batches(self._opened(), select_sql(_inner_sql(request), readers), readers, request)
+        return RowStream(columns, batches, method="arrow_streaming", whole_because=reason)
+
+    def _in_parts(
+        self, request: ExtractionConfig, readers: Sequence[ColumnReader]
+    ) -> tuple[list[tuple[Any, Iterator[pa.RecordBatch]]], str]:
+        """Sessions with the batches of each part, or why there is but one."""
+
+        def ask(sql: str, **bound: Any) -> list[Any]:
+            return self._asked(sql, request.label, **bound)[0]
+
+        def describe(name: str) -> ColumnSchema:
+            return self._readers(dataclasses.replace(request, columns=(name,)))[0].schema
+
+        if self._has_scanned:
+            return [], "the first scan of a session began its snapshot"
+        ranges, reason = parts_of(ask, request, self.parts_wanted(request), describe)
+        if not ranges or request.relation is None:
+            return [], reason
+        try:
+            scn = leading_scn(ask, self._begin_anew)
+        except DvtError as error:
+            self._check()
+            return [], f"the state of a session is not told: {error.message}"
+        if scn is None:
+            return [], "too much is committed for the state of a session to be known"
+        self._has_scanned = True
+        then = AsOf(request.relation.name, request.relation.schema, scn=scn)
+        sessions: list[Any] = []
+        parts: list[tuple[Any, Iterator[pa.RecordBatch]]] = []
+        try:
+            for part in ranges:
+                sessions.append(connect(self.connection))
+                of_part = dataclasses.replace(request, relation=then, predicates=(*request.predicates, part))
+                sql = select_sql(_inner_sql(of_part), readers)
+                parts.append((sessions[-1], self._batches(sessions[-1], sql, readers, request)))
+            # What the login may not read in a past state is read in this one, by the leader.
+            probe = exp.Select().select(exp.Literal.number(1)).from_(then.ast()).where("1 = 0")
+            with self._guarded("extract", request.label), sessions[0].cursor() as cursor:
+                cursor.execute(probe.sql(dialect="oracle"))
+        except PrivilegeError:
+            close_all(sessions)
+            return [], "the login may not read it AS OF an SCN"
+        except BaseException:
+            close_all(sessions)
+            raise
+        return parts, ""
+
+    def _begin_anew(self) -> None:
+        session = self._opened()
+        session.rollback()
+        with session.cursor() as cursor:
+            cursor.execute("SET TRANSACTION READ ONLY")
+
+    def _end_parts(self) -> None:
+        parallel, self._parallel = self._parallel, None
+        if parallel is not None:
+            parallel.close()
 
     def source_sql(self, request: ExtractionConfig) -> str:
         """The statement of a scan, without the conversions that its columns' types ask for."""
@@ -86,6 +167,7 @@ class OracleExtractor(BaseExtractor):
 
     def close(self) -> None:
         """End the session, and its transaction."""
+        self._end_parts()
         session, self._session = self._session, None
         if session is not None:
             import oracledb
@@ -96,7 +178,9 @@ class OracleExtractor(BaseExtractor):
     def cancel(self) -> None:
         """End a running scan from another thread: the server is sent a break."""
         self._is_cancelled.set()
-        session = self._session
+        session, parallel = self._session, self._parallel
+        if parallel is not None:
+            parallel.cancel()
         if session is not None and self._is_running:
             import oracledb
 
@@ -107,6 +191,7 @@ class OracleExtractor(BaseExtractor):
         self._check()
         if self._session is None:
             self._session = connect(self.connection)
+            self._has_scanned = False
             self._check()  # it was cancelled while it logged in
         return self._session
 
@@ -159,9 +244,9 @@ class OracleExtractor(BaseExtractor):
         return readers if request.columns is None else [known[name] for name in request.columns]
 
     def _batches(
-        self, sql: str, readers: Sequence[ColumnReader], request: ExtractionConfig
+        self, session: Any, sql: str, readers: Sequence[ColumnReader], request: ExtractionConfig
     ) -> Generator[pa.RecordBatch, None, None]:
-        session, place = self._opened(), {"connection": self.connection.name, "relation": request.label}
+        place = {"connection": self.connection.name, "relation": request.label}
         frames = session.fetch_df_batches(sql, size=self.batch_rows(request), fetch_decimals=True)
         with contextlib.closing(frames):  # its cursor is open until then, also after an error
             while True:

@@ -16,17 +16,20 @@ from dvt.federation.extractors.postgres_catalog import (
     RelationFacts,
     columns_of,
     missing_relation,
+    primary_key,
     relation_facts,
     table_statistics,
 )
 from dvt.federation.extractors.postgres_csv import CsvDecoder
 from dvt.federation.extractors.postgres_cursor import cursor_batches
-from dvt.federation.extractors.postgres_parallel import ParallelCopy, ctid_ranges
+from dvt.federation.extractors.postgres_parallel import ParallelCopy
 from dvt.federation.extractors.postgres_raw import copied_blocks, raw_rows
+from dvt.federation.extractors.postgres_split import parts_of
 from dvt.federation.extractors.postgres_wire import Wire
 from dvt.federation.extractors.scan_sql import scan_sql
 from dvt.federation.raw import RawRows
 from dvt.federation.stream import ColumnSchema, RowStream
+from dvt.identifiers import Relation
 
 if TYPE_CHECKING:
     import psycopg
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
 _BLOCK_BYTES = 16 * 1024 * 1024
 _SAVEPOINT = "dvt_scan"
 _UNDEFINED_TABLE = "42P01"
+_ONE_CURSOR = "a cursor has one session"
 
 
 class PostgresExtractor(BaseExtractor):
@@ -47,6 +51,7 @@ class PostgresExtractor(BaseExtractor):
     """
 
     spec: ClassVar[ConnectionSpec] = SPEC
+    whole_because = ""
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
@@ -95,19 +100,28 @@ class PostgresExtractor(BaseExtractor):
         except psycopg.Error as error:
             raise self._translated(error, "describe", request) from error
 
+    def detect_primary_key(self, relation: Relation) -> tuple[str, ...]:
+        """The columns of the primary key, from the catalogue."""
+        import psycopg
+
+        try:
+            return primary_key(self._open(), relation)
+        except psycopg.Error as error:
+            raise self._translated(error, "describe", ExtractionConfig(relation=relation)) from error
+
     def scan(self, request: ExtractionConfig) -> RowStream:
         """Start reading, by COPY or by a server-side cursor as `dvt.method` says."""
         import psycopg
 
         session = self._open()
         try:
-            self._begin(session)
+            self._begin(session, is_shared=self.parts_wanted(request) > 1)
             session.execute(f"savepoint {_SAVEPOINT}")
         except psycopg.Error as error:
             raise self._translated(error, "extract", request) from error
         try:
             sql, decoder, facts = self._described(session, request)
-            batches, method = self._start(session, request, sql, decoder, facts)
+            batches, method, reason = self._start(session, request, sql, decoder)
         except (psycopg.Error, DvtError) as error:
             self._rewind(session)
             raise self._translated(error, "extract", request) from error
@@ -117,6 +131,8 @@ class PostgresExtractor(BaseExtractor):
             close=lambda: self._end_scan(session, method),
             estimated_row_count=_estimate(request, facts),
             method=method,
+            parts=len(self._parallel) if self._parallel is not None else 1,
+            whole_because=reason,
         )
 
     def raw(self, request: ExtractionConfig) -> RawRows | None:
@@ -184,14 +200,15 @@ class PostgresExtractor(BaseExtractor):
                 raise InterruptedRunError("the extractor was cancelled", connection=self.connection.name)
         return self._session
 
-    def _begin(self, session: psycopg.Connection[Any]) -> None:
-        if self._snapshot is not None:
-            return
-        session.execute("begin isolation level repeatable read read only")
-        is_shared = self.connection.options["parallel"] > 1
-        # The first statement that reads takes the snapshot: it must stand before the first savepoint.
-        row = session.execute("select pg_export_snapshot()" if is_shared else "select ''").fetchone()
-        self._snapshot = str(row[0]) if row else ""
+    def _begin(self, session: psycopg.Connection[Any], *, is_shared: bool = False) -> None:
+        if self._snapshot is None:
+            session.execute("begin isolation level repeatable read read only")
+            # The first statement that reads takes the snapshot: it must stand before the first savepoint.
+            session.execute("select ''")
+            self._snapshot = ""
+        if is_shared and not self._snapshot:  # no savepoint exports one
+            row = session.execute("select pg_export_snapshot()").fetchone()
+            self._snapshot = str(row[0]) if row else ""
 
     def _described(
         self, session: psycopg.Connection[Any], request: ExtractionConfig
@@ -206,31 +223,26 @@ class PostgresExtractor(BaseExtractor):
         return sql, CsvDecoder(columns, carriers, request.label), facts
 
     def _start(
-        self,
-        session: psycopg.Connection[Any],
-        request: ExtractionConfig,
-        sql: str,
-        decoder: CsvDecoder,
-        facts: RelationFacts | None,
-    ) -> tuple[Iterator[pa.RecordBatch], str]:
-        rows = self.batch_rows(request)
+        self, session: psycopg.Connection[Any], request: ExtractionConfig, sql: str, decoder: CsvDecoder
+    ) -> tuple[Iterator[pa.RecordBatch], str, str]:
+        """Batches, the method, and why they are read by one session where more were asked for."""
+        rows, wanted = self.batch_rows(request), self.parts_wanted(request)
+        is_cursor, reason = self.connection.options["method"] == "cursor", ""
         read_unconverted(session)
-        if self.connection.options["method"] == "cursor":
-            return cursor_batches(session, sql, decoder, rows), "cursor_streaming"
-        ranges = ctid_ranges(facts, self.connection.options["parallel"], session.info.server_version)
-        if len(ranges) > 1 and request.limit is None:
-            columns = tuple(column.name for column in decoder.columns)
-            statements = [
-                copy_sql(
-                    scan_sql(replace(request, columns=columns, predicates=(*request.predicates, part)), "postgres")
-                )
-                for part in ranges
-            ]
-            self._parallel = ParallelCopy(self.connection, str(self._snapshot), statements, decoder, rows, _BLOCK_BYTES)
-            return self._parallel.batches(), "copy_streaming"
+        if wanted > 1:
+            request = replace(request, columns=tuple(column.name for column in decoder.columns))
+            ranges, reason = parts_of(session, request, wanted, self.connection) if not is_cursor else ([], _ONE_CURSOR)
+            if ranges:
+                requests = [replace(request, predicates=(*request.predicates, part)) for part in ranges]
+                statements = [copy_sql(scan_sql(one, "postgres")) for one in requests]
+                limits = (rows, _BLOCK_BYTES)
+                self._parallel = ParallelCopy(self.connection, str(self._snapshot), statements, decoder, *limits)
+                return self._parallel.batches(), "copy_streaming", ""
+        if is_cursor:
+            return cursor_batches(session, sql, decoder, rows), "cursor_streaming", reason
         wire = Wire(session)
         wire.start_copy(copy_sql(sql))
-        return (decoder.decode(block) for block in wire.copy_rows(rows, _BLOCK_BYTES)), "copy_streaming"
+        return (decoder.decode(block) for block in wire.copy_rows(rows, _BLOCK_BYTES)), "copy_streaming", reason
 
     def _guarded(self, batches: Iterator[pa.RecordBatch], request: ExtractionConfig) -> Iterator[pa.RecordBatch]:
         """The batches, with the driver's errors translated."""

@@ -41,7 +41,7 @@ where a.attrelid = any(%s::oid[]) and a.attnotnull and c.relkind in ('r', 'p')
 """
 
 _RELATION = """
-select c.oid, c.relkind, c.reltuples::bigint, pg_catalog.pg_relation_size(c.oid) / current_setting('block_size')::bigint
+select c.relkind, c.reltuples::bigint
 from pg_catalog.pg_class c
 where c.oid = to_regclass(%s)
 """
@@ -65,6 +65,35 @@ select bool_or(c.relkind in ('r', 'm', 'f')) and not bool_or(c.relkind not in ('
 from parts join pg_catalog.pg_class c on c.oid = parts.oid
 """
 
+# A relation and all that is read with it: partitions, heirs, and what views select from.
+_REACH = """
+with recursive reached(oid) as (
+    select to_regclass(%s)::oid
+    union
+    select below.oid from reached, lateral (
+        select i.inhrelid from pg_catalog.pg_inherits i where i.inhparent = reached.oid
+        union all
+        select d.refobjid
+        from pg_catalog.pg_class v
+        join pg_catalog.pg_rewrite w on w.ev_class = v.oid
+        join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_rewrite'::regclass and d.objid = w.oid
+        where v.oid = reached.oid and v.relkind = 'v' and d.refclassid = 'pg_catalog.pg_class'::regclass
+    ) as below(oid)
+)
+select c.relkind::text, c.relpersistence::text, case when c.relkind = 'v' then pg_catalog.pg_get_viewdef(c.oid) end,
+       pg_catalog.pg_relation_size(c.oid) / current_setting('block_size')::bigint, c.oid = to_regclass(%s)
+from reached join pg_catalog.pg_class c on c.oid = reached.oid
+"""
+
+_PRIMARY_KEY = """
+select a.attname
+from pg_catalog.pg_constraint c
+cross join unnest(c.conkey) with ordinality as k(number, position)
+join pg_catalog.pg_attribute a on a.attrelid = c.conrelid and a.attnum = k.number
+where c.conrelid = to_regclass(%s) and c.contype = 'p' and not c.condeferrable
+order by k.position
+"""
+
 _SIMILAR = """
 select n.nspname, c.relname
 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -80,12 +109,46 @@ class RelationFacts:
     Args:
         kind: `pg_class.relkind`.
         estimated_rows: The planner's figure, None when the table was never analysed.
-        blocks: Size of the main fork in blocks.
     """
 
     kind: str
     estimated_rows: int | None
+
+
+@dataclass(frozen=True)
+class Reach:
+    """A relation, and what is read with it.
+
+    Args:
+        kind: The relation's own `pg_class.relkind`; empty when there is no such relation.
+        kinds: All that occur.
+        is_persistent: Whether all of it is there for other sessions too.
+        definitions: Of the views.
+        own_blocks: Size of the relation's own main fork in blocks.
+        blocks: Size of all of them.
+    """
+
+    kind: str
+    kinds: frozenset[str]
+    is_persistent: bool
+    definitions: tuple[str, ...]
+    own_blocks: int
     blocks: int
+
+
+def reach(session: psycopg.Connection[Any], relation: Relation) -> Reach:
+    """What is read with a relation."""
+    name = relation.sql("postgres")
+    found = session.execute(_REACH, [name, name]).fetchall()
+    own = next((row for row in found if row[4]), None)
+    return Reach(
+        kind=own[0] if own else "",
+        kinds=frozenset(row[0] for row in found),
+        is_persistent=all(row[1] != "t" for row in found),
+        definitions=tuple(row[2] for row in found if row[2] is not None),
+        own_blocks=int(own[3] or 0) if own else 0,
+        blocks=sum(int(row[3] or 0) for row in found),
+    )
 
 
 def relation_facts(session: psycopg.Connection[Any], relation: Relation) -> RelationFacts | None:
@@ -93,9 +156,9 @@ def relation_facts(session: psycopg.Connection[Any], relation: Relation) -> Rela
     found = session.execute(_RELATION, [relation.sql("postgres")]).fetchone()
     if found is None:
         return None
-    _, kind, rows, blocks = found
+    kind, rows = found
     kind = kind.decode() if isinstance(kind, bytes) else kind
-    return RelationFacts(kind, rows if rows >= 0 and kind in "rmp" else None, blocks or 0)
+    return RelationFacts(kind, rows if rows >= 0 and kind in "rmp" else None)
 
 
 def table_statistics(session: psycopg.Connection[Any], relation: Relation) -> TableStatistics | None:
@@ -106,6 +169,11 @@ def table_statistics(session: psycopg.Connection[Any], relation: Relation) -> Ta
     _, is_analysed, rows, size = found
     known_rows = round(float(rows)) if is_analysed and rows is not None else None
     return TableStatistics(known_rows, int(size) if size is not None else None)
+
+
+def primary_key(session: psycopg.Connection[Any], relation: Relation) -> tuple[str, ...]:
+    """The columns of a primary key that is checked with each statement, in its order."""
+    return tuple(str(row[0]) for row in session.execute(_PRIMARY_KEY, [relation.sql("postgres")]).fetchall())
 
 
 def columns_of(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +9,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from dvt.connections.postgres import cancel, connect, read_unconverted
+from dvt.federation.extractors.part_readers import PartReaders
 from dvt.federation.extractors.postgres_csv import CsvDecoder
 from dvt.federation.extractors.postgres_wire import Wire
 
@@ -18,24 +17,23 @@ if TYPE_CHECKING:
     import psycopg
 
     from dvt.connections.connection import Connection
-    from dvt.federation.extractors.postgres_catalog import RelationFacts
+    from dvt.federation.extractors.postgres_catalog import Reach
 
 # Below PostgreSQL 14 a range of ctid is a filter on a scan of the whole table: each session would read all of it.
 _TID_RANGE_SCAN = 140000
-_SMALLEST_PART_BLOCKS = 128
-_POLL_S = 0.1
+SMALLEST_PART_BLOCKS = 128
 
 
-def ctid_ranges(facts: RelationFacts | None, parts: int, server_version: int) -> list[exp.Expr]:
-    """Conditions that cut a plain table into `parts`; empty when it is to be read by one session.
+def ctid_ranges(found: Reach, parts: int, server_version: int) -> list[exp.Expr]:
+    """Conditions that cut what is stored as one table into `parts`; empty where blocks are no good parts.
 
     The first range has no lower and the last no upper bound, so that together they hold every row, also those of
     blocks that were added since, and of tables that inherit.
     """
-    if facts is None or facts.kind != "r" or server_version < _TID_RANGE_SCAN:
+    if found.kind not in ("r", "m") or server_version < _TID_RANGE_SCAN:
         return []
-    parts = min(parts, facts.blocks // _SMALLEST_PART_BLOCKS)
-    marks = [facts.blocks * number // parts for number in range(1, parts)] if parts > 1 else []
+    parts = min(parts, found.own_blocks // SMALLEST_PART_BLOCKS)
+    marks = [found.own_blocks * number // parts for number in range(1, parts)] if parts > 1 else []
     ranges: list[exp.Expr] = []
     for lower, upper in zip([None, *marks], [*marks, None], strict=True):
         bounds: list[exp.Expr] = []
@@ -78,33 +76,24 @@ class ParallelCopy:
         block_bytes: int,
     ) -> None:
         self._connection = connection
-        self._decoder = decoder
-        self._limits = (rows, block_bytes)
-        self._done = threading.Event()
-        # One batch waits per session: memory is bounded by twice as many blocks as there are sessions.
-        self._queue: queue.Queue[pa.RecordBatch | BaseException | None] = queue.Queue(maxsize=len(statements))
         self._sessions: list[psycopg.Connection[Any]] = []
-        self._threads: list[threading.Thread] = []
+        self._readers: PartReaders | None = None
         try:
             wires = [self._begin(snapshot, statement) for statement in statements]
         except BaseException:
             self.close()
             raise
-        self._threads = [threading.Thread(target=self._read, args=(wire,), daemon=True) for wire in wires]
-        for thread in self._threads:
-            thread.start()
+        # A generator's own frame is in the thread that takes from it: blocks are decoded there.
+        parts = [(decoder.decode(block) for block in wire.copy_rows(rows, block_bytes)) for wire in wires]
+        self._readers = PartReaders(parts, self.cancel)
+
+    def __len__(self) -> int:
+        return len(self._sessions)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Batches until every session is through; the first failure of any of them is raised."""
-        running = len(self._threads)
-        while running:
-            item = self._queue.get()
-            if item is None:
-                running -= 1
-            elif isinstance(item, BaseException):
-                raise item
-            else:
-                yield item
+        assert self._readers is not None, "made with the object"
+        return self._readers.batches()
 
     def cancel(self) -> None:
         """Stop all statements on the server."""
@@ -113,11 +102,8 @@ class ParallelCopy:
 
     def close(self) -> None:
         """Stop all statements, end the threads and the sessions."""
-        self._done.set()
-        if any(thread.is_alive() for thread in self._threads):
-            self.cancel()
-        for thread in self._threads:
-            thread.join()
+        if self._readers is not None:
+            self._readers.close()
         for session in self._sessions:
             session.close()
 
@@ -132,23 +118,3 @@ class ParallelCopy:
         wire = Wire(session)
         wire.start_copy(statement)
         return wire
-
-    def _read(self, wire: Wire) -> None:
-        try:
-            for block in wire.copy_rows(*self._limits):
-                if not self._put(self._decoder.decode(block)):
-                    return
-        except BaseException as error:  # noqa: BLE001 - it is raised in the reading thread
-            self._put(error)
-        else:
-            self._put(None)
-
-    def _put(self, item: pa.RecordBatch | BaseException | None) -> bool:
-        """Hand an item over, or give up when the reader has gone."""
-        while not self._done.is_set():
-            try:
-                self._queue.put(item, timeout=_POLL_S)
-            except queue.Full:
-                continue
-            return True
-        return False

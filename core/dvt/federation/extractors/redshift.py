@@ -37,6 +37,7 @@ class RedshiftExtractor(BaseExtractor):
     """Reads one Redshift database. All scans are in one transaction, which is one snapshot."""
 
     spec = SPEC
+    whole_because = "the cluster unloads a result in parts of its own"
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)

@@ -31,6 +31,7 @@ class SnowflakeExtractor(BaseExtractor):
     """Reads one Snowflake account. Each statement sees a state of its own: there is no snapshot of several."""
 
     spec = SPEC
+    whole_because = "the server itself cuts a result into chunks"
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)

@@ -25,6 +25,7 @@ class SparkExtractor(BaseExtractor):
     """Reads one Spark Connect server, in a session of its own. Each statement sees a state of its own."""
 
     spec = SPEC
+    whole_because = "it reads with tasks of its own"
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)

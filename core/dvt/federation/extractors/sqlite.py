@@ -37,6 +37,7 @@ class SQLiteExtractor(BaseExtractor):
     """One session on one file; the first statement begins the read transaction that all scans share."""
 
     spec = SPEC
+    whole_because = "its snapshot belongs to one session"
     _session: sqlite3.Connection | None = None
 
     def ping(self) -> str:
@@ -65,6 +66,15 @@ class SQLiteExtractor(BaseExtractor):
             stats = self._open().execute(query, (relation.name,)).fetchall()
         numbers = [int(first) for (stat,) in stats if (first := str(stat).split(" ")[0]).isdigit()]
         return TableStatistics(rows=max(numbers)) if numbers else None
+
+    def detect_primary_key(self, relation: Relation) -> tuple[str, ...]:
+        """The columns of the primary key; none where SQLite lets NULL into it, as it does without NOT NULL."""
+        relation = own(relation)
+        asked = 'select name, "notnull", upper(type) from pragma_table_info(?, ?) where pk > 0 order by pk'
+        with self._limited(ExtractionConfig(relation=relation)):
+            found = self._open().execute(asked, (relation.name, relation.schema or "main")).fetchall()
+        is_rowid = len(found) == 1 and found[0][2] == "INTEGER"
+        return tuple(name for name, *_ in found) if is_rowid or all(row[1] for row in found) else ()
 
     def scan(self, request: ExtractionConfig) -> RowStream:
         """Read in batches of the request's size."""

@@ -35,6 +35,7 @@ class SqlServerExtractor(BaseExtractor):
 
     spec = SPEC
     hash_keys: ClassVar[str] = "TEXT"
+    whole_because = "its sessions do not share a snapshot"
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)

@@ -33,6 +33,7 @@ class TeradataExtractor(DriverRowsExtractor):
     """Reads one Teradata system. Each statement takes its own read locks and sees a state of its own."""
 
     spec = SPEC
+    whole_because = "FastExport has sessions of its own"
     hash_keys: ClassVar[str] = "STRIPPED"
     _export: ParquetExport | None = None
 

@@ -34,6 +34,7 @@ class TrinoExtractor(BaseExtractor):
     """Reads one Trino coordinator. Each statement sees a state of its own: there is no snapshot of several."""
 
     spec = SPEC
+    whole_because = "the server itself cuts a result into segments"
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)

@@ -27,6 +27,7 @@ class VerticaExtractor(BaseExtractor):
     """Reads one Vertica database. Each statement sees what was committed when it began."""
 
     spec = SPEC
+    whole_because = "its sessions do not share a snapshot"
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)

@@ -33,6 +33,8 @@ class StagedScan:
         bytes: Arrow bytes that came from the source.
         method: How the source was read.
         schema: Column names and Arrow types, for a person who reads the manifest.
+        parts: How many parts of the rows were read side by side.
+        whole_because: Why there was one, where more were asked for.
     """
 
     file: str
@@ -41,6 +43,8 @@ class StagedScan:
     bytes: int
     method: str
     schema: dict[str, str]
+    parts: int = 1
+    whole_because: str = ""
 
 
 @contextmanager
@@ -115,7 +119,8 @@ def _write(part: ScanPlan, folder: Path, number: int, scan: Callable[[ScanPlan],
                 writer.write_batch(batch)
         schema = {field.name: str(field.type) for field in stream.schema}
         relation = part.input.read
-        return StagedScan(name, relation, stream.rows_read, stream.bytes_read, stream.method, schema)
+        parts = (stream.parts, stream.whole_because)
+        return StagedScan(name, relation, stream.rows_read, stream.bytes_read, stream.method, schema, *parts)
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pyarrow as pa
 import pytest
 
@@ -92,6 +94,14 @@ def test_the_text_is_a_tree() -> None:
         coercions=[Coercion("n", "numeric", "decimal(38,9)", True), Coercion("i", "inet", "text", False)],
         actual=ActualScan(1, 8, 0.25, "copy_streaming", True),
     )
+    parts = ActualScan(1, 8, 0.25, "copy_streaming", False, 3)
+    whole = ActualScan(1, 8, 0.25, "copy_streaming", False, 1, "it is small")
+    for did, expected in (
+        (parts, ["read 1 row, 8 B, 0.25 s (copy_streaming, 3 parts)"]),
+        (whole, ["read 1 row, 8 B, 0.25 s (copy_streaming)", "in one part: it is small"]),
+    ):
+        one = PlannedNode("m", "federated", "dw", '"m"', ["dw"], [replace(scan, actual=did, conditions=[])])
+        assert [line.strip() for line in plan_text([one]).splitlines()][6 : 6 + len(expected)] == expected
     native = PlannedNode("test.p.t", "native", "dw", "result only", ["dw"])
     node = PlannedNode(
         "model.p.m", "federated", "dw", '"m"', ["dw", "shop"], [scan], ["a note"], "", ActualResult(2, 1500, 1.0)

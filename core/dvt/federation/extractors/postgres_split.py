@@ -1,0 +1,144 @@
+"""In which parts several sessions of one snapshot read a relation of PostgreSQL, and why it is read whole."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import sqlglot
+from sqlglot import exp
+
+from dvt.errors import DataError
+from dvt.federation.extractors.base import ExtractionConfig
+from dvt.federation.extractors.key_marks import balanced_marks, extent
+from dvt.federation.extractors.key_ranges import Mark, can_be_key, key_ranges
+from dvt.federation.extractors.postgres_catalog import columns_of, primary_key, reach
+from dvt.federation.extractors.postgres_csv import CsvDecoder
+from dvt.federation.extractors.postgres_parallel import SMALLEST_PART_BLOCKS, ctid_ranges
+from dvt.federation.extractors.postgres_wire import Wire
+from dvt.federation.extractors.scan_sql import scan_sql
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from dvt.connections.connection import Connection
+
+# What a view may be made of, so that each session finds the same rows in it: no functions but these, which depend on
+# nothing but their arguments, no order among equals, no limit, no sample.
+_STEADY = (
+    *(exp.Select, exp.From, exp.Join, exp.Where, exp.Table, exp.TableAlias, exp.Subquery, exp.Union, exp.With, exp.CTE),
+    *(exp.Column, exp.Identifier, exp.Alias, exp.Star, exp.Literal, exp.Boolean, exp.Null, exp.Paren, exp.Interval),
+    *(exp.Predicate, exp.Connector, exp.Not, exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.Neg, exp.DPipe, exp.Var),
+    *(exp.DataType, exp.DataTypeParam, exp.Order, exp.Ordered),
+)
+_STEADY_FUNCTIONS = (exp.Connector, exp.Cast, exp.Case, exp.If, exp.Coalesce, exp.Nullif, exp.Lower, exp.Upper)
+_CLOCK_WORDS = frozenset({"now", "today", "tomorrow", "yesterday"})
+
+
+def parts_of(
+    session: psycopg.Connection[Any], request: ExtractionConfig, wanted: int, connection: Connection
+) -> tuple[list[exp.Expr], str]:
+    """Conditions of the parts, and where there are none the reason.
+
+    Args:
+        session: In its snapshot.
+        request: What is read.
+        wanted: How many parts were asked for; more than one.
+        connection: For the options of its types.
+    """
+    if request.relation is None:
+        return [], "a query is read as one"
+    if request.limit is not None:
+        return [], "a limit is of the whole"
+    found = reach(session, request.relation)
+    if not found.kinds:
+        return [], "no relation of that name"
+    if "f" in found.kinds:
+        return [], "a foreign server gives each session a snapshot of its own"
+    if not found.is_persistent:
+        return [], "a temporary relation has one session"
+    if not all(_is_steady(definition) for definition in found.definitions):
+        return [], "the view's rows may differ from session to session"
+    named = request.split.column if request.split is not None else ""
+    if not named and request.split is None:
+        wanted = min(wanted, found.blocks // SMALLEST_PART_BLOCKS)
+        if wanted < 2:
+            return [], "it is small"
+    ranges = [] if named else ctid_ranges(found, wanted, session.info.server_version)
+    if ranges:
+        return ranges, ""
+    key = named or next(iter(primary_key(session, request.relation)), "")
+    if not key:
+        return [], "it has no primary key; a split may name a column"
+    return _by_key(session, request, key, wanted, connection)
+
+
+def _by_key(
+    session: psycopg.Connection[Any], request: ExtractionConfig, key: str, wanted: int, connection: Connection
+) -> tuple[list[exp.Expr], str]:
+    assert request.relation is not None
+    of_key = ExtractionConfig(relation=request.relation, columns=(key,), source_name=request.source_name)
+    columns, carriers = columns_of(session, Wire(session).describe(scan_sql(of_key, "postgres")), of_key, connection)
+    type_ = columns[0].type
+    if not can_be_key(type_):
+        return [], f"no ranges are made of {key}, which is {columns[0].native_type}"
+    extremes = _extremes(session, request, key, CsvDecoder(columns, carriers, request.label))
+    if extremes is None:
+        return [], f"the smallest or largest {key} has no ranges"
+
+    def rows_between(low: Mark, high: Mark) -> float:
+        _, stretch, _ = key_ranges(key, type_, [low, high], "postgres")
+        return _estimated(session, request, stretch)
+
+    marks = balanced_marks(*extremes, wanted, rows_between)
+    ranges = key_ranges(key, type_, marks, "postgres")
+    return ranges, "" if ranges else f"by the server's estimate, ranges of {key} make no parts"
+
+
+def _extremes(
+    session: psycopg.Connection[Any], request: ExtractionConfig, key: str, decoder: CsvDecoder
+) -> tuple[Mark, Mark] | None:
+    assert request.relation is not None
+    ends = [_select(request, end).sql(dialect="postgres") for end in extent(key)]
+    wire = Wire(session)
+    wire.start_copy("".join(["copy (", " union all ".join(ends), ") to stdout (format csv)"]))
+    try:
+        blocks = [decoder.decode(block) for block in wire.copy_rows(2, 1 << 20)]
+        values = [value for block in blocks for value in block.column(0).to_pylist()]
+    except (DataError, OverflowError, ValueError):  # infinity, or a year that Python has not
+        return None
+    if len(values) < 2 or None in values or values[0] != values[0] or values[1] != values[1]:
+        return None
+    low, high = sorted(values)
+    return low, high
+
+
+def _estimated(session: psycopg.Connection[Any], request: ExtractionConfig, stretch: exp.Expr) -> float:
+    query = _select(request, exp.Literal.number(1)).where(stretch)
+    found = session.execute(b"explain (format json) " + query.sql(dialect="postgres").encode()).fetchone()
+    plan = found[0] if found else []
+    if isinstance(plan, (str, bytes)):
+        plan = json.loads(plan)
+    return float(plan[0]["Plan"]["Plan Rows"])
+
+
+def _select(request: ExtractionConfig, what: exp.Expr) -> exp.Select:
+    assert request.relation is not None
+    select = exp.Select().select(what).from_(request.relation.ast())
+    for predicate in request.predicates:
+        select = select.where(predicate.copy())
+    return select
+
+
+def _is_steady(definition: str) -> bool:
+    try:
+        parsed = sqlglot.parse_one(definition, read="postgres")
+    except sqlglot.errors.SqlglotError:
+        return False
+    return isinstance(parsed, exp.Query) and all(_is_steady_node(node) for node in parsed.walk())
+
+
+def _is_steady_node(node: exp.Expr) -> bool:
+    if isinstance(node, exp.Literal) and node.name.strip().lower() in _CLOCK_WORDS:
+        return False  # as a moment it is read when the view is
+    return isinstance(node, _STEADY_FUNCTIONS) or (isinstance(node, _STEADY) and not isinstance(node, exp.Func))

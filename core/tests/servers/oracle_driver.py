@@ -106,6 +106,16 @@ class OracleDouble:
         """What a `SELECT COUNT(*)` gives."""
         return len(self.find(sql).rows)
 
+    def size_of(self, owner: str, name: str) -> int | None:
+        """The rows of a table as the catalogue counts them; None where there is no such table."""
+        table = self.tables.get((owner, name))
+        return len(table.rows) if table else None
+
+    def extremes(self, sql: str) -> tuple[float, float]:
+        """The least and the largest of a table's first column, as the driver gives numbers by itself."""
+        numbers = [int(row[0]) for row in self.find(sql).rows if row[0] is not None]
+        return float(min(numbers)), float(max(numbers))
+
     def frames(self, sql: str, size: int) -> Iterator[pa.Table]:
         """A query's rows, in frames of a number of rows; at least one."""
         table = self.find(sql)
@@ -202,8 +212,8 @@ class _Cursor:
         if "nls_database_parameters" in sql:
             self._rows = [(self._server.charset,)]
         elif "all_tables" in sql:
-            table = self._server.tables.get((bound["owner"], bound["name"]))
-            self._rows = [(len(table.rows), 10)] if table else []
+            size = self._server.size_of(bound["owner"], bound["name"])
+            self._rows = [] if size is None else [(size, 10)]
         elif "get_system_change_number" in sql:
             if self._server.scns is None:
                 raise failure("ORA-00904: invalid identifier")
@@ -211,8 +221,7 @@ class _Cursor:
         elif "all_constraints" in sql:
             self._rows = [(name,) for name in self._server.keys.get((bound["owner"], bound["name"]), ())]
         elif sql.startswith("SELECT MIN("):
-            numbers = [int(row[0]) for row in self._server.find(sql).rows if row[0] is not None]
-            self._rows = [(float(min(numbers)), float(max(numbers)))]
+            self._rows = [self._server.extremes(sql)]
         elif " AS OF SCN " in sql and self._server.is_flashback_denied:
             raise failure("ORA-01031: insufficient privileges")
         elif sql.startswith("SELECT COUNT(*)"):

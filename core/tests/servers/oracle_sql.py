@@ -8,6 +8,7 @@ their formats, and a frame holds what the driver's types become. It is no Oracle
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -27,6 +28,7 @@ _PADDED = re.compile(r"(?i)N?CHAR\((\d+)\)")
 _WORDS = (
     (_LEVELS, r"from range(1, \1 + 1) as dual(level)"),
     (re.compile(r"XMLSERIALIZE\(CONTENT (.+?) AS CLOB\)"), r"TO_CLOB(\1)"),
+    (re.compile(r" AS OF SCN \d+"), ""),  # nothing changes behind a reader's back
     (re.compile(r"JSON_SERIALIZE\((.+?) RETURNING CLOB\)"), r"TO_CLOB(\1)"),
 )
 # Texts of numbers: Oracle writes no zero before the point, nor any at the end of a fraction.
@@ -53,6 +55,7 @@ class OracleSQLDouble(OracleDouble):
         super().__init__()
         self.sql = NativeSQL("oracle", stored, self._words)
         self.names: set[tuple[str, ...]] = set()
+        self.scns = itertools.repeat(1)
         self.sql.run(f'create schema "{SCHEMA}"')
         self.sql.define(*_MACROS)
 
@@ -80,6 +83,15 @@ class OracleSQLDouble(OracleDouble):
     def counted(self, sql: str) -> int:
         """What a `SELECT COUNT(*)` gives."""
         return int(self._run(sql).fetchmany(1)[0][0])
+
+    def size_of(self, owner: str, name: str) -> int | None:
+        """Nothing was analysed."""
+        return 0 if (owner, name) in self.names else None
+
+    def extremes(self, sql: str) -> tuple[float, float]:
+        """What the query gives, as floats."""
+        low, high = self._run(sql).fetchmany(1)[0]
+        return float(low), float(high)
 
     def frames(self, sql: str, size: int) -> Iterator[pa.Table]:
         """A query's rows, in frames of a number of rows; at least one."""

@@ -52,6 +52,7 @@ def read(
         close=lambda: _close_both(stream, extractor),
         estimated_row_count=stream.estimated_row_count,
         method=stream.method,
+        passed_over=stream.passed_over,
     )
 
 

@@ -84,6 +84,15 @@ def reads_by_jdbc(connection: Connection) -> bool:
     Raises:
         ConfigurationError: It says so, and there is no way.
     """
+    return why_jdbc(connection) is not None
+
+
+def why_jdbc(connection: Connection) -> str | None:
+    """Why a connection is read over JDBC and not by the engine's own client; None when it is not.
+
+    Raises:
+        ConfigurationError: It says so, and there is no way.
+    """
     chosen = connection.options.get("read_by", "auto")
     if chosen == "jdbc" and connection.type not in JDBC_WAYS:
         raise ConfigurationError(
@@ -92,13 +101,15 @@ def reads_by_jdbc(connection: Connection) -> bool:
             connection=connection.name,
             remedy="Remove dvt.read_by, or make an output of type generic with the driver's own address",
         )
+    if chosen == "jdbc":
+        return "dvt.read_by is jdbc"
     if chosen != "auto" or connection.type not in JDBC_WAYS or not connection.options.get("jdbc"):
-        return bool(chosen == "jdbc")
+        return None
     try:
         connection.require_driver()
-    except MissingDriverError:
-        return True
-    return False
+    except MissingDriverError as error:
+        return error.message
+    return None
 
 
 def jdbc_connection(connection: Connection) -> Connection:

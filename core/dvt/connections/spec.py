@@ -78,9 +78,10 @@ COMMON_OPTIONS = (
         "read_by",
         "str",
         "auto",
-        "what reads: the engine's own client or its JDBC driver; auto is the client, and JDBC where that is not"
-        " installed and `jdbc` says how",
-        choices=("auto", "native", "jdbc"),
+        "what reads: the engine's own client (native), only as a stream or only buffered, with a result in memory as a"
+        " whole, or the JDBC driver; auto is the first that can of streaming, buffered and JDBC, the last where the"
+        " client is not installed and `jdbc` says how",
+        choices=("auto", "native", "streaming", "buffered", "jdbc"),
     ),
     Option("jdbc", "map", None, "for JDBC: `jars`, and where wanted `url`, `driver` and `properties`"),
 )

@@ -64,7 +64,10 @@ class _Reading:
             for batch in source.batches():
                 yield pa.RecordBatch.from_arrays([batch.column(place) for place in places], schema=self._schema)
             seconds = time.monotonic() - started
-            self._stats.append(ScanStats(scan, source.rows_read, source.bytes_read, source.method, seconds, False))
+            did = ScanStats(
+                scan, source.rows_read, source.bytes_read, source.method, seconds, False, source.passed_over
+            )
+            self._stats.append(did)
 
     def raw_offer(self) -> RawRows | None:
         """The source's offer to give the same rows undecoded."""

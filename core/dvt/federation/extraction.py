@@ -17,6 +17,7 @@ from dvt.connections.connection import Connection
 from dvt.federation.cancel import CancelScope
 from dvt.federation.engines.base import BaseEngine, Handle
 from dvt.federation.extractors.base import BaseExtractor
+from dvt.federation.extractors.methods import PassedOver
 from dvt.federation.keys import keys_predicate
 from dvt.federation.plan.key_filters import levels
 from dvt.federation.plan.model import ScanPlan
@@ -44,6 +45,7 @@ class ScanStats:
         method: How the source was read, for example "copy_streaming".
         seconds: Wall time until the rows were at the engine.
         shared: Whether the rows come from a scan that was staged for several queries.
+        passed_over: The methods that were not taken, and why.
     """
 
     scan: ScanPlan
@@ -52,6 +54,7 @@ class ScanStats:
     method: str
     seconds: float
     shared: bool
+    passed_over: tuple[PassedOver, ...] = ()
 
 
 class Extraction:
@@ -190,7 +193,7 @@ class Extraction:
             self._arrived[scan.input.handle].set()
         seconds = time.monotonic() - started
         return [
-            ScanStats(scan, staged.rows, staged.bytes, staged.method, seconds, True)
+            ScanStats(scan, staged.rows, staged.bytes, staged.method, seconds, True, staged.passed_over)
             for scan, staged in zip(unit.scans, parts, strict=True)
         ]
 
@@ -208,7 +211,7 @@ class Extraction:
             seconds = time.monotonic() - started
         sample = self._samples.get(scan.input.handle)
         moved = stream.bytes_read + (sample.bytes if sample is not None else 0)
-        return ScanStats(scan, rows, moved, stream.method, seconds, False)
+        return ScanStats(scan, rows, moved, stream.method, seconds, False, stream.passed_over)
 
 
 def _with_scans(unit: ScanUnit, kept: Mapping[Handle, ScanPlan]) -> ScanUnit:

@@ -15,6 +15,7 @@ from dvt.types.normal import normal_type, normalised
 if TYPE_CHECKING:
     import pandas
 
+    from dvt.federation.extractors.methods import PassedOver
     from dvt.federation.raw import RawRows
 
 
@@ -53,6 +54,7 @@ class RowStream:
         close: Called once, when the stream is closed or exhausted.
         estimated_row_count: None when unknown.
         method: How the rows are fetched, for example "copy_streaming".
+        passed_over: The methods that were not taken, and why.
         raw: An offer of the same rows undecoded; who takes it reads no batches.
     """
 
@@ -64,6 +66,7 @@ class RowStream:
         close: Callable[[], None] | None = None,
         estimated_row_count: int | None = None,
         method: str = "cursor_streaming",
+        passed_over: tuple[PassedOver, ...] = (),
         raw: RawRows | None = None,
     ) -> None:
         self.columns = [replace(c, type=normal_type(c.type) or c.type) for c in columns]
@@ -71,6 +74,7 @@ class RowStream:
         self._announced = [c.type for c in columns]
         self.estimated_row_count = estimated_row_count
         self.method = method
+        self.passed_over = passed_over
         self.raw = raw
         self.rows_read = 0
         self.bytes_read = 0

@@ -87,7 +87,13 @@ class GenericExtractor(BaseExtractor):
                 self._drop()
 
         batches = self._batches(scan, opened, chosen, request)
-        return RowStream([_schema(column) for column, _ in chosen], batches, close=close, method=method.name)
+        return RowStream(
+            [_schema(column) for column, _ in chosen],
+            batches,
+            close=close,
+            method=method.name,
+            passed_over=self.chosen().passed_over,
+        )
 
     def source_sql(self, request: ExtractionConfig) -> str:
         """The statement of a scan, without the casts that ODBC drivers may need."""
@@ -127,12 +133,15 @@ class GenericExtractor(BaseExtractor):
     def _opened(self) -> Method:
         self._check()
         if self._method is None:
-            method = _method(self.connection)
+            method = self._new_method()
             with self._guarded(method, "connect", None):
                 method.connect()
             self._method = method
             self._check()  # it was cancelled while it logged in
         return self._method
+
+    def _new_method(self) -> Method:
+        return _method(self.connection)
 
     def _check(self) -> None:
         if self._is_cancelled.is_set():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from dvt.connections.mysql_errors import translating
 from dvt.connections.spec import ConnectionSpec
 from dvt.errors import InterruptedRunError, QueryError
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig, TableStatistics
+from dvt.federation.extractors.methods import BUFFERED, HELD_IN_MEMORY, STREAMING, Method
 from dvt.federation.extractors.scan_sql import scan_sql
 from dvt.federation.stream import ColumnSchema, RowStream
 
@@ -31,6 +32,7 @@ class MySQLExtractor(BaseExtractor):
     """
 
     spec = SPEC
+    kinds = frozenset({STREAMING, BUFFERED})
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
@@ -45,6 +47,10 @@ class MySQLExtractor(BaseExtractor):
     def ping(self) -> str:
         """Connect, log in, and give the server's version."""
         return self._opened().server.version
+
+    def methods(self) -> Sequence[Method]:
+        """Rows as the server sends them, or all of them before the first is given."""
+        return (Method("cursor_streaming"), Method(BUFFERED, BUFFERED, remarks=(HELD_IN_MEMORY,)))
 
     def describe(self, request: ExtractionConfig) -> list[ColumnSchema]:
         """The columns that `scan` would give, from the catalogue or the result's field descriptions."""
@@ -69,13 +75,18 @@ class MySQLExtractor(BaseExtractor):
     def scan(self, request: ExtractionConfig) -> RowStream:
         """Start reading; the server sends rows as they are taken."""
         request = self._qualified(request)
-        session = self._opened()
+        chosen, session = self.chosen(), self._opened()
         with self._guarded("extract", request.label):
             readers = self._started(session, request)
+        batches: Iterator[pa.RecordBatch] = self._batches(session, readers, request)
+        if chosen.method == BUFFERED:
+            batches = iter(list(batches))
         return RowStream(
             [reader.schema for reader in readers],
-            self._batches(session, readers, request),
+            batches,
             close=session.stop_reading,
+            method=chosen.method,
+            passed_over=chosen.passed_over,
         )
 
     def close(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,6 +12,7 @@ from dvt.connections.postgres import SPEC, cancel, connect, read_unconverted, tr
 from dvt.connections.spec import ConnectionSpec
 from dvt.errors import ConnectionLostError, DvtError, InterruptedRunError
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig, TableStatistics
+from dvt.federation.extractors.methods import BUFFERED, STREAMING, Chosen, Method
 from dvt.federation.extractors.postgres_catalog import (
     RelationFacts,
     columns_of,
@@ -20,7 +21,8 @@ from dvt.federation.extractors.postgres_catalog import (
     table_statistics,
 )
 from dvt.federation.extractors.postgres_csv import CsvDecoder
-from dvt.federation.extractors.postgres_cursor import cursor_batches
+from dvt.federation.extractors.postgres_cursor import buffered_batches, cursor_batches
+from dvt.federation.extractors.postgres_methods import methods_of
 from dvt.federation.extractors.postgres_parallel import ParallelCopy, ctid_ranges
 from dvt.federation.extractors.postgres_raw import copied_blocks, raw_rows
 from dvt.federation.extractors.postgres_wire import Wire
@@ -47,11 +49,13 @@ class PostgresExtractor(BaseExtractor):
     """
 
     spec: ClassVar[ConnectionSpec] = SPEC
+    kinds = frozenset({STREAMING, BUFFERED})
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self._session: psycopg.Connection[Any] | None = None
         self._snapshot: str | None = None
+        self._chosen: Chosen | None = None
         self._parallel: ParallelCopy | None = None
         self._is_cancelled = False
 
@@ -65,6 +69,21 @@ class PostgresExtractor(BaseExtractor):
         except psycopg.Error as error:
             raise self._translated(error, "connect", None) from error
         return f"PostgreSQL {row[0] if row else ''}"
+
+    def methods(self) -> Sequence[Method]:
+        """COPY, a server-side cursor, or the whole result at once."""
+        return methods_of(self._open(), self.connection)
+
+    def chosen(self) -> Chosen:
+        """As the server, or what stands before it, allows; asked once a session, before its snapshot."""
+        import psycopg
+
+        if self._chosen is None:
+            try:
+                self._chosen = super().chosen()
+            except psycopg.Error as error:
+                raise self._translated(error, "extract", None) from error
+        return self._chosen
 
     def describe(self, request: ExtractionConfig) -> list[ColumnSchema]:
         """The columns of a request, from the catalogue and the server's description of the statement."""
@@ -96,10 +115,10 @@ class PostgresExtractor(BaseExtractor):
             raise self._translated(error, "describe", request) from error
 
     def scan(self, request: ExtractionConfig) -> RowStream:
-        """Start reading, by COPY or by a server-side cursor as `dvt.method` says."""
+        """Start reading, by the first method that can."""
         import psycopg
 
-        session = self._open()
+        chosen, session = self.chosen(), self._open()
         try:
             self._begin(session)
             session.execute(f"savepoint {_SAVEPOINT}")
@@ -107,23 +126,24 @@ class PostgresExtractor(BaseExtractor):
             raise self._translated(error, "extract", request) from error
         try:
             sql, decoder, facts = self._described(session, request)
-            batches, method = self._start(session, request, sql, decoder, facts)
+            batches = self._start(session, chosen.method, request, sql, decoder, facts)
         except (psycopg.Error, DvtError) as error:
             self._rewind(session)
             raise self._translated(error, "extract", request) from error
         return RowStream(
             list(decoder.columns),
             self._guarded(batches, request),
-            close=lambda: self._end_scan(session, method),
+            close=lambda: self._end_scan(session),
             estimated_row_count=_estimate(request, facts),
-            method=method,
+            method=chosen.method,
+            passed_over=chosen.passed_over,
         )
 
     def raw(self, request: ExtractionConfig) -> RawRows | None:
         """The rows as PostgreSQL's binary COPY, for a landing that takes them undecoded."""
         import psycopg
 
-        if self.connection.options["method"] == "cursor":
+        if self.chosen().method != "copy_streaming":
             return None
         session = self._open()
         try:
@@ -155,7 +175,7 @@ class PostgresExtractor(BaseExtractor):
         except (psycopg.Error, DvtError) as error:
             raise self._translated(error, "extract", request) from error
         finally:
-            self._end_scan(session, "")
+            self._end_scan(session)
 
     def close(self) -> None:
         """End the session; a transaction that is open is rolled back by the server."""
@@ -208,15 +228,18 @@ class PostgresExtractor(BaseExtractor):
     def _start(
         self,
         session: psycopg.Connection[Any],
+        method: str,
         request: ExtractionConfig,
         sql: str,
         decoder: CsvDecoder,
         facts: RelationFacts | None,
-    ) -> tuple[Iterator[pa.RecordBatch], str]:
+    ) -> Iterator[pa.RecordBatch]:
         rows = self.batch_rows(request)
         read_unconverted(session)
-        if self.connection.options["method"] == "cursor":
-            return cursor_batches(session, sql, decoder, rows), "cursor_streaming"
+        if method == BUFFERED:
+            return buffered_batches(session, sql, decoder, rows)
+        if method == "cursor_streaming":
+            return cursor_batches(session, sql, decoder, rows)
         ranges = ctid_ranges(facts, self.connection.options["parallel"], session.info.server_version)
         if len(ranges) > 1 and request.limit is None:
             columns = tuple(column.name for column in decoder.columns)
@@ -227,10 +250,10 @@ class PostgresExtractor(BaseExtractor):
                 for part in ranges
             ]
             self._parallel = ParallelCopy(self.connection, str(self._snapshot), statements, decoder, rows, _BLOCK_BYTES)
-            return self._parallel.batches(), "copy_streaming"
+            return self._parallel.batches()
         wire = Wire(session)
         wire.start_copy(copy_sql(sql))
-        return (decoder.decode(block) for block in wire.copy_rows(rows, _BLOCK_BYTES)), "copy_streaming"
+        return (decoder.decode(block) for block in wire.copy_rows(rows, _BLOCK_BYTES))
 
     def _guarded(self, batches: Iterator[pa.RecordBatch], request: ExtractionConfig) -> Iterator[pa.RecordBatch]:
         """The batches, with the driver's errors translated."""
@@ -244,7 +267,7 @@ class PostgresExtractor(BaseExtractor):
         except (psycopg.Error, DvtError) as error:
             raise self._translated(error, "extract", request) from error
 
-    def _end_scan(self, session: psycopg.Connection[Any], method: str) -> None:
+    def _end_scan(self, session: psycopg.Connection[Any]) -> None:
         """Stop what still runs on the server, and go back behind the savepoint; the snapshot stays."""
         import psycopg
         from psycopg.pq import TransactionStatus

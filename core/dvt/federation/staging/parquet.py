@@ -14,6 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from dvt.errors import PrivilegeError, QueryError, ResourceError, TimeoutExceededError, located
+from dvt.federation.extractors.methods import PassedOver
 from dvt.federation.plan.model import ScanPlan
 from dvt.federation.staging.address import ScanUnit
 from dvt.federation.stream import ColumnSchema, RowStream
@@ -33,6 +34,7 @@ class StagedScan:
         bytes: Arrow bytes that came from the source.
         method: How the source was read.
         schema: Column names and Arrow types, for a person who reads the manifest.
+        passed_over: The methods that were not taken, and why.
     """
 
     file: str
@@ -41,6 +43,7 @@ class StagedScan:
     bytes: int
     method: str
     schema: dict[str, str]
+    passed_over: tuple[PassedOver, ...] = ()
 
 
 @contextmanager
@@ -115,7 +118,9 @@ def _write(part: ScanPlan, folder: Path, number: int, scan: Callable[[ScanPlan],
                 writer.write_batch(batch)
         schema = {field.name: str(field.type) for field in stream.schema}
         relation = part.input.read
-        return StagedScan(name, relation, stream.rows_read, stream.bytes_read, stream.method, schema)
+        return StagedScan(
+            name, relation, stream.rows_read, stream.bytes_read, stream.method, schema, stream.passed_over
+        )
 
 
 @contextmanager

@@ -64,10 +64,8 @@ class _Reading:
             for batch in source.batches():
                 yield pa.RecordBatch.from_arrays([batch.column(place) for place in places], schema=self._schema)
             seconds = time.monotonic() - started
-            did = ScanStats(
-                scan, source.rows_read, source.bytes_read, source.method, seconds, False, source.passed_over
-            )
-            self._stats.append(did)
+            rows, size, passed = source.rows_read, source.bytes_read, source.passed_over
+            self._stats.append(ScanStats(scan, rows, size, source.method, seconds, False, passed))
 
     def raw_offer(self) -> RawRows | None:
         """The source's offer to give the same rows undecoded."""

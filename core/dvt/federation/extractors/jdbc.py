@@ -1,4 +1,4 @@
-"""An engine read through its JDBC driver, because its own client is not there or is not wanted: the chain's last method."""
+"""An engine read through its JDBC driver, because its own client is not there or not wanted: the last method."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The chain of methods by which rows are read: each says before the first row why it cannot, the first that can is taken.
+"""The chain of methods by which rows are read: the first that can is taken, the others say beforehand what they lack.
 
 A method is passed over for what is not there: a driver, a right, a statement that the server does not know. A wrong
 password, a missing table or a broken connection is no reason to try another way, and after the first row there is none.

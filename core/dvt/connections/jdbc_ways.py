@@ -15,6 +15,7 @@ from dvt.errors import ConfigurationError, MissingDriverError
 
 # Keys below `dvt: {jdbc: ...}`.
 _KEYS = ("jars", "url", "driver", "properties")
+_CHAIN_KEYS = ("by", "parts", "split_by", "spark_home", "spark_settings")
 _HOST = {"host": (("host", "server"), "localhost")}
 _LOGIN = (("user", "username", "UID"), ("password", "pass", "PWD"))
 
@@ -32,6 +33,49 @@ class JdbcWay:
     url: str
     parts: Mapping[str, tuple[tuple[str, ...], str | None]]
     properties: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SparkWay:
+    """What is to be known of an engine that a local Spark reads over JDBC.
+
+    Args:
+        scheme: How the address begins for Spark, which knows no other of this engine.
+        driver: The class of Debian's driver.
+        text: The type to which values are cast that Spark would change.
+        begin: A statement that each of Spark's sessions begins with.
+        rounds_floats: Whether the server's text of a float is rounded, until it is multiplied with a double.
+        has_schemas: Whether JDBC calls the place of a table a schema, and not a catalogue.
+    """
+
+    scheme: str
+    driver: str
+    text: str
+    begin: str = ""
+    rounds_floats: bool = False
+    has_schemas: bool = True
+
+    def url(self, url: str) -> str:
+        """An address as Spark is given it."""
+        if url.startswith(self.scheme) or not url.startswith("jdbc:mariadb:"):
+            return url
+        # Without a dialect of its own Spark quotes MariaDB's names as texts; newer drivers want to be told.
+        return f"{self.scheme}{url.removeprefix('jdbc:mariadb:')}{'&' if '?' in url else '?'}permitMysqlScheme"
+
+
+_SPARK_MYSQL = SparkWay(
+    "jdbc:mysql:",
+    "org.mariadb.jdbc.Driver",
+    "char",
+    begin="set session time_zone = '+00:00'",
+    rounds_floats=True,
+    has_schemas=False,
+)
+SPARK_WAYS: Mapping[str, SparkWay] = {
+    "postgres": SparkWay("jdbc:postgresql:", "org.postgresql.Driver", "text"),
+    "mysql": _SPARK_MYSQL,
+    "mariadb": _SPARK_MYSQL,
+}
 
 
 def _parts(port: int, **others: tuple[tuple[str, ...], str | None]) -> dict[str, tuple[tuple[str, ...], str | None]]:
@@ -120,12 +164,12 @@ def jdbc_connection(connection: Connection) -> Connection:
     """
     given = dict(connection.options.get("jdbc") or {})
     for key in given:
-        if key not in _KEYS:
+        if key not in (*_KEYS, *_CHAIN_KEYS):
             raise ConfigurationError(
                 f"unknown key 'dvt.jdbc.{key}'",
                 code="DVT102",
                 connection=connection.name,
-                remedy=f"Use {', '.join(_KEYS)}",
+                remedy=f"Use {', '.join((*_KEYS, *_CHAIN_KEYS))}",
             )
     way = JDBC_WAYS[connection.type]
     settings: dict[str, Any] = {

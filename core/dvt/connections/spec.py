@@ -83,7 +83,14 @@ COMMON_OPTIONS = (
         " client is not installed and `jdbc` says how",
         choices=("auto", "native", "streaming", "buffered", "jdbc"),
     ),
-    Option("jdbc", "map", None, "for JDBC: `jars`, and where wanted `url`, `driver` and `properties`"),
+    Option(
+        "jdbc",
+        "map",
+        None,
+        "for JDBC: `jars`, and where wanted `url`, `driver` and `properties`; `by` (auto, spark, jpype; auto is Spark"
+        " where it is installed), `parts` that Spark reads side by side, `split_by`, the column that cuts them,"
+        " `spark_home` and `spark_settings`",
+    ),
 )
 
 

@@ -192,12 +192,12 @@ class GenericExtractor(BaseExtractor):
                 )
             text = request.query.strip().rstrip(";")
             text += "\n" if "--" in text else ""  # drivers put their own words behind it
-            return Statement(text, text, request.declared, rows, limit)
+            return Statement(text, text, request.declared, rows, limit, request)
         # Standard SQL has no LIMIT that every database knows: there the rows are cut here.
         sent = request if dialect else replace(request, limit=None)
         nothing = exp.Literal.number(1).eq(exp.Literal.number(0))
         describing = replace(request, predicates=(nothing,), limit=None, order=())
-        return Statement(scan_sql(sent, dialect), scan_sql(describing, dialect), request.declared, rows, limit)
+        return Statement(scan_sql(sent, dialect), scan_sql(describing, dialect), request.declared, rows, limit, request)
 
     def _chosen(self, columns: Sequence[Reading], request: ExtractionConfig) -> list[tuple[Reading, int]]:
         """The wanted columns and their places in the result, under the names that were asked for."""

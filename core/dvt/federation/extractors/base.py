@@ -199,13 +199,19 @@ class BaseExtractor(ABC):
         """Stream a request into one Parquet file, written beside its place and renamed when complete."""
         import pyarrow.parquet as pq
 
+        from dvt.federation.staging.parquet import disk_errors
+
         started = time.monotonic()
         partial = output_path.with_name(output_path.name + ".part")
         with self.scan(config) as stream:
-            with pq.ParquetWriter(partial, stream.schema, compression="zstd") as writer:
-                for batch in stream.batches():
-                    writer.write_batch(batch)
-            partial.replace(output_path)
+            try:
+                with disk_errors(partial), pq.ParquetWriter(partial, stream.schema, compression="zstd") as writer:
+                    for batch in stream.batches():
+                        writer.write_batch(batch)
+                partial.replace(output_path)
+            except BaseException:
+                partial.unlink(missing_ok=True)
+                raise
             seconds = time.monotonic() - started
             return ExtractionResult(
                 output_path, stream.rows_read, stream.bytes_read, seconds, stream.method, stream.passed_over

@@ -154,5 +154,13 @@ def given_back(process: SparkProcess) -> None:
         _idle.setdefault(process.key, []).append(process)
 
 
+def end_all() -> None:
+    """End the processes that nobody uses."""
+    with _lock:
+        for process in [process for idle in _idle.values() for process in idle]:
+            process.end()
+        _idle.clear()
+
+
 def _key(home: Path, jars: tuple[str, ...], cores: int, settings: dict[str, str]) -> tuple[Any, ...]:
     return (home, jars, cores, tuple(sorted(settings.items())))

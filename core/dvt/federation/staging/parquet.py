@@ -95,7 +95,7 @@ def stage_unit(unit: ScanUnit, folder: Path, scan: Callable[[ScanPlan], RowStrea
     partial = folder.with_name(folder.name + ".part")
     partial.mkdir(mode=0o700)
     try:
-        with _disk_errors(folder):
+        with disk_errors(folder):
             staged = tuple(_write(part, partial, number, scan) for number, part in enumerate(unit.scans))
             manifest = json.dumps({"address": unit.address, "scans": [asdict(item) for item in staged]}, indent=1)
             with _private_file(partial / MANIFEST) as file:
@@ -130,7 +130,8 @@ def _private_file(path: Path) -> Iterator[pa.PythonFile]:
 
 
 @contextmanager
-def _disk_errors(folder: Path) -> Iterator[None]:
+def disk_errors(folder: Path) -> Iterator[None]:
+    """Within it, a disk that takes no more is said to be that."""
     try:
         yield
     except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import resource
 import threading
 import time
 from collections.abc import Iterator
@@ -60,10 +61,10 @@ POSTGRES_TEXTS = {
 MARIADB = """\
 create table t (id int unsigned primary key, n decimal(20, 4), f float, d double, t varchar(20), c char(4),
   at timestamp(6) null, wall datetime(6), day date, clock time, flag tinyint(1), big bigint unsigned, raw blob,
-  bits bit(12), en enum('a', 'ä'), yr year);
+  bits bit(12), en enum('b', 'ä'), yr year);
 set time_zone = '+00:00';
 insert into t select seq, seq / 7, seq / 3, seq / 3, if(seq % 4 = 0, null, concat('ä🙂"\\'', seq)), 'c',
-  timestamp '2024-03-31 00:30:00.123456' + interval seq minute, timestamp '1500-02-28' + interval seq year,
+  timestamp '2024-03-31 00:30:00.123456' + interval seq minute, timestamp '1500-02-28 00:00:00' + interval seq year,
   date '1582-10-01' + interval seq day, '23:59:59', seq % 2, 18446744073709551615 - seq, x'00ff', seq, 'ä', 2024
   from seq_1_to_500;
 """
@@ -113,7 +114,7 @@ def erp(mariadb_server: MariaDBServer) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def reading(output: dict[str, Any], **jdbc: Any) -> Iterator[BaseExtractor]:
-    # One Java for all: both jars, three cores.
+    # One process for all: both jars, three cores.
     dvt = {"read_by": "jdbc", "batch_rows": 200, "jdbc": {"jars": JARS, "parts": 3, **jdbc}}
     with new_extractor(open_connection("crm", {**output, "dvt": dvt})) as extractor:
         yield extractor
@@ -229,8 +230,39 @@ def test_an_early_end_leaves_no_files(crm: dict[str, Any]) -> None:
 
 
 @spark
+def test_a_spark_that_does_not_start(crm: dict[str, Any]) -> None:
+    with reading(crm, spark_settings={"spark.driver.memory": "some"}) as extractor:
+        with pytest.raises(errors.MissingDriverError, match="Spark does not start") as raised:
+            extractor.ping()
+    assert "spark_settings" in str(raised.value.remedy)
+
+
+@spark
+def test_no_room_for_the_rows(crm: dict[str, Any]) -> None:
+    """No file of Java's becomes larger than a hundred bytes: the same error path as a full disk, without one."""
+    with reading(crm) as extractor:
+        extractor.ping()
+        python = extractor._method._process._process.pid  # type: ignore[attr-defined]
+        java = int(Path(f"/proc/{python}/task/{python}/children").read_text().split()[0])
+        old = resource.prlimit(java, resource.RLIMIT_FSIZE)
+        stream = extractor.scan(ExtractionConfig(relation=Relation("t", "public")))
+        resource.prlimit(java, resource.RLIMIT_FSIZE, (100, old[1]))
+        try:
+            with pytest.raises(errors.ResourceError, match="disk"):
+                stream.to_table()
+        finally:
+            resource.prlimit(java, resource.RLIMIT_FSIZE, old)
+
+
+@spark
+def test_what_cuts_no_parts_is_refused(crm: dict[str, Any]) -> None:
+    with pytest.raises(errors.ConfigurationError, match="split_by names t"):
+        read(crm, "public", jdbc={"split_by": "t"})
+
+
+@spark
 def test_cancelled_from_another_thread(crm: dict[str, Any], postgres_server: PostgresServer) -> None:
-    with reading(crm, parts=1) as extractor:
+    with reading(crm) as extractor:
         extractor.ping()
         process = extractor._method._process  # type: ignore[attr-defined]
         slow = "select count(*) as n from generate_series(1, 100000) a, generate_series(1, 1000000) b"
@@ -257,31 +289,6 @@ def test_cancelled_from_another_thread(crm: dict[str, Any], postgres_server: Pos
         "postgres", f"select pg_terminate_backend(pid) from pg_stat_activity where query like '%{slow[9:40]}%'"
         " and pid <> pg_backend_pid()"
     )  # fmt: skip
-
-
-@spark
-def test_a_spark_that_does_not_start(crm: dict[str, Any]) -> None:
-    with reading(crm, spark_settings={"spark.driver.memory": "some"}) as extractor:
-        with pytest.raises(errors.MissingDriverError, match="Spark does not start") as raised:
-            extractor.ping()
-    assert "spark_settings" in str(raised.value.remedy)
-
-
-@spark
-def test_no_room_for_the_rows(crm: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    with reading(crm) as extractor:
-        extractor.ping()
-        process = extractor._method._process  # type: ignore[attr-defined]
-        stream = extractor.scan(ExtractionConfig(relation=Relation("t", "public")))
-        monkeypatch.setattr(process, "folder", Path("/dev/full"))
-        with pytest.raises(errors.DvtError):
-            stream.to_table()
-
-
-@spark
-def test_what_cuts_no_parts_is_refused(crm: dict[str, Any]) -> None:
-    with pytest.raises(errors.ConfigurationError, match="split_by names t"):
-        read(crm, "public", jdbc={"split_by": "t"})
 
 
 def test_without_spark_jpype_reads(crm: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ class SparkWay:
         driver: The class of Debian's driver.
         text: The type to which values are cast that Spark would change.
         begin: A statement that each of Spark's sessions begins with.
-        rounds_floats: Whether the server's text of a float is rounded, until it is multiplied with a double.
+        is_mysql: Whether it is of MySQL's family: floats are printed in full when multiplied with a double only.
         has_schemas: Whether JDBC calls the place of a table a schema, and not a catalogue.
     """
 
@@ -52,7 +52,7 @@ class SparkWay:
     driver: str
     text: str
     begin: str = ""
-    rounds_floats: bool = False
+    is_mysql: bool = False
     has_schemas: bool = True
 
     def url(self, url: str) -> str:
@@ -68,7 +68,7 @@ _SPARK_MYSQL = SparkWay(
     "org.mariadb.jdbc.Driver",
     "char",
     begin="set session time_zone = '+00:00'",
-    rounds_floats=True,
+    is_mysql=True,
     has_schemas=False,
 )
 SPARK_WAYS: Mapping[str, SparkWay] = {

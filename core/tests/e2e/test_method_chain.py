@@ -24,19 +24,26 @@ sources:
   - {name: erp, schema: method_e2e, config: {meta: {connection: erp}}, tables: [{name: orders}]}
   - {name: web, schema: public, config: {meta: {connection: web}}, tables: [{name: visits}]}
 """
-MODEL = """\
-select c.name, sum(o.amount) as amount, max(o.at) as last_at, max(v.n) as visits
-from {{ source('crm', 'customers') }} c
-join {{ source('erp', 'orders') }} o on o.customer = c.id
-join {{ source('web', 'visits') }} v on v.customer = c.id
-group by 1
+# One after the other: the second model's source is read by the Spark of the first.
+OF_CRM = """\
+select c.name, max(v.n) as visits from {{ source('crm', 'customers') }} c
+join {{ source('web', 'visits') }} v on v.customer = c.id group by 1
 """
-ANSWER = "select name, trim_scale(amount), last_at, visits from analytics.m order by name"
-# The same rows are in PostgreSQL too, where the server itself answers.
-EXPECTED = """\
-select name, trim_scale(sum(amount)), max(at), max(n) from customers c join orders o on o.customer = c.id
-join visits v on v.customer = c.id group by 1 order by 1
+OF_ERP = """\
+-- depends_on: {{ ref('of_crm') }}
+select o.customer, sum(o.amount) as amount, max(o.at) as last_at, max(v.n) as visits
+from {{ source('erp', 'orders') }} o join {{ source('web', 'visits') }} v on v.customer = o.customer group by 1
 """
+ANSWERS = {
+    "select name, visits from analytics.of_crm order by 1": (
+        "select name, max(n) from customers c join visits v on v.customer = c.id group by 1 order by 1"
+    ),
+    # The orders are in PostgreSQL too, where the server itself answers.
+    "select customer, trim_scale(amount), last_at, visits from analytics.of_erp order by 1": (
+        "select o.customer, trim_scale(sum(amount)), max(at), max(n) from orders o"
+        " join visits v on v.customer = o.customer group by 1 order by 1"
+    ),
+}
 
 
 @pytest.fixture
@@ -70,7 +77,12 @@ def project(postgres_server: PostgresServer, mariadb_server: MariaDBServer, tmp_
             "web": web,
         }
         made = Faulty(tmp_path, outputs, env={"SPARK_HOME": str(spark_home())})
-        made.write(dbt_project__yml=PROJECT, models__sources__yml=SOURCES, models__m__sql=MODEL)
+        made.write(
+            dbt_project__yml=PROJECT,
+            models__sources__yml=SOURCES,
+            models__of_crm__sql=OF_CRM,
+            models__of_erp__sql=OF_ERP,
+        )
         made.write_profile()
         yield made
 
@@ -78,7 +90,7 @@ def project(postgres_server: PostgresServer, mariadb_server: MariaDBServer, tmp_
 def test_plan_run_and_results(project: Faulty, postgres_server: PostgresServer) -> None:
     planned = json.loads(project.run("plan", "--json", code=0).output)
     jsonschema.validate(planned, SCHEMA)
-    scans = {scan["connection"]: scan for scan in planned["nodes"][0]["scans"]}
+    scans = {scan["connection"]: scan for node in planned["nodes"] for scan in node["scans"]}
     shown = {name: (scan["read_by"], scan["method"]) for name, scan in scans.items()}
     spark = ("jdbc", "jdbc_spark")
     assert shown == {"crm": spark, "erp": spark, "web": ("native", "buffered")}
@@ -92,9 +104,10 @@ def test_plan_run_and_results(project: Faulty, postgres_server: PostgresServer) 
     log = project.run("run", code=0).output
     assert "web.visits was read by buffered (copy_streaming: the server refuses it: no COPY here" in log
     assert "crm.customers was read by jdbc_spark, 2 parts (streaming: dvt.read_by is jdbc;" in log
-    assert postgres_server.psql("method_e2e", ANSWER) == postgres_server.psql("method_e2e", EXPECTED)
+    for answer, expected in ANSWERS.items():
+        assert postgres_server.psql("method_e2e", answer) == postgres_server.psql("method_e2e", expected)
     results = json.loads((project.folder / "target" / "run_results.json").read_text())["results"]
-    inputs = {each["connection"]: each for each in results[0]["adapter_response"]["dvt"]["inputs"]}
+    inputs = {each["connection"]: each for result in results for each in result["adapter_response"]["dvt"]["inputs"]}
     methods = {name: each["method"] for name, each in inputs.items()}
     assert methods == {"crm": "jdbc_spark, 2 parts", "erp": "jdbc_spark, 2 parts", "web": "buffered"}
     assert inputs["web"]["passed_over"] == scans["web"]["passed_over"]

@@ -173,7 +173,9 @@ class SparkJdbcMethod(Method):
         name: exp.Expr = exp.column(exp.to_identifier(column.name, quoted=True))
         if reading.fetch == TEXT and column.type not in _PLAIN_TEXTS:
             name = exp.cast(name, exp.DataType.build(self._spark.way.text))
-        elif reading.fetch in (DOUBLE, FLOAT) and self._spark.way.rounds_floats:
+        elif reading.fetch == LONG and self._spark.way.is_mysql:
+            name = exp.cast(name, exp.DataType.build("bigint"))  # to Spark a tinyint(1) is a boolean
+        elif reading.fetch in (DOUBLE, FLOAT) and self._spark.way.is_mysql:
             name = exp.Mul(this=name, expression=exp.Literal.number("1e0"))
         elif reading.fetch == BYTES and column.type_name.upper() == "BIT":
             name = exp.cast(name, exp.DataType.build("binary"))  # the driver gives Spark its digits

@@ -276,6 +276,7 @@ def test_staged_files_are_private_and_hold_no_secret(start: Start, tmp_path: Pat
             "bytes": 24,
             "method": "memory",
             "schema": {"amount": "int64"},
+            "passed_over": [],
         }
     ]
     assert b"hunter2" not in b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())

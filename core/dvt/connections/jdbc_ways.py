@@ -83,7 +83,11 @@ def _parts(port: int, **others: tuple[tuple[str, ...], str | None]) -> dict[str,
 
 
 _DATABASE = (("dbname", "database"), None)
-_MYSQL = JdbcWay("jdbc:mariadb://{host}:{port}/{database}", _parts(3306, database=(("schema", "database"), None)))
+_MYSQL = JdbcWay(
+    "jdbc:mariadb://{host}:{port}/{database}",
+    _parts(3306, database=(("schema", "database"), None)),
+    {"sessionVariables": "time_zone='+00:00'"},  # TIMESTAMPs are shown in the session's zone
+)
 JDBC_WAYS: Mapping[str, JdbcWay] = {
     "postgres": JdbcWay("jdbc:postgresql://{host}:{port}/{database}", _parts(5432, database=_DATABASE)),
     "mysql": _MYSQL,

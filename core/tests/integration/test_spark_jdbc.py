@@ -155,7 +155,8 @@ def test_postgres_by_its_own_text(postgres_server: PostgresServer, crm: dict[str
 
 @spark
 def test_mariadb_by_its_own_text(mariadb_server: MariaDBServer, erp: dict[str, Any]) -> None:
-    method, table = read(erp, "spark_jdbc")
+    # As on a server of another zone.
+    method, table = read(erp, "spark_jdbc", jdbc={"properties": {"sessionVariables": "time_zone='+05:30'"}})
     assert method == "jdbc_spark, 3 parts"
     for name, (sql, show) in MARIADB_TEXTS.items():
         asked = f"select group_concat(coalesce({sql}, 'NULL') order by id separator '|') from t"
@@ -318,7 +319,11 @@ def test_an_old_java_is_passed_over(crm: dict[str, Any], monkeypatch: pytest.Mon
             extractor.ping()
 
 
-def test_mariadbs_floats_come_whole_without_spark(mariadb_server: MariaDBServer, erp: dict[str, Any]) -> None:
+def test_mariadb_without_spark(mariadb_server: MariaDBServer, erp: dict[str, Any]) -> None:
+    """Floats come whole, which the server's text of them is not, and moments in UTC."""
+    with reading(erp, by="jpype") as extractor:
+        with extractor.scan(ExtractionConfig(query="select @@session.time_zone as zone")) as stream:
+            assert stream.to_table().to_pylist() == [{"zone": "+00:00"}]
     method, table = read(erp, "spark_jdbc", jdbc={"by": "jpype"}, columns=("id", "f"))
     assert method == "jdbc"
     asked = "set session group_concat_max_len = 1000000; select group_concat(f * 1e0 order by id separator '|') from t"

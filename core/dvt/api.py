@@ -54,6 +54,7 @@ def read(
         method=stream.method,
         parts=stream.parts,
         whole_because=stream.whole_because,
+        passed_over=stream.passed_over,
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,13 +83,10 @@ def open_session(connection: Connection, dialect: str) -> Any:
 
     start(connection)
     url = setting_text(connection, "url")
-    known = next((entry for entry in _KNOWN if url.lower().startswith(entry[0])), ("", (), {}))
-    driver = _driver(connection, url, _jars(connection, known[1]))
+    driver = _driver(connection, url, jars_of(connection, url))
     properties = java("java.util.Properties")()
-    login = {"user": connection.first("user"), "password": connection.secret("password")}
-    given = {**known[2], **{key: value for key, value in login.items() if value is not None}}
-    for key, value in {**given, **call_arguments(connection, "properties")}.items():
-        properties.setProperty(str(key), str(value).lower() if isinstance(value, bool) else str(value))
+    for key, value in login_properties(connection, url).items():
+        properties.setProperty(key, value)
     java("java.sql.DriverManager").setLoginTimeout(jpype.JInt(int(connection.options["connect_timeout_s"])))
     session = driver.connect(url, properties)
     if session is None:
@@ -102,8 +98,25 @@ def open_session(connection: Connection, dialect: str) -> Any:
     return session
 
 
-def _jars(connection: Connection, debian: Sequence[str]) -> tuple[str, ...]:
-    given = connection.settings.get("jars")
+def login_properties(connection: Connection, url: str) -> dict[str, str]:
+    """What the driver is told besides the address, the password among it: for the connect call only."""
+    login = {"user": connection.first("user"), "password": connection.secret("password")}
+    given = {**_known(url)[2], **{key: value for key, value in login.items() if value is not None}}
+    given.update(call_arguments(connection, "properties"))
+    return {str(key): str(value).lower() if isinstance(value, bool) else str(value) for key, value in given.items()}
+
+
+def _known(url: str) -> tuple[str, tuple[str, ...], dict[str, str]]:
+    return next((entry for entry in _KNOWN if url.lower().startswith(entry[0])), ("", (), {}))
+
+
+def jars_of(connection: Connection, url: str) -> tuple[str, ...]:
+    """The driver's jars: the profile's, or Debian's.
+
+    Raises:
+        MissingDriverError: There are none.
+    """
+    given, debian = connection.settings.get("jars"), _known(url)[1]
     if given:
         paths = [connection.root / str(jar) for jar in ([given] if isinstance(given, str) else given)]
     else:

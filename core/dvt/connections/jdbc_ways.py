@@ -15,6 +15,7 @@ from dvt.errors import ConfigurationError, MissingDriverError
 
 # Keys below `dvt: {jdbc: ...}`.
 _KEYS = ("jars", "url", "driver", "properties")
+_CHAIN_KEYS = ("by", "parts", "split_by", "spark_home", "spark_settings")
 _HOST = {"host": (("host", "server"), "localhost")}
 _LOGIN = (("user", "username", "UID"), ("password", "pass", "PWD"))
 
@@ -34,12 +35,59 @@ class JdbcWay:
     properties: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class SparkWay:
+    """What is to be known of an engine that a local Spark reads over JDBC.
+
+    Args:
+        scheme: How the address begins for Spark, which knows no other of this engine.
+        driver: The class of Debian's driver.
+        text: The type to which values are cast that Spark would change.
+        begin: A statement that each of Spark's sessions begins with.
+        is_mysql: Whether it is of MySQL's family: floats are printed in full when multiplied with a double only.
+        has_schemas: Whether JDBC calls the place of a table a schema, and not a catalogue.
+    """
+
+    scheme: str
+    driver: str
+    text: str
+    begin: str = ""
+    is_mysql: bool = False
+    has_schemas: bool = True
+
+    def url(self, url: str) -> str:
+        """An address as Spark is given it."""
+        if url.startswith(self.scheme) or not url.startswith("jdbc:mariadb:"):
+            return url
+        # Without a dialect of its own Spark quotes MariaDB's names as texts; newer drivers want to be told.
+        return f"{self.scheme}{url.removeprefix('jdbc:mariadb:')}{'&' if '?' in url else '?'}permitMysqlScheme"
+
+
+_SPARK_MYSQL = SparkWay(
+    "jdbc:mysql:",
+    "org.mariadb.jdbc.Driver",
+    "char",
+    begin="set session time_zone = '+00:00'",
+    is_mysql=True,
+    has_schemas=False,
+)
+SPARK_WAYS: Mapping[str, SparkWay] = {
+    "postgres": SparkWay("jdbc:postgresql:", "org.postgresql.Driver", "text"),
+    "mysql": _SPARK_MYSQL,
+    "mariadb": _SPARK_MYSQL,
+}
+
+
 def _parts(port: int, **others: tuple[tuple[str, ...], str | None]) -> dict[str, tuple[tuple[str, ...], str | None]]:
     return {**_HOST, "port": (("port", "dbs_port"), str(port)), **others}
 
 
 _DATABASE = (("dbname", "database"), None)
-_MYSQL = JdbcWay("jdbc:mariadb://{host}:{port}/{database}", _parts(3306, database=(("schema", "database"), None)))
+_MYSQL = JdbcWay(
+    "jdbc:mariadb://{host}:{port}/{database}",
+    _parts(3306, database=(("schema", "database"), None)),
+    {"sessionVariables": "time_zone='+00:00'"},  # TIMESTAMPs are shown in the session's zone
+)
 JDBC_WAYS: Mapping[str, JdbcWay] = {
     "postgres": JdbcWay("jdbc:postgresql://{host}:{port}/{database}", _parts(5432, database=_DATABASE)),
     "mysql": _MYSQL,
@@ -84,6 +132,15 @@ def reads_by_jdbc(connection: Connection) -> bool:
     Raises:
         ConfigurationError: It says so, and there is no way.
     """
+    return why_jdbc(connection) is not None
+
+
+def why_jdbc(connection: Connection) -> str | None:
+    """Why a connection is read over JDBC and not by the engine's own client; None when it is not.
+
+    Raises:
+        ConfigurationError: It says so, and there is no way.
+    """
     chosen = connection.options.get("read_by", "auto")
     if chosen == "jdbc" and connection.type not in JDBC_WAYS:
         raise ConfigurationError(
@@ -92,13 +149,15 @@ def reads_by_jdbc(connection: Connection) -> bool:
             connection=connection.name,
             remedy="Remove dvt.read_by, or make an output of type generic with the driver's own address",
         )
+    if chosen == "jdbc":
+        return "dvt.read_by is jdbc"
     if chosen != "auto" or connection.type not in JDBC_WAYS or not connection.options.get("jdbc"):
-        return bool(chosen == "jdbc")
+        return None
     try:
         connection.require_driver()
-    except MissingDriverError:
-        return True
-    return False
+    except MissingDriverError as error:
+        return error.message
+    return None
 
 
 def jdbc_connection(connection: Connection) -> Connection:
@@ -109,12 +168,12 @@ def jdbc_connection(connection: Connection) -> Connection:
     """
     given = dict(connection.options.get("jdbc") or {})
     for key in given:
-        if key not in _KEYS:
+        if key not in (*_KEYS, *_CHAIN_KEYS):
             raise ConfigurationError(
                 f"unknown key 'dvt.jdbc.{key}'",
                 code="DVT102",
                 connection=connection.name,
-                remedy=f"Use {', '.join(_KEYS)}",
+                remedy=f"Use {', '.join((*_KEYS, *_CHAIN_KEYS))}",
             )
     way = JDBC_WAYS[connection.type]
     settings: dict[str, Any] = {

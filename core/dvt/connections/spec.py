@@ -78,11 +78,19 @@ COMMON_OPTIONS = (
         "read_by",
         "str",
         "auto",
-        "what reads: the engine's own client or its JDBC driver; auto is the client, and JDBC where that is not"
-        " installed and `jdbc` says how",
-        choices=("auto", "native", "jdbc"),
+        "what reads: the engine's own client (native), only as a stream or only buffered, with a result in memory as a"
+        " whole, or the JDBC driver; auto is the first that can of streaming, buffered and JDBC, the last where the"
+        " client is not installed and `jdbc` says how",
+        choices=("auto", "native", "streaming", "buffered", "jdbc"),
     ),
-    Option("jdbc", "map", None, "for JDBC: `jars`, and where wanted `url`, `driver` and `properties`"),
+    Option(
+        "jdbc",
+        "map",
+        None,
+        "for JDBC: `jars`, and where wanted `url`, `driver` and `properties`; `by` (auto, spark, jpype; auto is Spark"
+        " where it is installed), `parts` that Spark reads side by side, `split_by`, the column that cuts them,"
+        " `spark_home` and `spark_settings`",
+    ),
 )
 
 

@@ -169,6 +169,7 @@ def _actual(stats: ScanStats) -> ActualScan:
 
 
 def _scan(bridge: Bridge, scan: ScanPlan) -> PlannedScan:
+    chosen = bridge.session.chosen(scan.input.connection)
     return PlannedScan(
         relation=scan.input.read,
         connection=scan.input.connection.name,
@@ -182,6 +183,9 @@ def _scan(bridge: Bridge, scan: ScanPlan) -> PlannedScan:
         estimated_bytes=scan.estimated_bytes,
         coercions=coercions(bridge.session.describe(scan.input), scan.columns),
         read_by="jdbc" if reads_by_jdbc(scan.input.connection) else "native",
+        method=chosen.method,
+        passed_over=list(chosen.passed_over),
+        remarks=list(chosen.remarks),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from dvt.federation.extractors.methods import PassedOver
 from dvt.federation.plan.coercions import Coercion
 
 # Raised when a field goes or changes its meaning; new fields may come without.
@@ -86,6 +87,9 @@ class PlannedScan:
         estimated_bytes: About how many bytes they have.
         coercions: Columns that are carried as another type.
         read_by: "native" for the engine's own client, or "jdbc".
+        method: The method by which the rows will come, for example "copy_streaming".
+        passed_over: The methods before it, and why they are not taken.
+        remarks: What to know of the method, for example that it holds a result in memory.
         actual: What the read did, with --analyze.
     """
 
@@ -101,6 +105,9 @@ class PlannedScan:
     estimated_bytes: int | None = None
     coercions: list[Coercion] = field(default_factory=list)
     read_by: str = "native"
+    method: str = "streaming"
+    passed_over: list[PassedOver] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
     actual: ActualScan | None = None
 
 

@@ -75,6 +75,10 @@ def _scan(scan: PlannedScan) -> Iterator[str]:
         yield f"{_BELOW}read {_rows(did.rows)}, {_size(did.bytes)}, {did.seconds:.2f} s ({how})"
         if did.whole_because:
             yield f"{_BELOW}in one part: {did.whole_because}"
+    if scan.passed_over or scan.remarks:
+        yield f"{_BELOW}by {'; '.join([scan.method, *scan.remarks])}"
+    for passed in scan.passed_over:
+        yield f"{_BELOW}not by {passed}"
     if scan.reason:
         yield f"{_BELOW}all columns: {scan.reason}"
     for coercion in scan.coercions:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import asdict
 from typing import Any
 
 from dbt.artifacts.schemas.run import RunStatus
@@ -144,6 +145,10 @@ def _annotated(result: Any, model: Any, loaded: LoadResult, lane: str, scans: An
     # What an incremental strategy did is the adapter's to say; where it says nothing, the rows that were handed to it.
     if model.config.materialized != "incremental" or str(result.message).split()[0] == "OK":
         result.message = f"{loaded.rows} rows"
+    for scan in scans:
+        if scan.passed_over:
+            why = "; ".join(str(each) for each in scan.passed_over)
+            fire_event(Note(msg=f"{model.name}: {scan.scan.input.read} was read by {scan.method} ({why})"))
     dvt = {
         "lane": lane,
         "rows": loaded.rows,
@@ -162,6 +167,7 @@ def _figures(stats: Any) -> dict[str, Any]:
         "rows": stats.rows,
         "bytes": stats.bytes,
         "method": stats.method,
+        "passed_over": [asdict(each) for each in stats.passed_over],
         "seconds": round(stats.seconds, 3),
         "shared": stats.shared,
         "parts": stats.parts,

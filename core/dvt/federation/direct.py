@@ -66,8 +66,8 @@ class _Reading:
             for batch in source.batches():
                 yield pa.RecordBatch.from_arrays([batch.column(place) for place in places], schema=self._schema)
             seconds = time.monotonic() - started
-            rows, size, parts = source.rows_read, source.bytes_read, (source.parts, source.whole_because)
-            self._stats.append(ScanStats(scan, rows, size, source.method, seconds, False, *parts))
+            rows, size = source.rows_read, source.bytes_read
+            self._stats.append(ScanStats(scan, rows, size, source.method, seconds, False, *source.how))
 
     def raw_offer(self) -> RawRows | None:
         """The source's offer to give the same rows undecoded."""

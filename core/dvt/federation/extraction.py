@@ -17,6 +17,7 @@ from dvt.connections.connection import Connection
 from dvt.federation.cancel import CancelScope
 from dvt.federation.engines.base import BaseEngine, Handle
 from dvt.federation.extractors.base import BaseExtractor
+from dvt.federation.extractors.methods import PassedOver
 from dvt.federation.keys import keys_predicate
 from dvt.federation.plan.key_filters import levels
 from dvt.federation.plan.model import ScanPlan
@@ -46,6 +47,7 @@ class ScanStats:
         shared: Whether the rows come from a scan that was staged for several queries.
         parts: How many parts of the rows were read side by side.
         whole_because: Why there was one, where more were asked for.
+        passed_over: The methods that were not taken, and why.
     """
 
     scan: ScanPlan
@@ -56,6 +58,7 @@ class ScanStats:
     shared: bool
     parts: int = 1
     whole_because: str = ""
+    passed_over: tuple[PassedOver, ...] = ()
 
 
 class Extraction:
@@ -194,7 +197,7 @@ class Extraction:
             self._arrived[scan.input.handle].set()
         seconds = time.monotonic() - started
         return [
-            ScanStats(scan, staged.rows, staged.bytes, staged.method, seconds, True, staged.parts, staged.whole_because)
+            ScanStats(scan, staged.rows, staged.bytes, staged.method, seconds, True, *staged.how)
             for scan, staged in zip(unit.scans, parts, strict=True)
         ]
 
@@ -212,7 +215,7 @@ class Extraction:
             seconds = time.monotonic() - started
         sample = self._samples.get(scan.input.handle)
         moved = stream.bytes_read + (sample.bytes if sample is not None else 0)
-        return ScanStats(scan, rows, moved, stream.method, seconds, False, stream.parts, stream.whole_because)
+        return ScanStats(scan, rows, moved, stream.method, seconds, False, *stream.how)
 
 
 def _with_scans(unit: ScanUnit, kept: Mapping[Handle, ScanPlan]) -> ScanUnit:

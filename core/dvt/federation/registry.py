@@ -63,13 +63,22 @@ def new_extractor(connection: Connection) -> BaseExtractor:
     Raises:
         ConfigurationError: The type has none, or not the way that the connection asks for.
     """
-    from dvt.connections.jdbc_ways import jdbc_connection, reads_by_jdbc
+    from dvt.connections.jdbc_ways import why_jdbc
 
-    if reads_by_jdbc(connection):
-        from dvt.federation.extractors.generic import GenericExtractor
+    if why := why_jdbc(connection):
+        from dvt.federation.extractors.jdbc import JdbcExtractor
 
-        return GenericExtractor(jdbc_connection(connection))
-    return extractor_class(connection.type)(connection)
+        return JdbcExtractor(connection, why)
+    found = extractor_class(connection.type)
+    wanted = connection.options.get("read_by")
+    if wanted in ("streaming", "buffered") and wanted not in found.kinds:
+        raise ConfigurationError(
+            f"type {connection.type} has no {wanted} method",
+            code="DVT103",
+            connection=connection.name,
+            remedy="Remove dvt.read_by",
+        )
+    return found(connection)
 
 
 def loader_class(type_: str) -> type[BaseLoader]:

@@ -21,6 +21,7 @@ from dvt.federation.direct import direct_rows
 from dvt.federation.engines.base import BaseEngine, EngineLimits
 from dvt.federation.extraction import Extraction, ExtractorFactory, ScanStats
 from dvt.federation.extractors.base import TableStatistics
+from dvt.federation.extractors.methods import Chosen
 from dvt.federation.plan.direct import direct_scan
 from dvt.federation.plan.estimates import estimated, scan_bytes
 from dvt.federation.plan.hints import add_hint
@@ -97,6 +98,7 @@ class RunSession:
         self._scope = CancelScope()
         self._descriptions = Descriptions(self._factory, self._scope)
         self._sizes = Sizes(self._factory, self._scope)
+        self._chosen: dict[str, Chosen] = {}
         self._shared = SharedScans(self._folder.path, self._cost, self._with_sql)
         self._binder = Binder(self._new_engine, self.describe)
 
@@ -123,6 +125,13 @@ class RunSession:
     def statistics(self, inp: Input) -> TableStatistics:
         """What an input's source knows of its size, without counting; asked once a run."""
         return self._sizes.of(inp)
+
+    def chosen(self, connection: Connection) -> Chosen:
+        """The method by which a connection's rows will be read; asked once a run."""
+        if connection.name not in self._chosen:
+            with self._factory(connection) as extractor, self._scope.running(extractor.cancel):
+                self._chosen[connection.name] = extractor.chosen()
+        return self._chosen[connection.name]
 
     def forget(self, connection: Connection, relation: Relation) -> None:
         """The relation was written: what is known and staged of it is out of date, under whatever connection."""

@@ -15,6 +15,7 @@ from dvt.types.normal import normal_type, normalised
 if TYPE_CHECKING:
     import pandas
 
+    from dvt.federation.extractors.methods import PassedOver
     from dvt.federation.raw import RawRows
 
 
@@ -53,6 +54,7 @@ class RowStream:
         close: Called once, when the stream is closed or exhausted.
         estimated_row_count: None when unknown.
         method: How the rows are fetched, for example "copy_streaming".
+        passed_over: The methods that were not taken, and why.
         raw: An offer of the same rows undecoded; who takes it reads no batches.
         parts: How many parts of the rows are read side by side.
         whole_because: Why there is one part, where more were asked for.
@@ -66,6 +68,7 @@ class RowStream:
         close: Callable[[], None] | None = None,
         estimated_row_count: int | None = None,
         method: str = "cursor_streaming",
+        passed_over: tuple[PassedOver, ...] = (),
         raw: RawRows | None = None,
         parts: int = 1,
         whole_because: str = "",
@@ -75,6 +78,7 @@ class RowStream:
         self._announced = [c.type for c in columns]
         self.estimated_row_count = estimated_row_count
         self.method = method
+        self.passed_over = passed_over
         self.raw = raw
         self.parts = parts
         self.whole_because = whole_because
@@ -84,6 +88,11 @@ class RowStream:
         self._close = close
         self._rest: pa.RecordBatch | None = None
         self._is_closed = False
+
+    @property
+    def how(self) -> tuple[int, str, tuple[PassedOver, ...]]:
+        """The parts, why there is one, and the methods that were passed over: as results tell it."""
+        return self.parts, self.whole_because, self.passed_over
 
     def batches(self) -> Generator[pa.RecordBatch, None, None]:
         """The remaining record batches, as the source cuts them; empty batches are left out."""

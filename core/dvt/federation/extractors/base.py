@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from dvt.connections.connection import Connection
 from dvt.connections.spec import ConnectionSpec
 from dvt.errors import ConfigurationError
+from dvt.federation.extractors.methods import STREAMING, Chosen, Method, PassedOver, first_that_can
 from dvt.identifiers import Relation
 
 if TYPE_CHECKING:
@@ -103,7 +104,8 @@ class ExtractionResult:
         rows: Rows written.
         bytes: Arrow bytes that came from the source.
         seconds: Wall time.
-        method: "copy_streaming", "cursor_streaming", "arrow_streaming" or "buffered".
+        method: "copy_streaming", "cursor_streaming", "arrow_streaming", "buffered" or "jdbc".
+        passed_over: The methods that come before it in the chain, and why they were not taken.
     """
 
     path: Path
@@ -111,6 +113,7 @@ class ExtractionResult:
     bytes: int
     seconds: float
     method: str
+    passed_over: tuple[PassedOver, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,8 @@ class BaseExtractor(ABC):
     hash_keys: ClassVar[str] = "AS_IS"
     # Why a relation is never read in parts; empty where it can be.
     whole_because: ClassVar[str] = "this source is read by one session"
+    # The kinds of methods that the engine's own client has: what `dvt.read_by` may ask for.
+    kinds: ClassVar[frozenset[str]] = frozenset({STREAMING})
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -174,6 +179,18 @@ class BaseExtractor(ABC):
     def cancel(self) -> None:
         """End a running scan from another thread, on the server too."""
         self.close()
+
+    def methods(self) -> Sequence[Method]:
+        """The chain of methods, in the order in which they are tried."""
+        return (Method(STREAMING),)
+
+    def chosen(self) -> Chosen:
+        """The method by which scans will be read; the server may be asked what it allows, but for no data.
+
+        Raises:
+            UnsupportedError: There is none.
+        """
+        return first_that_can(self.methods(), self.connection)
 
     def source_sql(self, request: ExtractionConfig) -> str:
         """The SQL that `scan` sends for a request, for `dvt plan`; no data is read, no server needed.
@@ -217,19 +234,29 @@ class BaseExtractor(ABC):
         import pyarrow.parquet as pq
 
         from dvt.federation.parquet_dictionaries import dictionary_columns
+        from dvt.federation.staging.parquet import disk_errors
 
         started = time.monotonic()
         partial = output_path.with_name(output_path.name + ".part")
         with self.scan(config) as stream:
-            batches = iter(stream.batches())
-            first = next(batches, None)
-            dictionaries = dictionary_columns(first)
-            with pq.ParquetWriter(partial, stream.schema, compression="zstd", use_dictionary=dictionaries) as writer:
-                for batch in chain([] if first is None else [first], batches):
-                    writer.write_batch(batch)
-            partial.replace(output_path)
+            try:
+                batches = iter(stream.batches())
+                first = next(batches, None)
+                dictionaries = dictionary_columns(first)
+                with (
+                    disk_errors(partial),
+                    pq.ParquetWriter(partial, stream.schema, compression="zstd", use_dictionary=dictionaries) as writer,
+                ):
+                    for batch in chain([] if first is None else [first], batches):
+                        writer.write_batch(batch)
+                partial.replace(output_path)
+            except BaseException:
+                partial.unlink(missing_ok=True)
+                raise
             seconds = time.monotonic() - started
-            return ExtractionResult(output_path, stream.rows_read, stream.bytes_read, seconds, stream.method)
+            return ExtractionResult(
+                output_path, stream.rows_read, stream.bytes_read, seconds, stream.method, stream.passed_over
+            )
 
     def hash_stream(self, request: ExtractionConfig) -> RowStream:
         """A key and a hash for each row, in columns `dvt_key` and `dvt_hash`, computed by the source where it can.

@@ -15,6 +15,7 @@ from sqlglot import exp
 from dvt.connections.connection import Connection
 from dvt.errors import DataError, DvtError, InterruptedRunError, RelationNotFoundError, UnsupportedError
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig
+from dvt.federation.extractors.methods import BUFFERED, HELD_IN_MEMORY, STREAMING, Method
 from dvt.federation.extractors.scan_sql import scan_sql
 from dvt.federation.extractors.unknown_columns import unknown_column
 from dvt.federation.stream import ColumnSchema, RowStream
@@ -49,6 +50,7 @@ class DriverRowsExtractor(BaseExtractor):
     """Scans by a DB-API cursor, batch by batch. Each statement sees a state of its own."""
 
     method = "cursor_streaming"
+    kinds = frozenset({STREAMING, BUFFERED})
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
@@ -75,6 +77,10 @@ class DriverRowsExtractor(BaseExtractor):
     @abstractmethod
     def _interrupt(self) -> None:
         """End the statement that runs in the driver, from another thread; what it cannot do is no error."""
+
+    def methods(self) -> Sequence[Method]:
+        """A cursor's rows as they come, or all of them at once."""
+        return (Method(self.method), Method(BUFFERED, BUFFERED, remarks=(HELD_IN_MEMORY,)))
 
     def describe(self, request: ExtractionConfig) -> list[ColumnSchema]:
         """The columns that `scan` would give, from the catalogue or the cursor."""
@@ -195,17 +201,22 @@ class DriverRowsExtractor(BaseExtractor):
         return " ".join(["WITH", _QUERY.sql(dialect), "AS (\n" + _text(request) + "\n)", sql])
 
     def _stream(self, sql: str, columns: Sequence[RowColumn], request: ExtractionConfig) -> RowStream:
-        session = self._opened()
+        chosen, session = self.chosen(), self._opened()
         with self._guarded("extract", request.label):
             cursor = session.cursor()
             try:
                 self._execute(cursor, sql)
+                held = cursor.fetchall() if chosen.method == BUFFERED else None
             except BaseException:
                 self._let_go(cursor)
                 raise
-        batches = self._batches(cursor, columns, request)
+        batches = self._batches(cursor, columns, request, held)
         return RowStream(
-            [column.schema for column in columns], batches, close=lambda: self._let_go(cursor), method=self.method
+            [column.schema for column in columns],
+            batches,
+            close=lambda: self._let_go(cursor),
+            method=chosen.method,
+            passed_over=chosen.passed_over,
         )
 
     def _let_go(self, cursor: Any) -> None:
@@ -214,13 +225,14 @@ class DriverRowsExtractor(BaseExtractor):
             cursor.close()
 
     def _batches(
-        self, cursor: Any, columns: Sequence[RowColumn], request: ExtractionConfig
+        self, cursor: Any, columns: Sequence[RowColumn], request: ExtractionConfig, held: Sequence[Any] | None
     ) -> Generator[pa.RecordBatch, None, None]:
+        """The rows of a cursor, or those that were held, in batches."""
         size, first_row = self.batch_rows(request), 1
         while True:
             self._check()
             with self._guarded("extract", request.label):
-                rows = cursor.fetchmany(size)
+                rows = cursor.fetchmany(size) if held is None else held[first_row - 1 : first_row - 1 + size]
             self._check()  # a statement that was ended may end without a word
             if not rows:
                 return

@@ -88,7 +88,13 @@ class GenericExtractor(BaseExtractor):
                 self._drop()
 
         batches = self._batches(scan, opened, chosen, request)
-        return RowStream([_schema(column) for column, _ in chosen], batches, close=close, method=method.name)
+        return RowStream(
+            [_schema(column) for column, _ in chosen],
+            batches,
+            close=close,
+            method=method.name,
+            passed_over=self.chosen().passed_over,
+        )
 
     def source_sql(self, request: ExtractionConfig) -> str:
         """The statement of a scan, without the casts that ODBC drivers may need."""
@@ -128,12 +134,15 @@ class GenericExtractor(BaseExtractor):
     def _opened(self) -> Method:
         self._check()
         if self._method is None:
-            method = _method(self.connection)
+            method = self._new_method()
             with self._guarded(method, "connect", None):
                 method.connect()
             self._method = method
             self._check()  # it was cancelled while it logged in
         return self._method
+
+    def _new_method(self) -> Method:
+        return _method(self.connection)
 
     def _check(self) -> None:
         if self._is_cancelled.is_set():
@@ -184,12 +193,12 @@ class GenericExtractor(BaseExtractor):
                 )
             text = request.query.strip().rstrip(";")
             text += "\n" if "--" in text else ""  # drivers put their own words behind it
-            return Statement(text, text, request.declared, rows, limit)
+            return Statement(text, text, request.declared, rows, limit, request)
         # Standard SQL has no LIMIT that every database knows: there the rows are cut here.
         sent = request if dialect else replace(request, limit=None)
         nothing = exp.Literal.number(1).eq(exp.Literal.number(0))
         describing = replace(request, predicates=(nothing,), limit=None, order=())
-        return Statement(scan_sql(sent, dialect), scan_sql(describing, dialect), request.declared, rows, limit)
+        return Statement(scan_sql(sent, dialect), scan_sql(describing, dialect), request.declared, rows, limit, request)
 
     def _chosen(self, columns: Sequence[Reading], request: ExtractionConfig) -> list[tuple[Reading, int]]:
         """The wanted columns and their places in the result, under the names that were asked for."""

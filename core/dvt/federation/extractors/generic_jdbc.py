@@ -10,11 +10,11 @@ import pyarrow as pa
 
 from dvt.connections.generic_jvm import open_session, sql_errors
 from dvt.errors import DataError
-from dvt.federation.extractors.generic_casts import with_casts
+from dvt.federation.extractors.generic_casts import AS_DOUBLE, with_casts
 from dvt.federation.extractors.generic_jdbc_rows import RowDrain
 from dvt.federation.extractors.generic_method import Method, Opened, Statement
 from dvt.types.generic import Reading
-from dvt.types.generic_jdbc import MOMENTS, JdbcColumn, JdbcReading, jdbc_reading
+from dvt.types.generic_jdbc import FLOAT, MOMENTS, JdbcColumn, JdbcReading, jdbc_reading
 
 # Rows that the driver asks the server for at a time.
 _FETCH_ROWS_AT_MOST = 10_000
@@ -94,9 +94,12 @@ class JdbcMethod(Method):
             columns = _readings(facts, statement, self._has_calendar)
             if self.dialect not in _SPOILT_MOMENTS:
                 return columns, statement.sql
-            are_moments = [int(facts.getColumnType(number)) in MOMENTS for number in range(1, len(columns) + 1)]
-        names = [column.reading.name for column in columns]
-        casts = [(name, "VARCHAR(64)" if is_moment else "") for name, is_moment in zip(names, are_moments, strict=True)]
+            types = [int(facts.getColumnType(number)) for number in range(1, len(columns) + 1)]
+        casts = []
+        for column, type_ in zip(columns, types, strict=True):
+            is_rounded = column.fetch == FLOAT  # the server prints six digits of a FLOAT
+            target = "VARCHAR(64)" if type_ in MOMENTS else AS_DOUBLE if is_rounded else ""
+            casts.append((column.reading.name, target))
         return columns, with_casts(statement.sql, casts, self.dialect)
 
     def _batches(self, drain: RowDrain) -> Iterator[list[pa.Array]]:

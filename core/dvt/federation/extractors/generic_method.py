@@ -5,11 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 import pyarrow as pa
 
 from dvt.connections.connection import Connection
+from dvt.federation.extractors.base import ExtractionConfig
 from dvt.types.generic import Reading
 
 
@@ -23,6 +23,7 @@ class Statement:
         declared: Types that the project declares, by column name.
         batch_rows: Rows in one batch.
         limit: Rows that are wanted; None for all.
+        request: What it was made for, where that is to be cut into parts.
     """
 
     sql: str
@@ -30,6 +31,7 @@ class Statement:
     declared: Mapping[str, str] = field(default_factory=dict)
     batch_rows: int = 50_000
     limit: int | None = None
+    request: ExtractionConfig | None = None
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Opened:
 class Method(ABC):
     """One session through one kind of driver."""
 
-    name: ClassVar[str]
+    name: str
 
     def __init__(self, connection: Connection, dialect: str) -> None:
         self.connection = connection

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from dvt.connections.mysql_errors import translating
 from dvt.connections.spec import ConnectionSpec
 from dvt.errors import InterruptedRunError, QueryError
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig, TableStatistics
+from dvt.federation.extractors.methods import BUFFERED, HELD_IN_MEMORY, STREAMING, Method, PassedOver
 from dvt.federation.extractors.scan_sql import scan_sql
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from dvt.connections.mysql_session import Session
     from dvt.federation.extractors.mysql_parallel import ParallelRows
     from dvt.federation.extractors.mysql_values import ColumnReader
+
+_ONE_RESULT = "a result that is held in memory comes through one session"
 
 
 class MySQLExtractor(BaseExtractor):
@@ -35,6 +38,7 @@ class MySQLExtractor(BaseExtractor):
 
     spec = SPEC
     whole_because = ""
+    kinds = frozenset({STREAMING, BUFFERED})
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
@@ -51,6 +55,10 @@ class MySQLExtractor(BaseExtractor):
     def ping(self) -> str:
         """Connect, log in, and give the server's version."""
         return self._opened().server.version
+
+    def methods(self) -> Sequence[Method]:
+        """Rows as the server sends them, or all of them before the first is given."""
+        return (Method("cursor_streaming"), Method(BUFFERED, BUFFERED, remarks=(HELD_IN_MEMORY,)))
 
     def describe(self, request: ExtractionConfig) -> list[ColumnSchema]:
         """The columns that `scan` would give, from the catalogue or the result's field descriptions."""
@@ -84,22 +92,31 @@ class MySQLExtractor(BaseExtractor):
     def scan(self, request: ExtractionConfig) -> RowStream:
         """Start reading; the server sends rows as they are taken."""
         request = self._qualified(request)
-        session, reason = self._opened(), ""
+        chosen, session, reason = self.chosen(), self._opened(), ""
         with self._guarded("extract", request.label):
-            if self.parts_wanted(request) > 1:
-                stream, reason = self._in_parts(session, request)
+            if chosen.method == BUFFERED:
+                reason = _ONE_RESULT if self.parts_wanted(request) > 1 else ""
+            elif self.parts_wanted(request) > 1:
+                stream, reason = self._in_parts(session, request, chosen.passed_over)
                 if stream is not None:
                     return stream
             self._has_scanned = True
             readers = self._started(session, request)
+        batches: Iterator[pa.RecordBatch] = self._batches(session, readers, request)
+        if chosen.method == BUFFERED:
+            batches = iter(list(batches))
         return RowStream(
             [reader.schema for reader in readers],
-            self._batches(session, readers, request),
+            batches,
             close=session.stop_reading,
             whole_because=reason,
+            method=chosen.method,
+            passed_over=chosen.passed_over,
         )
 
-    def _in_parts(self, session: Session, request: ExtractionConfig) -> tuple[RowStream | None, str]:
+    def _in_parts(
+        self, session: Session, request: ExtractionConfig, passed: tuple[PassedOver, ...]
+    ) -> tuple[RowStream | None, str]:
         """The rows read by several sessions, or why not."""
         from dvt.federation.extractors.mysql_parallel import OneSnapshot, ParallelRows
         from dvt.federation.extractors.mysql_split import parts_of
@@ -124,7 +141,7 @@ class MySQLExtractor(BaseExtractor):
             raise
         self._parallel = parallel
         columns = [reader.schema for reader in readers]
-        return RowStream(columns, parallel.batches(), close=self._end_parts, parts=len(ranges)), ""
+        return RowStream(columns, parallel.batches(), close=self._end_parts, parts=len(ranges), passed_over=passed), ""
 
     def _end_parts(self) -> None:
         parallel, self._parallel = self._parallel, None

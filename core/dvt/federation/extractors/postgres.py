@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,6 +12,7 @@ from dvt.connections.postgres import SPEC, cancel, connect, read_unconverted, tr
 from dvt.connections.spec import ConnectionSpec
 from dvt.errors import ConnectionLostError, DvtError, InterruptedRunError
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig, TableStatistics
+from dvt.federation.extractors.methods import BUFFERED, STREAMING, Chosen, Method
 from dvt.federation.extractors.postgres_catalog import (
     RelationFacts,
     columns_of,
@@ -21,7 +22,8 @@ from dvt.federation.extractors.postgres_catalog import (
     table_statistics,
 )
 from dvt.federation.extractors.postgres_csv import CsvDecoder
-from dvt.federation.extractors.postgres_cursor import cursor_batches
+from dvt.federation.extractors.postgres_cursor import buffered_batches, cursor_batches
+from dvt.federation.extractors.postgres_methods import methods_of
 from dvt.federation.extractors.postgres_parallel import ParallelCopy
 from dvt.federation.extractors.postgres_raw import copied_blocks, raw_rows
 from dvt.federation.extractors.postgres_split import parts_of
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 _BLOCK_BYTES = 16 * 1024 * 1024
 _SAVEPOINT = "dvt_scan"
 _UNDEFINED_TABLE = "42P01"
-_ONE_CURSOR = "a cursor has one session"
+_NO_COPY = "only COPY reads parts side by side"
 
 
 class PostgresExtractor(BaseExtractor):
@@ -52,11 +54,13 @@ class PostgresExtractor(BaseExtractor):
 
     spec: ClassVar[ConnectionSpec] = SPEC
     whole_because = ""
+    kinds = frozenset({STREAMING, BUFFERED})
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self._session: psycopg.Connection[Any] | None = None
         self._snapshot: str | None = None
+        self._chosen: Chosen | None = None
         self._parallel: ParallelCopy | None = None
         self._is_cancelled = False
 
@@ -70,6 +74,21 @@ class PostgresExtractor(BaseExtractor):
         except psycopg.Error as error:
             raise self._translated(error, "connect", None) from error
         return f"PostgreSQL {row[0] if row else ''}"
+
+    def methods(self) -> Sequence[Method]:
+        """COPY, a server-side cursor, or the whole result at once."""
+        return methods_of(self._open(), self.connection)
+
+    def chosen(self) -> Chosen:
+        """As the server, or what stands before it, allows; asked once a session, before its snapshot."""
+        import psycopg
+
+        if self._chosen is None:
+            try:
+                self._chosen = super().chosen()
+            except psycopg.Error as error:
+                raise self._translated(error, "extract", None) from error
+        return self._chosen
 
     def describe(self, request: ExtractionConfig) -> list[ColumnSchema]:
         """The columns of a request, from the catalogue and the server's description of the statement."""
@@ -110,10 +129,10 @@ class PostgresExtractor(BaseExtractor):
             raise self._translated(error, "describe", ExtractionConfig(relation=relation)) from error
 
     def scan(self, request: ExtractionConfig) -> RowStream:
-        """Start reading, by COPY or by a server-side cursor as `dvt.method` says."""
+        """Start reading, by the first method that can."""
         import psycopg
 
-        session = self._open()
+        chosen, session = self.chosen(), self._open()
         try:
             self._begin(session, is_shared=self.parts_wanted(request) > 1)
             session.execute(f"savepoint {_SAVEPOINT}")
@@ -121,25 +140,26 @@ class PostgresExtractor(BaseExtractor):
             raise self._translated(error, "extract", request) from error
         try:
             sql, decoder, facts = self._described(session, request)
-            batches, method, reason = self._start(session, request, sql, decoder)
+            batches, reason = self._start(session, chosen.method, request, sql, decoder)
         except (psycopg.Error, DvtError) as error:
             self._rewind(session)
             raise self._translated(error, "extract", request) from error
         return RowStream(
             list(decoder.columns),
             self._guarded(batches, request),
-            close=lambda: self._end_scan(session, method),
+            close=lambda: self._end_scan(session),
             estimated_row_count=_estimate(request, facts),
-            method=method,
+            method=chosen.method,
             parts=len(self._parallel) if self._parallel is not None else 1,
             whole_because=reason,
+            passed_over=chosen.passed_over,
         )
 
     def raw(self, request: ExtractionConfig) -> RawRows | None:
         """The rows as PostgreSQL's binary COPY, for a landing that takes them undecoded."""
         import psycopg
 
-        if self.connection.options["method"] == "cursor":
+        if self.chosen().method != "copy_streaming":
             return None
         session = self._open()
         try:
@@ -171,7 +191,7 @@ class PostgresExtractor(BaseExtractor):
         except (psycopg.Error, DvtError) as error:
             raise self._translated(error, "extract", request) from error
         finally:
-            self._end_scan(session, "")
+            self._end_scan(session)
 
     def close(self) -> None:
         """End the session; a transaction that is open is rolled back by the server."""
@@ -223,26 +243,29 @@ class PostgresExtractor(BaseExtractor):
         return sql, CsvDecoder(columns, carriers, request.label), facts
 
     def _start(
-        self, session: psycopg.Connection[Any], request: ExtractionConfig, sql: str, decoder: CsvDecoder
-    ) -> tuple[Iterator[pa.RecordBatch], str, str]:
-        """Batches, the method, and why they are read by one session where more were asked for."""
-        rows, wanted = self.batch_rows(request), self.parts_wanted(request)
-        is_cursor, reason = self.connection.options["method"] == "cursor", ""
+        self, session: psycopg.Connection[Any], method: str, request: ExtractionConfig, sql: str, decoder: CsvDecoder
+    ) -> tuple[Iterator[pa.RecordBatch], str]:
+        """Batches, and why they are read by one session where more were asked for."""
+        rows, wanted, reason = self.batch_rows(request), self.parts_wanted(request), ""
         read_unconverted(session)
-        if wanted > 1:
+        if wanted > 1 and method != "copy_streaming":
+            reason = _NO_COPY
+        elif wanted > 1:
             request = replace(request, columns=tuple(column.name for column in decoder.columns))
-            ranges, reason = parts_of(session, request, wanted, self.connection) if not is_cursor else ([], _ONE_CURSOR)
+            ranges, reason = parts_of(session, request, wanted, self.connection)
             if ranges:
                 requests = [replace(request, predicates=(*request.predicates, part)) for part in ranges]
                 statements = [copy_sql(scan_sql(one, "postgres")) for one in requests]
                 limits = (rows, _BLOCK_BYTES)
                 self._parallel = ParallelCopy(self.connection, str(self._snapshot), statements, decoder, *limits)
-                return self._parallel.batches(), "copy_streaming", ""
-        if is_cursor:
-            return cursor_batches(session, sql, decoder, rows), "cursor_streaming", reason
+                return self._parallel.batches(), ""
+        if method == BUFFERED:
+            return buffered_batches(session, sql, decoder, rows), reason
+        if method == "cursor_streaming":
+            return cursor_batches(session, sql, decoder, rows), reason
         wire = Wire(session)
         wire.start_copy(copy_sql(sql))
-        return (decoder.decode(block) for block in wire.copy_rows(rows, _BLOCK_BYTES)), "copy_streaming", reason
+        return (decoder.decode(block) for block in wire.copy_rows(rows, _BLOCK_BYTES)), reason
 
     def _guarded(self, batches: Iterator[pa.RecordBatch], request: ExtractionConfig) -> Iterator[pa.RecordBatch]:
         """The batches, with the driver's errors translated."""
@@ -256,7 +279,7 @@ class PostgresExtractor(BaseExtractor):
         except (psycopg.Error, DvtError) as error:
             raise self._translated(error, "extract", request) from error
 
-    def _end_scan(self, session: psycopg.Connection[Any], method: str) -> None:
+    def _end_scan(self, session: psycopg.Connection[Any]) -> None:
         """Stop what still runs on the server, and go back behind the savepoint; the snapshot stays."""
         import psycopg
         from psycopg.pq import TransactionStatus

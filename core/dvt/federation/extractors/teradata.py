@@ -13,6 +13,7 @@ from dvt.connections.teradata import SPEC, connect, translate
 from dvt.errors import ConnectionLostError, DvtError, QueryError, UnsupportedError, located
 from dvt.federation.extractors.base import ExtractionConfig, TableStatistics
 from dvt.federation.extractors.driver_rows import DriverRowsExtractor, RowColumn, column_of, text_literal
+from dvt.federation.extractors.methods import BUFFERED
 from dvt.federation.extractors.teradata_export import ParquetExport
 from dvt.federation.stream import RowStream
 from dvt.identifiers import Relation
@@ -115,7 +116,8 @@ class TeradataExtractor(DriverRowsExtractor):
         return super()._sql(replace(request, predicates=predicates), columns)
 
     def _stream(self, sql: str, columns: Sequence[RowColumn], request: ExtractionConfig) -> RowStream:
-        how = self.connection.options["fastexport"]
+        is_buffered = self.connection.options["read_by"] == BUFFERED
+        how = "never" if is_buffered else self.connection.options["fastexport"]
         if how != "never" and self._can_be_exported(columns) and (how == "always" or self._is_large(request)):
             self._end_export()  # a stream is at its end when the next scan begins
             export = ParquetExport(self._opened(), columns, is_required=how == "always")

@@ -62,7 +62,8 @@ def hash_stream(extractor: BaseExtractor, request: ExtractionConfig, words: Hash
     source = " ".join(["(", inner, ") dvt_source"])
     sql = hash_sql(words, columns, keys, source, dialect)
     stream = extractor.scan(ExtractionConfig(query=sql, batch_size=request.batch_size, source_name=request.source_name))
-    return RowStream(COLUMNS, (_as_announced(b) for b in stream.batches()), close=stream.close, method=stream.method)
+    batches = (_as_announced(batch) for batch in stream.batches())
+    return RowStream(COLUMNS, batches, close=stream.close, method=stream.method, passed_over=stream.passed_over)
 
 
 def _keys(extractor: BaseExtractor, request: ExtractionConfig, columns: Sequence[ColumnSchema]) -> list[ColumnSchema]:
@@ -91,7 +92,8 @@ def _hashed_here(
         for batch in stream.batches():
             yield hashed_batch(batch, names, key_names)
 
-    return RowStream(COLUMNS, batches(), close=stream.close, method=f"{stream.method}, hashed by dvt")
+    method = f"{stream.method}, hashed by dvt"
+    return RowStream(COLUMNS, batches(), close=stream.close, method=method, passed_over=stream.passed_over)
 
 
 def hashes_by_key(stream: RowStream, form: KeyForm, label: str, batch_rows: int) -> dict[str | None, str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from dvt.errors import PrivilegeError, QueryError, ResourceError, TimeoutExceededError, located
+from dvt.federation.extractors.methods import PassedOver
 from dvt.federation.plan.model import ScanPlan
 from dvt.federation.staging.address import ScanUnit
 from dvt.federation.stream import ColumnSchema, RowStream
@@ -35,6 +36,7 @@ class StagedScan:
         schema: Column names and Arrow types, for a person who reads the manifest.
         parts: How many parts of the rows were read side by side.
         whole_because: Why there was one, where more were asked for.
+        passed_over: The methods that were not taken, and why.
     """
 
     file: str
@@ -45,6 +47,12 @@ class StagedScan:
     schema: dict[str, str]
     parts: int = 1
     whole_because: str = ""
+    passed_over: tuple[PassedOver, ...] = ()
+
+    @property
+    def how(self) -> tuple[int, str, tuple[PassedOver, ...]]:
+        """As a stream tells it."""
+        return self.parts, self.whole_because, self.passed_over
 
 
 @contextmanager
@@ -96,7 +104,7 @@ def stage_unit(unit: ScanUnit, folder: Path, scan: Callable[[ScanPlan], RowStrea
     partial = folder.with_name(folder.name + ".part")
     partial.mkdir(mode=0o700)
     try:
-        with _disk_errors(folder):
+        with disk_errors(folder):
             staged = tuple(_write(part, partial, number, scan) for number, part in enumerate(unit.scans))
             manifest = json.dumps({"address": unit.address, "scans": [asdict(item) for item in staged]}, indent=1)
             with _private_file(partial / MANIFEST) as file:
@@ -119,8 +127,8 @@ def _write(part: ScanPlan, folder: Path, number: int, scan: Callable[[ScanPlan],
                 writer.write_batch(batch)
         schema = {field.name: str(field.type) for field in stream.schema}
         relation = part.input.read
-        parts = (stream.parts, stream.whole_because)
-        return StagedScan(name, relation, stream.rows_read, stream.bytes_read, stream.method, schema, *parts)
+        rows, size = stream.rows_read, stream.bytes_read
+        return StagedScan(name, relation, rows, size, stream.method, schema, *stream.how)
 
 
 @contextmanager
@@ -130,7 +138,8 @@ def _private_file(path: Path) -> Iterator[pa.PythonFile]:
 
 
 @contextmanager
-def _disk_errors(folder: Path) -> Iterator[None]:
+def disk_errors(folder: Path) -> Iterator[None]:
+    """Within it, a disk that takes no more is said to be that."""
     try:
         yield
     except OSError as error:

@@ -278,6 +278,7 @@ def test_staged_files_are_private_and_hold_no_secret(start: Start, tmp_path: Pat
             "schema": {"amount": "int64"},
             "parts": 1,
             "whole_because": "",
+            "passed_over": [],
         }
     ]
     assert b"hunter2" not in b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 # A block of wide rows ends at this size, before it has `batch_rows` rows.
 _BLOCK_BYTES = 16 * 1024 * 1024
+_MANY_BLOCKS = 1000  # 8 MB: what follows is worth another statement
 _SAVEPOINT = "dvt_scan"
 _UNDEFINED_TABLE = "42P01"
 
@@ -229,6 +230,8 @@ class PostgresExtractor(BaseExtractor):
             self._parallel = ParallelCopy(self.connection, str(self._snapshot), statements, decoder, rows, _BLOCK_BYTES)
             return self._parallel.batches(), "copy_streaming"
         wire = Wire(session)
+        if facts is not None and facts.blocks >= _MANY_BLOCKS:
+            wire.widen()
         wire.start_copy(copy_sql(sql))
         return (decoder.decode(block) for block in wire.copy_rows(rows, _BLOCK_BYTES)), "copy_streaming"
 

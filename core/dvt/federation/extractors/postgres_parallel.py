@@ -130,6 +130,7 @@ class ParallelCopy:
         session.execute(sql.SQL("set transaction snapshot {}").format(sql.Literal(snapshot)))
         read_unconverted(session)
         wire = Wire(session)
+        wire.widen()
         wire.start_copy(statement)
         return wire
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import resource
 import threading
 import time
@@ -328,3 +329,22 @@ def test_same_place_whatever_the_name_of_the_host(postgres_server, database):
 
     assert open_connection("other", output).place == first.place
     assert open_connection("other", output | {"dbname": "else"}).place != first.place
+
+
+def test_a_large_table_and_wide_rows_come_in_whole_blocks(postgres_server, database, extractor):
+    """A table from which libpq reads more at a time, and rows of which a hundred are more than a block."""
+    postgres_server.psql(
+        database,
+        "create table many_blocks as select i, repeat('x', 900) || i as note from generate_series(1, 10000) i;"
+        "create table wide_rows as select i, repeat('x', (i % 3) * 600000) || i as note from generate_series(1, 90) i;",
+    )
+    for name, blocks_at_most in (("many_blocks", 4000), ("wide_rows", 40)):
+        with extractor.scan(table(name, batch_size=4000)) as stream:
+            batches = list(stream.batches())
+        assert max(batch.num_rows for batch in batches) <= blocks_at_most
+        found = pa.Table.from_batches(batches).sort_by("i")
+        figures = postgres_server.psql(
+            database, f"select count(*), md5(string_agg(note, ',' order by i)) from {name}"
+        ).split("|")
+        notes = ",".join(found["note"].to_pylist())
+        assert [str(found.num_rows), hashlib.md5(notes.encode()).hexdigest()] == figures

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 # A block of wide rows ends at this size, before it has `batch_rows` rows.
 _BLOCK_BYTES = 16 * 1024 * 1024
+_MANY_BLOCKS = 1000  # 8 MB: what follows is worth another statement
 _SAVEPOINT = "dvt_scan"
 _UNDEFINED_TABLE = "42P01"
 _NO_COPY = "only COPY reads parts side by side"
@@ -264,6 +265,8 @@ class PostgresExtractor(BaseExtractor):
         if method == "cursor_streaming":
             return cursor_batches(session, sql, decoder, rows), reason
         wire = Wire(session)
+        if facts is not None and facts.blocks >= _MANY_BLOCKS:
+            wire.widen()
         wire.start_copy(copy_sql(sql))
         return (decoder.decode(block) for block in wire.copy_rows(rows, _BLOCK_BYTES)), reason
 

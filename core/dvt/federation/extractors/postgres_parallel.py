@@ -116,5 +116,6 @@ class ParallelCopy:
         session.execute(sql.SQL("set transaction snapshot {}").format(sql.Literal(snapshot)))
         read_unconverted(session)
         wire = Wire(session)
+        wire.widen()
         wire.start_copy(statement)
         return wire

@@ -45,6 +45,13 @@ class Wire:
             for i in range(result.nfields)
         ]
 
+    def widen(self) -> None:
+        """Have libpq ask the socket for more at a time, for a long COPY.
+
+        Its buffer begins with 16 kB and grows, for good, only for a message that does not fit: here is one.
+        """
+        self._finish(lambda: self._pgconn.send_query(b"select pg_catalog.repeat(' ', 100000)"))
+
     def start_copy(self, sql: str) -> None:
         """Send `COPY ... TO STDOUT` and wait until rows begin to come, or raise what the server says."""
         from psycopg.pq import ExecStatus

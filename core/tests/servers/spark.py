@@ -69,11 +69,20 @@ class SparkServer:
         given = {"type": "hive", "host": "127.0.0.1", "port": self.hive_port, "schema": "default", "use_ssl": False}
         return {**given, "auth_type": "NOSASL", "use_http_transport": False, **more}
 
+    def own(self, name: str) -> str:
+        """A name that no other process uses."""
+        return f"{name}_{self.user}"
+
     def database(self, name: str) -> str:
-        """Make a database of this process's own; gives its whole name."""
-        whole = f"{name}_{self.user}"
-        self.execute(f"create database if not exists {whole}")
-        return whole
+        """Make a database of this process's own, anew; gives its whole name."""
+        self.execute(f"drop database if exists {self.own(name)} cascade", f"create database {self.own(name)}")
+        return self.own(name)
+
+    def slow_query(self) -> str:
+        """A query of one row that takes twenty seconds and no processor time; its text holds `own("slow")`."""
+        name = self.own("slow")
+        naps = "select reflect('java.lang.Thread', 'sleep', 200 + id % 2) as nap from range(0, 200, 1, 2)"
+        return f"select count(nap) as n from ({naps}) {name}"
 
     def execute(self, *statements: str) -> None:
         """Run statements one after the other, through HiveServer2's own client."""
@@ -195,6 +204,8 @@ def _started(needed: Path) -> dict[str, Any]:
     ports = {"connect_port": free_port(), "hive_port": free_port(), "ui_port": free_port()}
     environment = {**os.environ, "SPARK_HOME": str(home), "SPARK_LOCAL_IP": "127.0.0.1"}
     environment["SPARK_LOCAL_DIRS"] = str(folder / "local")
+    # For each name that it does not know Spark starts Python several times, to look for Python's own data sources.
+    environment["PYSPARK_PYTHON"] = environment["PYSPARK_DRIVER_PYTHON"] = "no-python"
     keeper = [sys.executable, spark_keeper.__file__, str(needed), str(folder)]
     subprocess.Popen(
         [*keeper, str(home / "bin" / "spark-submit"), *_arguments(folder, **ports)],
@@ -245,7 +256,12 @@ def _arguments(folder: Path, connect_port: int, hive_port: int, ui_port: int) ->
         "hive.server2.authentication": "NOSASL",
     }
     arguments = ["--class", "org.apache.spark.sql.hive.thriftserver.HiveThriftServer2", "--master", "local[2]"]
-    arguments += ["--driver-memory", "700m", "--driver-java-options", os.environ.get("KITSPARK_JAVA", "-XX:+UseSerialGC -Xss4m")]
+    arguments += [
+        "--driver-memory",
+        "700m",
+        "--driver-java-options",
+        os.environ.get("KITSPARK_JAVA", "-XX:+UseSerialGC -Xss4m"),
+    ]
     for name, value in settings.items():
         arguments += ["--conf", f"{name}={value}"]
     for extra in os.environ.get("KITSPARK_CONF", "").split():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import logging
 import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date, datetime, timezone
 from datetime import time as clock
 from decimal import Decimal
@@ -27,6 +29,7 @@ from dvt.connections.connection import Connection
 from dvt.connections.spark import SPEC
 from dvt.federation.extractors.base import ExtractionConfig, Ordering
 from dvt.federation.extractors.spark import SparkExtractor
+from dvt.federation.hashing.client import hashed_batch
 from dvt.identifiers import Relation, quote
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
@@ -362,6 +365,50 @@ def test_an_error_on_the_way_is_no_end(shop: SparkServer) -> None:
         assert rows.read_batch(10) is not None
         with pytest.raises(errors.QueryError, match="too far"):
             list(rows.batches())
+
+
+@pytest.mark.parametrize("ansi", [True, False])
+def test_hashes_made_there_are_those_of_the_rows(shop: SparkServer, ansi: bool) -> None:
+    rows = (
+        "(1, 0.0000000001BD, timestamp_ntz'2026-01-01 00:00:00', X'00ff', true, 'a|b~'),"
+        " (2, 0.0000000000BD, timestamp_ntz'1900-01-01 00:00:00.000001', X'', false, ''),"
+        " (3, 12345678901234567890123456.5000000000BD, null, null, null, null)"
+    )
+    request = ExtractionConfig(query=f"select * from values {rows} as t(id, d, n, b, t, x)", key_columns=("id",))
+    with SparkExtractor(connect(shop, server_side_parameters={"spark.sql.ansi.enabled": ansi})) as extractor:
+        found = extractor.extract_hashes(request)
+        with extractor.scan(replace(request, key_columns=())) as stream:
+            table = stream.to_table()
+    batch = hashed_batch(table.combine_chunks().to_batches()[0], table.column_names, ["id"])
+    assert found == dict(zip(*(c.to_pylist() for c in batch.columns), strict=True))
+    assert len(set(found.values())) == 3
+
+
+def test_hashes_where_a_name_or_a_constant_looks_like_a_variable(shop: SparkServer) -> None:
+    own = shop.own("reading")
+    # The names are given as the server is to take them; a text that is put together is no variable.
+    shop.execute(f"create or replace view {own}.variable as select 1 as id, concat('a$', '{{x}}') as word")
+    word = (column("word").eq("a${x}"),)
+    with SparkExtractor(connect(shop)) as extractor:
+        request = ExtractionConfig(relation=Relation("variable"), key_columns=("id",), predicates=word)
+        assert list(extractor.extract_hashes(request)) == ["1"]
+        named = ExtractionConfig(relation=Relation("v${x}"), key_columns=("id",))
+        with pytest.raises(errors.UnsupportedError, match="variable"):
+            extractor.extract_hashes(named)
+
+
+def test_a_client_is_gone_with_its_extractor(shop: SparkServer) -> None:
+    """Not kept to the end of the process, where each would ask its server once more."""
+
+    def clients() -> int:
+        gc.collect()
+        return sum(type(thing).__name__ == "SparkConnectClient" for thing in gc.get_objects())
+
+    before = clients()
+    read(connect(shop), "pairs")
+    with pytest.raises(errors.AuthenticationError):
+        read(connect(shop, token="wr0ng"), "pairs")
+    assert clients() == before
 
 
 @pytest.mark.parametrize("token", ["wr0ng 5ecret", None])

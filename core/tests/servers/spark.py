@@ -2,7 +2,7 @@
 
 Spark's Thrift server speaks HiveServer2's protocol, and what it runs is Spark SQL: it shows how dvt speaks to Hive, not
 what Hive makes of a statement. PySpark is large (450 MB), so that it stands in an environment of its own:
-`hatch run spark:versions` makes it. The server is found there, in the interpreter that runs the tests, or in the folder
+`scripts/spark` makes it. The server is found there, in the interpreter that runs the tests, or in the folder
 that DVT_TEST_SPARK_HOME names.
 
 There is one server for all processes of a test run: the first that needs it starts it, and it ends with the last of
@@ -14,7 +14,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import shutil
+import re
 import socket
 import subprocess
 import sys
@@ -35,6 +35,9 @@ from servers.process import free_port
 
 _START_S = 180
 _SETTLED_S = 60
+_JAVA = 17
+# Quick to start, rather than quick after minutes: half of the processor time of these tests.
+_JAVA_OPTIONS = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xss4m"
 _ROOT = Path(__file__).parents[3]
 TOKEN = "sp4rk 5ecret/&t0ken"
 
@@ -152,9 +155,22 @@ def spark_home() -> Path | None:
 
 def missing() -> str:
     """Why there can be no server; empty when there can."""
-    if shutil.which("java") is None:
-        return "there is no Java for Spark"
-    return "" if spark_home() else "there is no Spark here (hatch run spark:versions brings it)"
+    java = _java_version()
+    if java < _JAVA:
+        return f"Spark needs Java {_JAVA}, and there is {f'Java {java}' if java else 'none'}"
+    return "" if spark_home() else "there is no Spark here (scripts/spark brings it)"
+
+
+def _java_version() -> int:
+    """The number of the Java that Spark would take; 0 when there is none."""
+    home = os.environ.get("JAVA_HOME")
+    command = [str(Path(home) / "bin" / "java") if home else "java", "-XshowSettings:properties", "-version"]
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, check=False).stderr
+    except OSError:
+        return 0
+    found = re.search(r"java\.specification\.version = (?:1\.)?(\d+)", said)
+    return int(found.group(1)) if found else 0
 
 
 @pytest.fixture(scope="session")
@@ -245,6 +261,9 @@ def _arguments(folder: Path, connect_port: int, hive_port: int, ui_port: int) ->
         "spark.sql.shuffle.partitions": 2,
         "spark.sql.warehouse.dir": folder / "warehouse",
         "spark.sql.catalogImplementation": "in-memory",
+        # Code made for each query costs more than these rows save.
+        "spark.sql.codegen.wholeStage": "false",
+        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
         "spark.sql.session.timeZone": "Asia/Kolkata",  # not UTC, so that nothing is so by chance
         # A server that shares the machine with the tests may be slow to answer itself.
         "spark.network.timeout": "600s",
@@ -256,16 +275,9 @@ def _arguments(folder: Path, connect_port: int, hive_port: int, ui_port: int) ->
         "hive.server2.authentication": "NOSASL",
     }
     arguments = ["--class", "org.apache.spark.sql.hive.thriftserver.HiveThriftServer2", "--master", "local[2]"]
-    arguments += [
-        "--driver-memory",
-        "700m",
-        "--driver-java-options",
-        os.environ.get("KITSPARK_JAVA", "-XX:+UseSerialGC -Xss4m"),
-    ]
+    arguments += ["--driver-memory", "700m", "--driver-java-options", _JAVA_OPTIONS]
     for name, value in settings.items():
         arguments += ["--conf", f"{name}={value}"]
-    for extra in os.environ.get("KITSPARK_CONF", "").split():
-        arguments += ["--conf", extra]
     # spark-submit takes what belongs to the main class behind the application.
     arguments.append("spark-internal")
     for name, value in hive.items():

@@ -30,11 +30,6 @@ def keep(needed: Path, folder: Path, command: list[str]) -> None:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)  # its data is thrown away
             watch.join()
-            import resource
-
-            open("/tmp/w/kitspark-cpu.log", "a").write(
-                f"{os.environ.get('KITSPARK_LABEL')} {resource.getrusage(resource.RUSAGE_CHILDREN)}\n"
-            )
             shutil.rmtree(folder, ignore_errors=True)
 
 

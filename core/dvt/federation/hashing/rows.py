@@ -56,7 +56,7 @@ def hash_stream(extractor: BaseExtractor, request: ExtractionConfig, words: Hash
     asked = replace(request, columns=tuple(dict.fromkeys(c.name for c in (*columns, *keys))), key_columns=())
     if words is None:
         return _hashed_here(extractor, asked, columns, keys)
-    dialect = extractor.connection.dialect
+    asked, dialect = extractor.askable(asked), extractor.connection.dialect
     source = " ".join(["(", scan_sql(asked, dialect), ") dvt_source"])
     if request.relation is not None and not request.predicates and request.limit is None:
         source = request.relation.sql(dialect)

@@ -17,6 +17,7 @@ demo:
 
 test:
 	@scripts/servers
+	@scripts/spark
 	@echo '== hatch run unit-tests'
 	@$(HATCH) run unit-tests
 	@echo '== hatch run integration-tests'

@@ -1,5 +1,10 @@
 """Fixtures shared by all suites: real servers on free loopback ports, started once a session and only when used."""
 
+import os
+
+# A process that has read over gRPC starts others with a fork in between, in which gRPC's own handler may abort.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
+
 from servers.bigquery import bigquery_server
 from servers.clickhouse import clickhouse_server
 from servers.mariadb import mariadb_server

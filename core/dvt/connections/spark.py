@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import sys
 import warnings
@@ -86,16 +87,27 @@ def connect(connection: Connection) -> SparkConnectClient:
     # The client writes every error to the standard error output, with the statement.
     logging.getLogger("SQLQueryContextLogger").disabled = True
     client_class, conf_class = _client_classes(connection)
+    client: SparkConnectClient | None = None
     try:
-        client: SparkConnectClient = client_class(address, user_id=connection.first("user"), retry_policy=_RETRIES)
+        client = client_class(address, user_id=connection.first("user"), retry_policy=_RETRIES)
+        _forget_at_exit(client)
         conf = conf_class(client)
         for name, value in _parameters(connection).items():
             conf.set(name, value)
         if schema := connection.first("schema", "database"):
             run(client, "use " + quoted(str(schema), "spark"))
     except Exception as error:  # the client raises grpc's and its own
+        if client is not None:
+            client.close()
         raise translate(error, connection, phase="connect") from error
     return client
+
+
+def _forget_at_exit(client: SparkConnectClient) -> None:
+    """The client would be kept to the end of the process, and then ask its server once more, for up to minutes."""
+    for name in ("_on_exit", "_cleanup_ml_cache"):  # the second in earlier releases
+        if handler := getattr(client, name, None):
+            atexit.unregister(handler)
 
 
 def _client_classes(connection: Connection) -> tuple[Any, Any]:

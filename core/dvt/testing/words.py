@@ -67,6 +67,7 @@ class EngineWords:
         escapes: How other characters are written in a literal.
         cases: What differs in the kit's cases, by name.
         method: The method by which its rows are read.
+        plain_relations: Whether names of relations are plain words, so that odd names are those of columns only.
     """
 
     types: Mapping[str, tuple[str, str]]
@@ -80,6 +81,7 @@ class EngineWords:
     escapes: Mapping[str, str] = field(default_factory=lambda: {"'": "''"})
     cases: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     method: str = ""
+    plain_relations: bool = False
 
     def create_sql(self, relation: Relation, connection: Connection, columns: Mapping[str, str]) -> str:
         """CREATE TABLE with columns of the kit's kinds, by name."""

@@ -24,10 +24,9 @@ import dvt
 
 pytestmark = pytest.mark.slow
 
-SOURCES = """\
-sources:
-  - name: web
-    config: {{meta: {{connection: web}}}}
+WEB = """\
+  - name: {name}
+    config: {{meta: {{connection: {name}}}}}
     schema: {schema}
     tables:
       - name: events
@@ -35,17 +34,19 @@ sources:
         columns:
           - name: customer
             data_tests: [not_null, {{accepted_values: {{arguments: {{values: [1], quote: false}}}}}}]
+"""
+CRM = """\
   - name: crm
     schema: main
-    tables: [{{name: customers}}]
+    tables: [{name: customers}]
 """
 MODEL = """\
 select c.name, e.kind, count(*) as n, sum(e.amount) as amount, max(e.day) as last_day
-from {{ source('web', 'events') }} e join {{ source('crm', 'customers') }} c on c.id = e.customer
+from {{ source('NAME', 'events') }} e join {{ source('crm', 'customers') }} c on c.id = e.customer
 where e.day >= date '2024-01-02' and e.kind = 'buy'
 group by 1, 2
 """
-COPY = "select day, customer, kind, amount from {{ source('web', 'events') }}"
+COPY = "select day, customer, kind, amount from {{ source('NAME', 'events') }}"
 # In Spark's SQL and, behind the stand-in, in DuckDB's: what both understand.
 EVENTS = (
     "select cast(date '2024-01-01' + interval 1 day * (n // 1000) as date) as day,"
@@ -70,28 +71,28 @@ def lake() -> Iterator[Warehouse]:
         yield warehouse
 
 
-def project(folder: Path, schema: str, web: dict[str, Any]) -> Faulty:
+def project(folder: Path, schemas: dict[str, str], outputs: dict[str, dict[str, Any]]) -> Faulty:
+    """A project with a join and a copy of the events of each connection."""
     file = folder / "crm.duckdb"
     with duckdb.connect(str(file)) as own:
         own.execute("create table customers as select range as id, 'c' || range as name from range(5)")
-    outputs = {"warehouse": {"type": "duckdb", "path": str(file), "schema": "main"}, "web": web}
-    made = Faulty(folder, outputs, secrets=[DATABRICKS_TOKEN, SPARK_TOKEN])
-    made.write(
-        dbt_project__yml=PROJECT,
-        models__sources__yml=SOURCES.format(schema=schema),
-        models__m__sql=MODEL,
-        models__copy__sql=COPY,
-    )
+    warehouse = {"type": "duckdb", "path": str(file), "schema": "main"}
+    made = Faulty(folder, {"warehouse": warehouse, **outputs}, secrets=[DATABRICKS_TOKEN, SPARK_TOKEN])
+    sources = [WEB.format(name=name, schema=schema) for name, schema in schemas.items()]
+    made.write(dbt_project__yml=PROJECT, models__sources__yml="".join(["sources:\n", *sources, CRM]))
+    for name in schemas:
+        made.write(**{
+            f"models__m_{name}__sql": MODEL.replace("NAME", name),
+            f"models__copy_{name}__sql": COPY.replace("NAME", name),
+        })  # fmt: skip
     made.write_profile()
     return made
 
 
-def check(made: Faulty) -> None:
+def check(made: Faulty, *names: str) -> None:
     """The same question, asked of the same rows in DuckDB."""
     made.run("run", code=0)
     with duckdb.connect(str(made.folder / "crm.duckdb"), read_only=True) as own:
-        found = own.execute("select name, kind, n, amount, last_day from m order by 1").fetchall()
-        copied = own.execute("select count(*), sum(amount), count(amount), max(day) from copy").fetchall()
         expected = own.execute(
             "select 'c' || customer, kind, count(*), sum(cast(amount as decimal(18, 3))), max(day) from"
             f" ({EVENTS}) where day >= date '2024-01-02' and kind = 'buy' and customer < 5 group by 1, 2 order by 1"
@@ -99,27 +100,33 @@ def check(made: Faulty) -> None:
         whole = own.execute(
             f"select count(*), sum(cast(amount as decimal(18, 3))), count(amount), max(day) from ({EVENTS})"
         ).fetchall()
-    assert found == expected
-    assert copied == whole
+        for name in names:
+            found = own.execute(f"select name, kind, n, amount, last_day from m_{name} order by 1").fetchall()
+            assert found == expected
+            found = own.execute(f"select count(*), sum(amount), count(amount), max(day) from copy_{name}").fetchall()
+            assert found == whole
     tested = made.run("test", code=1).output  # of the source, on the source itself
-    assert "Got 6 results" in tested
-    assert "WARN freshness of web.events" in made.run("source", "freshness", code=0).output
+    assert tested.count("Got 6 results") == len(names)
+    fresh = made.run("source", "freshness", code=0).output
     made.run("docs", "generate", code=0)
     catalog = json.loads((made.folder / "target" / "catalog.json").read_text())
-    columns = {name.lower(): found for name, found in catalog["sources"]["source.faults.web.events"]["columns"].items()}
-    assert columns["amount"]["type"] == "decimal(18,3)"
+    for name in names:
+        assert f"WARN freshness of {name}.events" in fresh
+        told = catalog["sources"][f"source.faults.{name}.events"]["columns"]
+        columns = {column.lower(): found for column, found in told.items()}
+        assert columns["amount"]["type"] == "decimal(18,3)"
     made.check_secrets()
 
 
 def test_databricks_joins_a_file(tmp_path: Path, lake: Warehouse) -> None:
-    made = project(tmp_path, "sales", databricks_output(lake))
+    made = project(tmp_path, {"web": "sales"}, {"web": databricks_output(lake)})
     lake.taken()
-    made.run("run", "--select", "m", code=0)  # alone: both models would share one read
+    made.run("run", "--select", "m_web", code=0)  # alone: both models would share one read
     everything = lake.taken()
     asked = [sql for sql in everything if "WHERE" in sql]
     assert asked, everything
     assert all("`kind` = 'buy'" in sql and "CAST('2024-01-02' AS DATE)" in sql for sql in asked)
-    check(made)
+    check(made, "web")
     said = made.run("debug", code=0).output
     assert "ok    web (databricks)" in said
     assert "read only: models cannot land here" in said
@@ -128,19 +135,22 @@ def test_databricks_joins_a_file(tmp_path: Path, lake: Warehouse) -> None:
 
 
 @pytest.mark.spark
-@pytest.mark.parametrize("type_", ["spark", "hive"])
-def test_spark_and_hive_join_a_file(tmp_path: Path, spark_server: SparkServer, type_: str) -> None:
-    schema = f"e2e_{type_}"
-    spark_server.execute(f"create database {schema}", f"create table {schema}.events using parquet as {SPARK_EVENTS}")
-    web = (spark_server.output if type_ == "spark" else spark_server.hive_output)(schema=schema)
-    made = project(tmp_path, schema, web)
-    check(made)
-    assert f"ok    web ({type_})" in made.run("debug", code=0).output
+def test_spark_and_hive_join_a_file(tmp_path: Path, spark_server: SparkServer) -> None:
+    """One project that reads both, since each command of it costs seconds."""
+    schemas = {name: spark_server.database(f"e2e_{name}") for name in ("spark", "hive")}
+    for schema in schemas.values():
+        spark_server.execute(f"create table {schema}.events using parquet as {SPARK_EVENTS}")
+    spark = spark_server.output(schema=schemas["spark"])
+    made = project(tmp_path, schemas, {"spark": spark, "hive": spark_server.hive_output(schema=schemas["hive"])})
+    check(made, "spark", "hive")
+    said = made.run("debug", code=0).output
+    assert "ok    spark (spark)" in said
+    assert "ok    hive (hive)" in said
 
 
 @pytest.mark.parametrize("command", [("run",), ("parse",), ("plan",)])
 def test_nothing_lands_in_databricks(tmp_path: Path, lake: Warehouse, command: tuple[str, ...]) -> None:
-    made = project(tmp_path, "sales", databricks_output(lake))
+    made = project(tmp_path, {"web": "sales"}, {"web": databricks_output(lake)})
     made.write(models__n__sql="{{ config(meta={'connection': 'web'}) }} select 1 as id")
     message = made.run(*command, code=2).message()
     assert "DVT120" in message

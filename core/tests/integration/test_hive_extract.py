@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import socket
-import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -30,7 +30,6 @@ from dvt.identifiers import Relation, quote
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
 NASTY = ('a"b', "a`b", "it's", "dot.ted", " leading", "select", "per%s{x}", "semi;colon", "Ünïcode", "a -- b", "Mixed")
-FOREVER = "select sum(a.id * b.id) as n from range(10000000) a cross join range(10000000) b"
 
 KINDS: list[tuple[str, pa.DataType, Any]] = [
     ("true", pa.bool_(), True),
@@ -63,30 +62,28 @@ KINDS: list[tuple[str, pa.DataType, Any]] = [
 
 @pytest.fixture(scope="module")
 def shop(spark_server: SparkServer) -> SparkServer:
+    own = spark_server.database("hiving")
     spark_server.execute(
-        "create database if not exists hiving",
-        "create table hiving.numbers using parquet as select cast(id as int) as id, concat('w', id) as word,"
+        f"create table {own}.numbers using parquet as select cast(id as int) as id, concat('w', id) as word,"
         " if(id > 90000, id / 8, null) as late, id % 2 = 0 as even from range(1, 100001)",
-        "create table hiving.none (id bigint, word string, price decimal(10, 2)) using parquet",
-        "create table hiving.nulls using parquet as select cast(null as int) as n, cast(null as string) as t,"
+        f"create table {own}.none (id bigint, word string, price decimal(10, 2)) using parquet",
+        f"create table {own}.nulls using parquet as select cast(null as int) as n, cast(null as string) as t,"
         " cast(null as decimal(5, 1)) as d, cast(null as timestamp) as m from range(10)",
-        "create view hiving.pairs as select id, word from hiving.numbers where id <= 2",
+        f"create view {own}.pairs as select id, word from {own}.numbers where id <= 2",
     )
     return spark_server
 
 
-@pytest.fixture
-def idle(shop: SparkServer) -> Iterator[SparkServer]:
-    """The server, which runs nothing any more at the end."""
-    yield shop
-    deadline = time.monotonic() + 60
-    while shop.is_busy():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+@pytest.fixture(scope="module")
+def reader(shop: SparkServer) -> Iterator[HiveExtractor]:
+    """One session for the tests that only read."""
+    with HiveExtractor(connect(shop)) as extractor:
+        yield extractor
 
 
 def connect(server: SparkServer, dvt: dict[str, Any] | None = None, **more: Any) -> Connection:
-    return Connection.from_output("old", server.hive_output(**{"schema": "hiving", "dvt": dvt or {}, **more}), SPEC)
+    own = {"schema": server.own("hiving"), "dvt": dvt or {}}
+    return Connection.from_output("old", server.hive_output(**{**own, **more}), SPEC)
 
 
 def read(connection: Connection, name: str | None = None, **request: Any) -> pa.Table:
@@ -104,17 +101,16 @@ def test_ping_count_and_schema(shop: SparkServer) -> None:
     with HiveExtractor(connect(shop)) as extractor:
         assert extractor.ping() == "Spark SQL " + shop.query("select version()")[0][0].split()[0]
         assert extractor.get_row_count(Relation("numbers")) == 100_000
-        assert extractor.get_row_count(Relation("numbers", "hiving")) == 100_000
+        assert extractor.get_row_count(Relation("numbers", shop.own("hiving"))) == 100_000
 
 
 @pytest.mark.parametrize(("literal", "carried", "value"), KINDS, ids=[kind[0] for kind in KINDS])
-def test_each_type_by_value(shop: SparkServer, literal: str, carried: pa.DataType, value: Any) -> None:
+def test_each_type_by_value(reader: HiveExtractor, literal: str, carried: pa.DataType, value: Any) -> None:
     query = f"select {literal} as c union all select null"
-    with HiveExtractor(connect(shop)) as extractor:
-        described = extractor.describe(ExtractionConfig(query=query))
-        with extractor.scan(ExtractionConfig(query=query)) as rows:
-            assert rows.columns == described
-            table = rows.to_table()
+    described = reader.describe(ExtractionConfig(query=query))
+    with reader.scan(ExtractionConfig(query=query)) as rows:
+        assert rows.columns == described
+        table = rows.to_table()
     assert table.schema.types == [carried]
     found = table["c"].to_pylist()
     assert found in ([value, None], [None, value])
@@ -180,7 +176,7 @@ def test_describe_says_what_scan_gives(shop: SparkServer) -> None:
     with HiveExtractor(connect(shop)) as extractor:
         for request in (
             ExtractionConfig(relation=Relation("pairs")),
-            ExtractionConfig(relation=Relation("pairs", "hiving"), columns=("word",)),
+            ExtractionConfig(relation=Relation("pairs", shop.own("hiving")), columns=("word",)),
             ExtractionConfig(query="select even, count(*) as n from numbers group by even -- of each"),
             ExtractionConfig(query="with x as (select 1 as a) select a, 2 as b from x;", columns=("b",)),
             ExtractionConfig(query="WITH x as (select 1 as a), y as (select a + 1 as b from x) select * from y"),
@@ -194,7 +190,7 @@ def test_describe_says_what_scan_gives(shop: SparkServer) -> None:
 @pytest.mark.parametrize("name", NASTY)
 def test_nasty_identifiers(shop: SparkServer, name: str) -> None:
     odd = quote(name + "_c", "hive")
-    shop.execute(f"create or replace view hiving.odd as select * from (values (5), (6)) as t({odd})")
+    shop.execute(f"create or replace view {shop.own('hiving')}.odd as select * from (values (5), (6)) as t({odd})")
     assert read(connect(shop), "odd", predicates=(column(name + "_c") > 5,)).to_pylist() == [{name + "_c": 6}]
 
 
@@ -211,8 +207,8 @@ def test_only_queries_are_sent(shop: SparkServer) -> None:
     assert read(connect(shop), "none").num_rows == 0
 
 
-def test_an_early_end_leaves_a_usable_session(idle: SparkServer) -> None:
-    with HiveExtractor(connect(idle, {"batch_rows": 100})) as extractor:
+def test_an_early_end_leaves_a_usable_session(shop: SparkServer) -> None:
+    with HiveExtractor(connect(shop, {"batch_rows": 100})) as extractor:
         rows = extractor.scan(ExtractionConfig(relation=Relation("numbers")))
         assert rows.read_batch(10).num_rows == 10  # type: ignore[union-attr]
         rows.close()
@@ -220,21 +216,24 @@ def test_an_early_end_leaves_a_usable_session(idle: SparkServer) -> None:
             assert sorted(more.to_table()["id"].to_pylist()) == [1, 2]
 
 
-def test_cancel_ends_a_running_statement(idle: SparkServer) -> None:
-    extractor = HiveExtractor(connect(idle))
-    extractor.ping()
-    timer = threading.Timer(1.0, extractor.cancel)
-    timer.start()
-    with pytest.raises(errors.InterruptedRunError):
-        extractor.scan(ExtractionConfig(query=FOREVER))
-    timer.join()
+def test_cancel_ends_a_running_statement(shop: SparkServer) -> None:
+    extractor = HiveExtractor(connect(shop))
+    with ThreadPoolExecutor(1) as threads:
+        started = threads.submit(extractor.scan, ExtractionConfig(query=shop.slow_query()))
+        while not shop.running(shop.own("slow")):
+            assert not started.done()
+            time.sleep(0.05)
+        extractor.cancel()
+        with pytest.raises(errors.InterruptedRunError):
+            started.result()
+    assert shop.settled(shop.own("slow")) == 0
     with pytest.raises(errors.InterruptedRunError):
         extractor.scan(ExtractionConfig(relation=Relation("pairs")))
     extractor.close()
 
 
-def test_cancel_while_rows_are_read(idle: SparkServer) -> None:
-    extractor = HiveExtractor(connect(idle, {"batch_rows": 100}))
+def test_cancel_while_rows_are_read(shop: SparkServer) -> None:
+    extractor = HiveExtractor(connect(shop, {"batch_rows": 100}))
     with extractor.scan(ExtractionConfig(relation=Relation("numbers"))) as rows:
         assert rows.read_batch(10) is not None
         extractor.cancel()
@@ -243,10 +242,11 @@ def test_cancel_while_rows_are_read(idle: SparkServer) -> None:
     extractor.close()
 
 
-def test_a_statement_may_not_run_longer_than_allowed(idle: SparkServer) -> None:
-    with HiveExtractor(connect(idle, {"statement_timeout_s": 1})) as extractor:
+def test_a_statement_may_not_run_longer_than_allowed(shop: SparkServer) -> None:
+    with HiveExtractor(connect(shop, {"statement_timeout_s": 1})) as extractor:
         with pytest.raises(errors.TimeoutExceededError):
-            extractor.scan(ExtractionConfig(query=FOREVER))
+            extractor.scan(ExtractionConfig(query=shop.slow_query()))
+        assert shop.settled(shop.own("slow")) == 0
         with extractor.scan(ExtractionConfig(relation=Relation("pairs"))) as rows:
             assert rows.to_table().num_rows == 2
 
@@ -302,7 +302,7 @@ def test_no_secret_is_shown(shop: SparkServer, caplog: pytest.LogCaptureFixture)
 
 def test_a_connection_that_breaks_is_told_and_another_one_works(shop: SparkServer) -> None:
     with cut_off(shop.hive_port, 200_000, of_the_client=False) as port:
-        given = Connection.from_output("old", {**shop.hive_output(schema="hiving"), "port": port}, SPEC)
+        given = Connection.from_output("old", {**shop.hive_output(schema=shop.own("hiving")), "port": port}, SPEC)
         with HiveExtractor(given) as extractor:
             rows = extractor.scan(ExtractionConfig(relation=Relation("numbers"), batch_size=1_000))
             assert rows.read_batch(10) is not None

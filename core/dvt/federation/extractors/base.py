@@ -201,6 +201,14 @@ class BaseExtractor(ABC):
 
         return scan_sql(request, self.connection.dialect)
 
+    def askable(self, request: ExtractionConfig) -> ExtractionConfig:
+        """The request in words that the engine takes as they are meant, for statements that are made of it elsewhere.
+
+        Raises:
+            UnsupportedError: The engine cannot be asked so.
+        """
+        return request
+
     def statistics(self, request: ExtractionConfig) -> TableStatistics | None:
         """What the source knows of a relation's size without counting; None when it knows nothing.
 

@@ -92,6 +92,12 @@ class HiveExtractor(BaseExtractor):
 
         return hive_sql(request)
 
+    def askable(self, request: ExtractionConfig) -> ExtractionConfig:
+        """The request without what the server takes for a variable."""
+        from dvt.federation.extractors.spark_sql import askable
+
+        return askable(request, "hive")
+
     def close(self) -> None:
         """End the statement that may still run, and the session."""
         session, self._session = self._session, None

@@ -69,6 +69,12 @@ class SparkExtractor(BaseExtractor):
 
         return spark_sql(request, "spark")
 
+    def askable(self, request: ExtractionConfig) -> ExtractionConfig:
+        """The request without what the server takes for a variable."""
+        from dvt.federation.extractors.spark_sql import askable
+
+        return askable(request, "spark")
+
     def close(self) -> None:
         """End the statement that may still run, and the session."""
         self._stop()

@@ -28,12 +28,33 @@ def spark_sql(request: ExtractionConfig, dialect: str) -> str:
     select 1 as a -- one
     ) SELECT * FROM `dvt_query` LIMIT 5
     """
-    request = dataclasses.replace(request, predicates=tuple(_plain(predicate) for predicate in request.predicates))
+    request = askable(request, dialect)
     if request.query is None:
-        return _checked(scan_sql(request, dialect), request)
-    outer = _checked(scan_sql(dataclasses.replace(request, query=None, relation=_QUERY), dialect), request)
+        return scan_sql(request, dialect)
     text = request.query.strip().rstrip(";")
-    return " ".join(["WITH", _QUERY.sql(dialect), "AS (\n" + text + "\n)", outer])
+    return " ".join(["WITH", _QUERY.sql(dialect), "AS (\n" + text + "\n)", scan_sql(_outer(request), dialect)])
+
+
+def askable(request: ExtractionConfig, dialect: str) -> ExtractionConfig:
+    """The request without what the server would replace; what a user's query holds is the user's.
+
+    Raises:
+        UnsupportedError: A name holds it.
+    """
+    request = dataclasses.replace(request, predicates=tuple(_plain(predicate) for predicate in request.predicates))
+    if _VARIABLE not in scan_sql(_outer(request), dialect):
+        return request
+    raise UnsupportedError(
+        f"a name holds {_VARIABLE}, which the server takes for a variable",
+        relation=request.label,
+        column=next((name for name in request.columns or () if _VARIABLE in name), None),
+        remedy="Give it another name in a view of the source",
+    )
+
+
+def _outer(request: ExtractionConfig) -> ExtractionConfig:
+    """The part of a request around its query; all of it where there is none."""
+    return request if request.query is None else dataclasses.replace(request, query=None, relation=_QUERY)
 
 
 def _plain(predicate: exp.Expr) -> exp.Expr:
@@ -48,15 +69,3 @@ def _plain(predicate: exp.Expr) -> exp.Expr:
         return node
 
     return predicate.transform(apart)
-
-
-def _checked(sql: str, request: ExtractionConfig) -> str:
-    if _VARIABLE not in sql:
-        return sql
-    name = next((name for name in request.columns or () if _VARIABLE in name), None)
-    raise UnsupportedError(
-        f"a name holds {_VARIABLE}, which the server takes for a variable",
-        relation=request.label,
-        column=name,
-        remedy="Give it another name in a view of the source",
-    )

@@ -56,7 +56,7 @@ def hash_stream(extractor: BaseExtractor, request: ExtractionConfig, words: Hash
     asked = replace(request, columns=tuple(dict.fromkeys(c.name for c in (*columns, *keys))), key_columns=())
     if words is None:
         return _hashed_here(extractor, asked, columns, keys)
-    dialect = extractor.connection.dialect
+    asked, dialect = extractor.askable(asked), extractor.connection.dialect
     # A relation's own statement knows in which schema it lies, and how its name is meant.
     inner = scan_sql(asked, dialect) if request.relation is None else extractor.source_sql(asked)
     source = " ".join(["(", inner, ") dvt_source"])

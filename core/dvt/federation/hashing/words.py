@@ -170,10 +170,12 @@ _BIGQUERY = HashWords(
     uuid="cast({x} as string)",
     digest="to_hex(md5({x}))",
 )
+# Where ANSI is off, the text of a small number has an exponent; a formatted one never has.
+_SPARK_DECIMAL = "regexp_replace(replace(format_number({x}, 38), ',', ''), '[.]?0*$', '')"
 _SPARK = HashWords(
     text="cast({x} as string)",
     integer="cast({x} as string)",
-    decimal=_trimmed("cast({x} as string)"),
+    decimal=_SPARK_DECIMAL,
     double="cast({x} as string)",
     boolean=_BOOLEAN,
     date="date_format({x}, 'yyyy-MM-dd')",
@@ -183,6 +185,17 @@ _SPARK = HashWords(
     binary="lower(hex({x}))",
     uuid="cast({x} as string)",
     digest="md5({x})",
+    joined="concat",  # a chain of `||` is as deep as there are columns
+)
+# Hive's date_format counts in milliseconds before Hive 4; nanoseconds stay, where there are some.
+_HIVE_FRACTION = "substr(cast({x} as string), 21)"
+_HIVE = replace(
+    _SPARK,
+    date="cast({x} as string)",
+    timestamp="concat(substr(cast({x} as string), 1, 19), '.', "
+    f"rpad({_HIVE_FRACTION}, greatest(6, length({_HIVE_FRACTION})), '0'))",
+    instant="",
+    uuid="",
 )
 _TRINO = HashWords(
     text="cast({x} as varchar)",
@@ -260,7 +273,7 @@ HASH_WORDS: Mapping[str, HashWords] = {
     "bigquery": _BIGQUERY,
     "databricks": replace(_SPARK),
     "spark": _SPARK,
-    "hive": replace(_SPARK),
+    "hive": _HIVE,
     "trino": _TRINO,
     "athena": replace(_TRINO),
     "sqlserver": _SQLSERVER,

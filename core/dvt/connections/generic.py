@@ -93,6 +93,7 @@ SPEC = ConnectionSpec(
     transactional_ddl=False,
     # Nothing is known of how the database compares: it is asked for columns and a number of rows.
     comparing=ComparingFacts(takes_order=False),
+    dialect_of=lambda connection: dialect_of(connection),
 )
 
 

@@ -110,6 +110,7 @@ class ConnectionSpec:
         comparing: How the engine compares values, for the planner; a source of which nothing is known filters nothing.
         comparing_of: The same for one relation, by its connection, name and file options, where relations of one
             connection differ; it takes the place of `comparing`.
+        dialect_of: The dialect of one connection, where not all of the type speak one; it takes the place of `dialect`.
     """
 
     type: str
@@ -130,6 +131,7 @@ class ConnectionSpec:
     comparing: ComparingFacts = field(default=ComparingFacts())
     comparing_of: Callable[[Connection, Relation, Mapping[str, Any]], ComparingFacts] | None = None
     common_options: tuple[Option, ...] = field(default=COMMON_OPTIONS)
+    dialect_of: Callable[[Connection], str] | None = None
 
     @property
     def all_options(self) -> tuple[Option, ...]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 from integration.generic_kit import connect, extractor, read
-from servers.generic import generic_place
+from servers.generic import changed, generic_place
 from servers.place import Place
 from servers.postgres import PostgresServer
 
@@ -37,30 +36,6 @@ def postgres(request: pytest.FixtureRequest) -> Place:
 @pytest.fixture(params=(*POSTGRES, *MARIADB))
 def server(request: pytest.FixtureRequest) -> Place:
     return generic_place(request.param, request, Path())
-
-
-def changed(place: Place, **change: Any) -> Place:
-    """The place with another user, password or address."""
-    output = {**place.output}
-    if "connect_args" in output:
-        output["connect_args"] = {**output["connect_args"], **{k: v for k, v in change.items() if k != "address"}}
-        if "address" in change:
-            output["connect_args"].update(host=change["address"][0], port=change["address"][1])
-    else:
-        output.update({key: value for key, value in change.items() if key != "address"})
-        if "address" in change:
-            output.update(_moved(output, *change["address"]))
-    return Place(place.type, place.tag, output, place.execute)
-
-
-def _moved(output: Mapping[str, Any], host: str, port: int) -> dict[str, str]:
-    import re
-
-    if "connection_string" in output:
-        text = re.sub(r"Server=[^;]*;Port=\d+", f"Server={host};Port={port}", output["connection_string"])
-        return {"connection_string": text}
-    key = "url" if "url" in output else "uri"
-    return {key: re.sub(r"//[^/]*/", f"//{host}:{port}/", output[key])}
 
 
 def test_a_wrong_password_is_told_without_it(server: Place) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,9 @@ from dvt.errors import ConfigurationError, DvtError
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig
 from dvt.federation.extractors.sqlite import SQLiteExtractor
 from dvt.federation.stream import RowStream
-from dvt.identifiers import Relation
 from dvt.testing import ExtractorContract, Place, Tag
 from dvt.testing.asking import COLUMNS, ROWS
-from dvt.testing.base import cases, only_known
+from dvt.testing.base import Maker, cases, only_known
 from dvt.testing.page import page
 from dvt.testing.words import EngineWords, engine_words
 
@@ -111,16 +110,8 @@ def place(tmp_path: Path) -> Iterator[_Broken]:
 
 
 @pytest.fixture
-def made(place: _Broken, words: EngineWords) -> Callable[..., Relation]:
-    def make(columns: dict[str, str], rows: Any = (), name: str = "dvt_kit") -> Relation:
-        relation, connection = Relation(name), place.connection()
-        place.execute(words.drop_sql(relation, connection))
-        place.execute(words.create_sql(relation, connection, columns))
-        if rows:
-            place.execute(words.insert_sql(relation, connection, columns, rows))
-        return relation
-
-    return make
+def made(place: _Broken, words: EngineWords) -> Maker:
+    return Maker(place, words)
 
 
 FAULTS: list[tuple[type[BaseExtractor], str]] = [
@@ -139,7 +130,7 @@ FAULTS: list[tuple[type[BaseExtractor], str]] = [
 
 @pytest.mark.parametrize(("faulty", "check"), FAULTS, ids=lambda value: getattr(value, "__name__", value))
 def test_a_fault_is_found(
-    place: _Broken, words: EngineWords, made: Callable[..., Relation], faulty: type[BaseExtractor], check: str,
+    place: _Broken, words: EngineWords, made: Maker, faulty: type[BaseExtractor], check: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     object.__setattr__(place, "faulty", SQLiteExtractor)
@@ -150,7 +141,7 @@ def test_a_fault_is_found(
         _run(check, place, words, made)
 
 
-def _run(check: str, place: _Broken, words: EngineWords, made: Callable[..., Relation]) -> None:
+def _run(check: str, place: _Broken, words: EngineWords, made: Maker) -> None:
     contract = ExtractorContract()
     columns, rows = only_known(COLUMNS, ROWS, words)
     arguments: dict[str, Any] = {"place": place, "words": words, "made": made}

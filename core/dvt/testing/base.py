@@ -6,15 +6,40 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 import yaml
 
 from dvt.federation.extractors.base import ExtractionConfig
+from dvt.federation.stream import RowStream
 from dvt.identifiers import Relation
 from dvt.testing.place import Place
 from dvt.testing.words import EngineWords, engine_words
 
 CASES = Path(__file__).with_name("cases")
+
+
+class Noted:
+    """What a check has seen, for the kit's page: how rows were fetched, and which types came by value.
+
+    Args:
+        told: What the check tells of itself; it is written into that.
+    """
+
+    def __init__(self, told: dict[str, Any]) -> None:
+        self._methods: list[str] = told.setdefault("methods", [])
+        self._types: list[list[str]] = told.setdefault("types", [])
+
+    def method(self, stream: RowStream) -> None:
+        """The method by which a stream's rows are fetched."""
+        if stream.method not in self._methods:
+            self._methods.append(stream.method)
+
+    def type(self, native: str, carrier: pa.DataType) -> None:
+        """A native type, of which at least one value came as it was written, and what carried it."""
+        name = carrier.extension_name if isinstance(carrier, pa.BaseExtensionType) else str(carrier)
+        if [native, name] not in self._types:
+            self._types.append([native, name])
 
 
 def cases(file: str) -> Any:
@@ -77,11 +102,14 @@ class Contract:
         return engine_words(place.type, place.words)
 
     @pytest.fixture(autouse=True)
-    def _taken_part(self, request: pytest.FixtureRequest, place: Place, words: EngineWords) -> None:
+    def noted(self, request: pytest.FixtureRequest, place: Place, words: EngineWords) -> Noted:
+        """Takes part in every check; those that are left out say why."""
         check = request.node.originalname.removeprefix("test_")
-        request.node.user_properties.append(("dvt_contract", {"place": place.label, "tag": place.tag.value}))
+        told = {"place": place.label, "tag": place.tag.value}
+        request.node.user_properties.append(("dvt_contract", told))
         if check in words.skipped:
             pytest.skip(words.skipped[check])
+        return Noted(told)
 
     @pytest.fixture
     def made(self, place: Place, words: EngineWords) -> Iterator[Maker]:

@@ -7,29 +7,45 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-# Outcomes of each check, by place.
-Results = Mapping[str, Mapping[str, str]]
 
 _NOTES = """Made by `hatch run engines-page` from the results of the conformance kit (`dvt.testing`).
 
 - **real**: the engine itself ran. **emulated**: another program's imitation of it. **fake**: our own imitation of its
   protocol, under the vendor's own client. **driver**: a double of the vendor's client. The last three show what *dvt*
   does: its options, batches, types, errors. They show nothing of the vendor's SQL, rights, TLS, limits or speed.
+- **method**: how the rows of the checks that passed were fetched.
 - A check that an engine does not take part in stands with its reason below the table.
 """
+
+
+@dataclass
+class Shown:
+    """What was shown on one place.
+
+    Args:
+        tag: What the place is.
+        outcomes: "passed", "failed" or "skipped", by check.
+        reasons: Why checks were left out.
+        methods: How rows were fetched, in checks that passed.
+        types: Native types whose values came as they were written, in checks that passed, and what carried each.
+    """
+
+    tag: str = ""
+    outcomes: dict[str, str] = field(default_factory=dict)
+    reasons: set[str] = field(default_factory=set)
+    methods: set[str] = field(default_factory=set)
+    types: set[tuple[str, str]] = field(default_factory=set)
 
 
 class _Recorder:
     def __init__(self, file: Path) -> None:
         self.file = file
-        self.tags: dict[str, str] = {}
-        self.outcomes: dict[str, dict[str, str]] = defaultdict(dict)
-        self.reasons: dict[str, set[str]] = defaultdict(set)
+        self.places: dict[str, Shown] = defaultdict(Shown)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note the outcome of a check; a failed setup is a failed check."""
@@ -37,33 +53,48 @@ class _Recorder:
         if told is None or (report.when != "call" and report.outcome == "passed"):
             return
         check = report.nodeid.rpartition("::")[2].removeprefix("test_")
-        place = told["place"]
-        self.tags[place] = told["tag"]
-        if self.outcomes[place].get(check) != "failed":
-            self.outcomes[place][check] = report.outcome
+        place = self.places[told["place"]]
+        place.tag = told["tag"]
+        if place.outcomes.get(check) != "failed":
+            place.outcomes[check] = report.outcome
+        if report.outcome == "passed":
+            place.methods.update(told.get("methods", ()))
+            place.types.update((native, carrier) for native, carrier in told.get("types", ()))
         if report.outcome == "skipped" and isinstance(report.longrepr, (tuple, list)):
             reason = report.longrepr[2].removeprefix("Skipped: ")
-            self.reasons[place].add(f"{check.partition('[')[0].replace('_', ' ')}: {reason}")
+            place.reasons.add(f"{check.partition('[')[0].replace('_', ' ')}: {reason}")
 
     def pytest_sessionfinish(self) -> None:
         """Write the page."""
-        self.file.write_text(page(self.outcomes, self.tags, self.reasons), encoding="utf-8")
+        self.file.write_text(page(self.places), encoding="utf-8")
 
 
-def page(outcomes: Results, tags: Mapping[str, str], reasons: Mapping[str, set[str]]) -> str:
+def page(places: Mapping[str, Shown]) -> str:
     """The page's text in Markdown."""
-    lines = ["# What the conformance kit has shown", "", _NOTES, "| engine | shown on | passed | failed | left out |"]
-    lines.append("|---|---|---|---|---|")
-    for place in sorted(outcomes):
-        counts = Counter(outcomes[place].values())
-        figures = " | ".join(str(counts[kind]) for kind in ("passed", "failed", "skipped"))
-        lines.append(f"| {place} | {tags[place]} | {figures} |")
+    lines = ["# What the conformance kit has shown", "", _NOTES]
+    lines += ["| engine | shown on | method | passed | failed | left out |", "|---|---|---|---|---|---|"]
+    for name, shown in sorted(places.items()):
+        counts = Counter(shown.outcomes.values())
+        figures = [str(counts[kind]) for kind in ("passed", "failed", "skipped")]
+        lines.append(" | ".join([f"| {name}", shown.tag, ", ".join(sorted(shown.methods)) or "-", *figures]) + " |")
     lines += ["", "## Checks that were left out", ""]
-    lines += [f"- **{place}**: {'; '.join(sorted(reasons[place]))}" for place in sorted(reasons)]
+    lines += [f"- **{name}**: {'; '.join(sorted(p.reasons))}" for name, p in sorted(places.items()) if p.reasons]
     failed = [
-        f"- **{place}**: {check}" for place in sorted(outcomes) for check, o in outcomes[place].items() if o == "failed"
+        f"- **{name}**: {check}"
+        for name, p in sorted(places.items())
+        for check, o in p.outcomes.items()
+        if o == "failed"
     ]
     lines += ["", "## Checks that failed", "", *failed] if failed else []
+    lines += ["", "## Types whose values came as they were written, and what carries them"]
+    for name, shown in sorted(places.items()):
+        if shown.types:
+            lines += [
+                "",
+                f"### {name}",
+                "",
+                ", ".join(f"`{native}` {carrier}" for native, carrier in sorted(shown.types)),
+            ]
     return "\n".join(lines) + "\n"
 
 

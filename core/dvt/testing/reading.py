@@ -11,7 +11,7 @@ import pytest
 from dvt.errors import DataError, UnsupportedError
 from dvt.federation.extractors.base import ExtractionConfig
 from dvt.identifiers import Relation
-from dvt.testing.base import Contract, Maker, cases, only_known
+from dvt.testing.base import Contract, Maker, Noted, cases, only_known
 from dvt.testing.place import Place
 from dvt.testing.words import EngineWords, ValueCase, arrow_type, shown
 
@@ -34,7 +34,9 @@ class ReadingContract(Contract):
         extractor.close()
 
     @pytest.mark.parametrize("case", cases("tables.yml"), ids=lambda case: case["name"])
-    def test_tables_come_as_they_are(self, place: Place, words: EngineWords, made: Maker, case: dict[str, Any]) -> None:
+    def test_tables_come_as_they_are(
+        self, place: Place, words: EngineWords, made: Maker, noted: Noted, case: dict[str, Any]
+    ) -> None:
         case = {**case, **words.cases.get(case["name"], {})}
         if case.get("skip"):
             pytest.skip(case["skip"])
@@ -45,6 +47,7 @@ class ReadingContract(Contract):
             described = extractor.describe(request)
             with extractor.scan(request) as stream:
                 assert words.method in ("", stream.method)
+                noted.method(stream)
                 table = stream.to_table()
         assert [column.name for column in described] == list(columns)
         types = case.get("schema") or [words.types[kind][1] for kind in columns.values()]
@@ -53,9 +56,12 @@ class ReadingContract(Contract):
         found = sorted(zip(*(shown(column) for column in table.columns), strict=True), key=lambda row: int(row[0] or 0))
         expected = [[_text(value, type_) for value, type_ in zip(row, table.schema.types, strict=True)] for row in rows]
         assert [list(row) for row in found] == case.get("expected", expected)
+        for kind, column in zip(columns.values(), table.columns, strict=True):
+            if column.null_count < len(column):
+                noted.type(words.types[kind][0], column.type)
 
-    def test_every_type_by_value(self, place: Place, words: EngineWords) -> None:
-        wrong = [message for value in words.values if (message := _wrong(place, words, value))]
+    def test_every_type_by_value(self, place: Place, words: EngineWords, noted: Noted) -> None:
+        wrong = [message for value in words.values if (message := _wrong(place, words, value, noted))]
         assert not wrong, "\n".join(wrong)
         assert words.values, "the engine's file of words has no values"
 
@@ -70,13 +76,16 @@ class ReadingContract(Contract):
                 assert stream.to_table().to_pydict() == {name: ["a"], "id": [1]}
             assert extractor.get_row_count(relation) == 1
 
-    def test_streams_in_batches_and_bounded_memory(self, place: Place, words: EngineWords, made: Maker) -> None:
+    def test_streams_in_batches_and_bounded_memory(
+        self, place: Place, words: EngineWords, made: Maker, noted: Noted
+    ) -> None:
         relation = _many(place, words, made)
         gc.collect()
         before, most, rows, largest = pa.total_allocated_bytes(), 0, 0, 0
         seen = set()
         with place.extractor(batch_rows=_BATCH_ROWS) as extractor:
             with extractor.scan(made.request(relation)) as stream:
+                noted.method(stream)
                 for batch in stream.batches():
                     rows, largest = rows + batch.num_rows, max(largest, batch.num_rows)
                     seen.update(batch.column(0).to_pylist())
@@ -126,7 +135,7 @@ def _many(place: Place, words: EngineWords, made: Maker) -> Relation:
     return relation
 
 
-def _wrong(place: Place, words: EngineWords, value: ValueCase) -> str:
+def _wrong(place: Place, words: EngineWords, value: ValueCase, noted: Noted) -> str:
     """What is wrong with one value; empty when it came as it was written."""
     relation, connection = place.relation("dvt_kit_value"), place.connection()
     place.execute(words.drop_sql(relation, connection))
@@ -137,6 +146,7 @@ def _wrong(place: Place, words: EngineWords, value: ValueCase) -> str:
         declared = {"v": value.declared} if value.declared else {}
         with place.extractor() as extractor:
             with extractor.scan(ExtractionConfig(relation=relation, declared=declared)) as stream:
+                noted.method(stream)
                 found = stream.to_table().column(0)
     except (DataError, UnsupportedError) as error:
         is_told = value.arrow == "refused" and error.column == "v"
@@ -146,6 +156,7 @@ def _wrong(place: Place, words: EngineWords, value: ValueCase) -> str:
     if value.arrow == "refused":
         return f"{value.native} {value.literal}: {shown(found)} as {found.type}, and it has to be refused"
     if found.type == arrow_type(value.arrow) and shown(found) == [value.text]:
+        noted.type(value.native, found.type)
         return ""
     return f"{value.native} {value.literal}: {shown(found)} as {found.type}, not {value.text} as {value.arrow}"
 

@@ -32,6 +32,8 @@ PATH = "/sql/1.0/warehouses/0123456789abcdef"
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1  # an answer leaves in one piece
     warehouse: Warehouse
 
     def log_message(self, *details: object) -> None:

@@ -17,6 +17,7 @@ import duckdb
 import sqlglot
 from sqlglot import exp
 
+from servers.sqlserver_words import tsql_words
 from servers.tds import LATIN1, Column
 
 Name = tuple[str, str]
@@ -34,7 +35,7 @@ _COMPUTED = {
     "HUGEINT": "bigint",
 }  # fmt: skip
 _TEXTS = frozenset({"char", "varchar", "nchar", "nvarchar", "text", "ntext"})
-_COLUMN = re.compile(r"\s*(\[(?:[^]]|\]\])+\]|\w+)\s+(\w+(?:\s*\([^)]*\))?)(.*)", re.DOTALL)
+_COLUMN = re.compile(r"\s*(\[(?:[^]]|\]\])+\]|\"(?:[^\"]|\"\")+\"|\w+)\s+(\w+(?:\s*\([^)]*\))?)(.*)", re.DOTALL)
 _CONVERT = re.compile(r"CONVERT\((varchar\(\d+\)), (\[(?:[^]]|\]\])+\]), 121\)")
 _CREATE = re.compile(r"(?is)^\s*create\s+table\s+(.+?)\s*\((.*)\)\s*;?\s*$")
 
@@ -129,6 +130,7 @@ class Engine:
                     table.set("db", exp.to_identifier("dbo", quoted=True))
         for text in list(statement.find_all(exp.National)):
             text.replace(exp.Literal.string(text.name))
+        statement = tsql_words(statement)
         for cast in list(statement.find_all(exp.Cast)):
             stored = _stored(Column("", cast.to.sql("tsql").lower()))
             if cast.to.this in (exp.DType.DATETIME2, exp.DType.DATETIME):
@@ -196,7 +198,8 @@ def _parsed(sql: str) -> exp.Expr:
 
 def _declared(part: str) -> Column:
     name, kind, rest = _COLUMN.match(part).groups()  # type: ignore[union-attr]
-    name = name[1:-1].replace("]]", "]") if name.startswith("[") else name
+    if name[0] in '["':
+        name = name[1:-1].replace(name[-1] * 2, name[-1])
     collation = re.search(r"(?i)\bcollate\s+(\w+)", rest)
     is_text = kind.lower().split("(")[0] in _TEXTS
     return Column(
@@ -209,11 +212,14 @@ def _declared(part: str) -> Column:
 
 def _parts(body: str) -> list[str]:
     """What stands between the commas of a column list."""
-    parts, depth, is_name, start = [], 0, False, 0
+    parts, depth, name_ends, start = [], 0, "", 0
     for place, letter in enumerate(body):
-        is_name = (is_name or letter == "[") and not (is_name and letter == "]")
-        depth += 0 if is_name else (letter == "(") - (letter == ")")
-        if letter == "," and depth == 0 and not is_name:
+        if name_ends:
+            name_ends = "" if letter == name_ends else name_ends
+            continue
+        name_ends = {"[": "]", '"': '"'}.get(letter, "")
+        depth += (letter == "(") - (letter == ")")
+        if letter == "," and depth == 0:
             parts.append(body[start:place])
             start = place + 1
     return [*parts, body[start:]]

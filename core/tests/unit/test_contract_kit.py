@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +21,8 @@ from dvt.federation.extractors.sqlite import SQLiteExtractor
 from dvt.federation.stream import RowStream
 from dvt.testing import ExtractorContract, Place, Tag
 from dvt.testing.asking import COLUMNS, ROWS
-from dvt.testing.base import Maker, cases, only_known
-from dvt.testing.page import page
+from dvt.testing.base import Maker, Noted, cases, only_known
+from dvt.testing.page import Shown, page
 from dvt.testing.words import EngineWords, engine_words
 
 
@@ -144,7 +147,7 @@ def test_a_fault_is_found(
 def _run(check: str, place: _Broken, words: EngineWords, made: Maker) -> None:
     contract = ExtractorContract()
     columns, rows = only_known(COLUMNS, ROWS, words)
-    arguments: dict[str, Any] = {"place": place, "words": words, "made": made}
+    arguments: dict[str, Any] = {"place": place, "words": words, "made": made, "noted": Noted({})}
     found = getattr(contract, f"test_{check}")
     names = found.__code__.co_varnames[: found.__code__.co_argcount]
     if "facts" in names:
@@ -163,8 +166,57 @@ def test_an_engine_without_words_is_named() -> None:
 
 
 def test_the_page_counts_outcomes_and_says_why_checks_were_left_out() -> None:
-    outcomes = {"b": {"one": "passed", "two": "failed"}, "a": {"one": "skipped"}}
-    text = page(outcomes, {"a": "fake", "b": "real"}, {"a": {"one: there is no login"}})
-    assert "| a | fake | 0 | 0 | 1 |\n| b | real | 1 | 1 | 0 |" in text
+    text = page({"b": Shown("real", {"one": "passed", "two": "failed"}, methods={"copy_streaming", "cursor_streaming"}),
+                 "a": Shown("fake", {"one": "skipped"}, {"one: there is no login"})})  # fmt: skip
+    assert "| a | fake | - | 0 | 0 | 1 |\n| b | real | copy_streaming, cursor_streaming | 1 | 1 | 0 |" in text
     assert "- **a**: one: there is no login" in text
     assert "- **b**: two" in text
+
+
+_PLUGIN = """
+import sqlite3
+from dataclasses import replace
+import pytest
+from dvt.federation.extractors.sqlite import SQLiteExtractor
+from dvt.testing import ExtractorContract, Place, Tag
+
+class LosesDates(SQLiteExtractor):
+    def scan(self, request):
+        of_values = request.relation.name == "dvt_kit_value"
+        has_date = of_values and self.describe(request)[0].native_type.lower() == "date"
+        stream = super().scan(replace(request, limit=0) if has_date else request)
+        stream.method = "guessing" if of_values else stream.method
+        return stream
+
+class WrongPlace(Place):
+    def extractor(self, **options):
+        return LosesDates(self.connection(**options))
+
+class TestRight(ExtractorContract):
+    kind, label = Place, "right"
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls, tmp_path_factory):
+        path = tmp_path_factory.mktemp("kit") / "kit.sqlite"
+        with sqlite3.connect(path, isolation_level=None) as db:
+            yield cls.kind("sqlite", Tag.REAL, {"type": "sqlite", "path": str(path)}, db.execute, name=cls.label)
+        db.close()
+
+class TestWrong(TestRight):
+    kind, label = WrongPlace, "wrong"
+"""
+
+
+def test_a_run_of_the_kit_makes_the_page(tmp_path: Path) -> None:
+    """What a class records by itself: methods and types of checks that passed, of others nothing."""
+    (tmp_path / "test_plugin.py").write_text(_PLUGIN)
+    chosen = "tables_come and truth or every_type or a_wrong_login"
+    options = ["-p", "dvt.testing.page", "--engines-page", "page.md", "-p", "no:cacheprovider", "-q", "-k", chosen]
+    run = subprocess.run([sys.executable, "-m", "pytest", *options], cwd=tmp_path, capture_output=True, text=True)
+    assert "1 failed, 3 passed, 2 skipped" in run.stdout, run.stdout + run.stderr
+    text = (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert "| right | real | cursor_streaming | 2 | 0 | 1 |\n| wrong | real | cursor_streaming | 1 | 1 | 1 |" in text
+    right, wrong = re.findall(r"### \w+\n\n(.*)", text)
+    assert right == "`blob` binary, `boolean` bool, `date` date32[day], `integer` int64, `text` string"
+    assert wrong == "`boolean` bool, `integer` int64"

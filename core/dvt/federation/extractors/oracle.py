@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import threading
 from collections.abc import Generator, Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
@@ -35,6 +35,7 @@ class OracleExtractor(BaseExtractor):
     """Reads one Oracle database. All scans of an instance see the state at which it logged in."""
 
     spec = SPEC
+    hash_keys: ClassVar[str] = "TEXT"
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import threading
 from collections.abc import Generator, Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
@@ -34,6 +34,7 @@ class SqlServerExtractor(BaseExtractor):
     """Reads one database. Each scan sees what is committed as it goes, or all see one state: `dvt.isolation`."""
 
     spec = SPEC
+    hash_keys: ClassVar[str] = "TEXT"
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)

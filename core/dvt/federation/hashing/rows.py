@@ -57,9 +57,9 @@ def hash_stream(extractor: BaseExtractor, request: ExtractionConfig, words: Hash
     if words is None:
         return _hashed_here(extractor, asked, columns, keys)
     dialect = extractor.connection.dialect
-    source = " ".join(["(", scan_sql(asked, dialect), ") dvt_source"])
-    if request.relation is not None and not request.predicates and request.limit is None:
-        source = request.relation.sql(dialect)
+    # A relation's own statement knows in which schema it lies, and how its name is meant.
+    inner = scan_sql(asked, dialect) if request.relation is None else extractor.source_sql(asked)
+    source = " ".join(["(", inner, ") dvt_source"])
     sql = hash_sql(words, columns, keys, source, dialect)
     stream = extractor.scan(ExtractionConfig(query=sql, batch_size=request.batch_size, source_name=request.source_name))
     return RowStream(COLUMNS, (_as_announced(b) for b in stream.batches()), close=stream.close, method=stream.method)

@@ -145,7 +145,8 @@ def _content(path: Path) -> dict[str, Any]:
     bases = content.pop("based_on", ())
     whole: dict[str, Any] = {}
     values: dict[tuple[str, ...], list[str]] = {}
-    for part in (*(_content(_FILES / f"{base}.yml") for base in ([bases] if isinstance(bases, str) else bases)), content):
+    named = [bases] if isinstance(bases, str) else bases
+    for part in (*(_content(_FILES / f"{base}.yml") for base in named), content):
         whole = _laid_over(whole, part)
         values.update({tuple(map(str, value[:2])): value for value in part.get("values", ())})
     return {**whole, "values": [value for value in values.values() if len(value) > 2]}

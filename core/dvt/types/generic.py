@@ -117,6 +117,8 @@ def recast(source: pa.DataType, target: pa.DataType) -> Convert | None:
     is_number = pa.types.is_integer(source) or pa.types.is_decimal(source)
     if is_number and (pa.types.is_integer(target) or pa.types.is_decimal(target)):
         return lambda array: array.cast(target)  # a cast that would lose anything is an error
+    if pa.types.is_integer(source) and pa.types.is_boolean(target):
+        return _flags
     if pa.types.is_integer(source) and target == pa.float64():
         return lambda array: array.cast(target)
     if pa.types.is_float32(source) and target == pa.float64():
@@ -127,6 +129,12 @@ def recast(source: pa.DataType, target: pa.DataType) -> Convert | None:
 def json_array(texts: pa.Array) -> pa.Array:
     """Texts of a column of documents, as the database wrote them."""
     return pa.ExtensionArray.from_storage(JSON, texts.cast(JSON.storage_type))
+
+
+def _flags(numbers: pa.Array) -> pa.Array:
+    if pc.any(pc.or_(pc.less(numbers, 0), pc.greater(numbers, 1))).as_py():
+        raise ValueError("a number is neither 0 nor 1")
+    return numbers.cast(pa.bool_())
 
 
 def _plain(texts: pa.Array) -> pa.Array:

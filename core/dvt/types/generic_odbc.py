@@ -18,6 +18,7 @@ from dvt.types.vocabulary import MICROS, TIME
 # What drivers are asked for where their own defaults would hold a whole result in memory, hide a type (NumericAs=12: a
 # numeric without precision is a text; its digits would be those of the first rows), or announce 8190 characters for all
 # texts. `{longest}` is the option max_value_length.
+FREETDS = "freetds|tdsodbc"
 DRIVER_SETTINGS: tuple[tuple[str, Mapping[str, str]], ...] = (
     (
         "psqlodbc|postgres",
@@ -31,7 +32,15 @@ DRIVER_SETTINGS: tuple[tuple[str, Mapping[str, str]], ...] = (
         },
     ),
     ("maria|myodbc|mysql", {"NO_CACHE": "1", "FORWARDONLY": "1"}),
+    (FREETDS, {"ClientCharset": "UTF-8"}),  # of statements and passwords, which it takes for Latin-1
 )
+# By sqlglot's name of the database's SQL.
+VERSION_QUERIES: Mapping[str, str] = {
+    "postgres": "select version() as dvt_version",
+    "mysql": "select version() as dvt_version",
+    "sqlite": "select sqlite_version() as dvt_version",
+    "tsql": "select @@version as dvt_version",
+}
 
 # Of moments MariaDB's driver and SQLite's announce fewer characters than they have. psqlodbc also writes UUIDs in
 # capitals, and announces them as texts.

@@ -1,4 +1,4 @@
-"""The places of the conformance kit for generic connections: what `generic` has, with what the kit wants to know of them.
+"""The places of the conformance kit for generic connections: those of `generic`, with what the kit wants to know.
 
 Servers are filled through one session of another client, which is quicker than a program for each statement.
 """
@@ -94,10 +94,26 @@ def _client(
             return int(cursor.fetchone()[0])
 
         return cursor.execute, count
+    if database in ("h2", "hsqldb"):  # who comes first makes the database, and is let in
+        place.execute("create table first_there (i integer)")
+    if database == "derby":
+        return _quiet_drop(place.execute), None
     if database == "freetds":
         fake = request.getfixturevalue("sqlserver_fake")
         return place.execute, lambda: int(fake.running)
     return place.execute, None
+
+
+def _quiet_drop(execute: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Derby knows no `if exists`."""
+
+    def run(sql: str) -> None:
+        from dvt.connections.generic_jvm import sql_errors
+
+        with contextlib.suppress(*(sql_errors() if sql.startswith("drop ") else ())):
+            execute(sql)
+
+    return run
 
 
 def _settled(running: Callable[[], int]) -> int:

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from dvt.connections.generic import call_arguments, read_only, setting_text
 from dvt.errors import MissingDriverError
+from dvt.federation.extractors.generic_clickhouse import SETTINGS, VENDOR, clickhouse_query
 from dvt.federation.extractors.generic_method import Method, Opened, Statement
 from dvt.types.generic_adbc import adbc_reading
 
@@ -65,6 +66,10 @@ class AdbcMethod(Method):
         if self._vendor.lower() == "duckdb":
             with self._session.cursor() as cursor:  # a time's zone would be lost, and a JSON document be a text
                 cursor.execute("set arrow_lossless_conversion = true")
+        if self._vendor == VENDOR:
+            with self._session.cursor() as cursor:
+                for setting in SETTINGS:
+                    cursor.execute(setting)
 
     def version(self) -> str:
         """Database and version."""
@@ -80,16 +85,21 @@ class AdbcMethod(Method):
         if self._vendor == "PostgreSQL":
             hint = str(statement.batch_rows * _BATCH_BYTES_A_ROW)
             cursor.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": hint})
+        if self._vendor == VENDOR:
+            sql, columns = clickhouse_query(cursor, statement.sql, statement.declared)
+            cursor.execute(sql)
+            return Opened(columns, _batches(cursor.fetch_record_batch(), statement.batch_rows))
         cursor.execute(statement.sql)
         reader = cursor.fetch_record_batch()
         columns = [adbc_reading(field, self._vendor, statement.declared) for field in reader.schema]
         return Opened(columns, _batches(reader, statement.batch_rows))
 
     def cancel(self) -> None:
-        """Ask the driver to end the query."""
+        """Ask the driver to end the query; where it cannot, the query ends with its batch."""
         cursor = self._cursor
         if cursor is not None:
-            cursor.adbc_cancel()
+            with contextlib.suppress(*self.errors):
+                cursor.adbc_cancel()
 
     def close(self) -> None:
         """End the query and the connection."""

@@ -10,7 +10,7 @@ import pytest
 
 from dvt.errors import DataError, UnsupportedError
 from dvt.federation.extractors.base import ExtractionConfig
-from dvt.identifiers import Relation
+from dvt.identifiers import Relation, quote
 from dvt.testing.base import Contract, Maker, Noted, cases, only_known
 from dvt.testing.place import Place
 from dvt.testing.words import EngineWords, ValueCase, arrow_type, shown
@@ -109,7 +109,7 @@ class ReadingContract(Contract):
     def test_a_query_of_its_own(self, place: Place, words: EngineWords, made: Maker) -> None:
         relation = made({"id": "integer", "name": "text"}, [[1, "a"], [2, "b"], [3, None]])
         dialect = place.connection().dialect
-        query = " ".join(["select * from", relation.sql(dialect), "where id > 1"])
+        query = " ".join(["select * from", relation.sql(dialect), "where", quote("id", dialect), "> 1"])
         with place.extractor() as extractor:
             declared = made.declared(relation)
             described = extractor.describe(ExtractionConfig(query=query, declared=declared))

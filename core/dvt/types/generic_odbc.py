@@ -32,7 +32,7 @@ DRIVER_SETTINGS: tuple[tuple[str, Mapping[str, str]], ...] = (
         },
     ),
     ("maria|myodbc|mysql", {"NO_CACHE": "1", "FORWARDONLY": "1"}),
-    (FREETDS, {"ClientCharset": "UTF-8"}),  # of statements and passwords, which it takes for Latin-1
+    (FREETDS, {"ClientCharset": "UTF-8"}),  # of statements, which it takes for Latin-1
 )
 # By sqlglot's name of the database's SQL.
 VERSION_QUERIES: Mapping[str, str] = {

@@ -163,11 +163,12 @@ def _file(method: str, database: str, path: Path) -> Place:
 
 
 def _freetds(fake: SqlServerFake) -> Place:
+    """The fake has to be told of the password: its own one cannot be said to FreeTDS, with `;`, `}` and `ä` in it."""
     output = {
         "driver": _ODBC_DRIVERS["freetds"],
         "connection_string": f"Server=127.0.0.1;Port={fake.port};Database={DATABASE};TDS_Version=7.4;Encryption=off",
         "user": USER,
-        "password": PASSWORD,
+        "password": PASSWORD.replace("}", "").replace("ä", ""),
     }
     return replace(_place(output, fake.execute), tag=Tag.FAKE, statements=fake.statements)
 

@@ -94,12 +94,13 @@ def _client(
             return int(cursor.fetchone()[0])
 
         return cursor.execute, count
-    if database in ("h2", "hsqldb"):  # who comes first makes the database, and is let in
+    if database in ("h2", "hsqldb", "derby"):  # who comes first makes the database, and is let in
         place.execute("create table first_there (i integer)")
     if database == "derby":
         return _quiet_drop(place.execute), None
     if database == "freetds":
         fake = request.getfixturevalue("sqlserver_fake")
+        ends.enter_context(fake.changed(password=place.output["password"]))
         return place.execute, lambda: int(fake.running)
     return place.execute, None
 

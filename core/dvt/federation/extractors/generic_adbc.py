@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from dvt.connections.generic import call_arguments, read_only, setting_text
 from dvt.errors import MissingDriverError
-from dvt.federation.extractors.generic_clickhouse import SETTINGS, VENDOR, clickhouse_query
+from dvt.federation.extractors.generic_clickhouse import VENDOR, clickhouse_query
 from dvt.federation.extractors.generic_method import Method, Opened, Statement
 from dvt.types.generic_adbc import adbc_reading
 
@@ -66,10 +66,6 @@ class AdbcMethod(Method):
         if self._vendor.lower() == "duckdb":
             with self._session.cursor() as cursor:  # a time's zone would be lost, and a JSON document be a text
                 cursor.execute("set arrow_lossless_conversion = true")
-        if self._vendor == VENDOR:
-            with self._session.cursor() as cursor:
-                for setting in SETTINGS:
-                    cursor.execute(setting)
 
     def version(self) -> str:
         """Database and version."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pyarrow as pa
+
 from dvt.federation.extractors.clickhouse_columns import ColumnReader, select_sql
 from dvt.federation.stream import ColumnSchema
 from dvt.types.clickhouse import parse_type, reading
-from dvt.types.generic import Reading, declared_type, recast
+from dvt.types.generic import Convert, Reading, declared_type, recast
 
 VENDOR = "ClickHouse"
-# Whether a text is UTF-8 is checked here, by column.
-SETTINGS = ("set output_format_arrow_string_as_string = 0",)
 
 
 def clickhouse_query(cursor: Any, sql: str, declared: Mapping[str, str]) -> tuple[str, list[Reading]]:
@@ -40,11 +40,26 @@ def _readings(readers: Sequence[ColumnReader], declared: Mapping[str, str]) -> l
         wanted = declared_type(declared, name, is_needed=False)
         way = None if wanted is None else recast(type_, wanted)
         if wanted is None or way is None or refused:
-            found.append(Reading(name, type_, reader.native, reader.read, refused))
+            found.append(Reading(name, type_, reader.native, _convert(reader, None), refused))
         else:
-            found.append(Reading(name, wanted, reader.native, _both(reader, way)))
+            found.append(Reading(name, wanted, reader.native, _convert(reader, way)))
     return found
 
 
-def _both(reader: ColumnReader, way: Any) -> Any:
-    return lambda array: way(reader.read(array))
+def _convert(reader: ColumnReader, way: Convert | None) -> Convert:
+    def convert(array: pa.Array) -> pa.Array:
+        read = reader.read(array.cast(_unread(array.type)))
+        return read if way is None else way(read)
+
+    return convert
+
+
+def _unread(type_: pa.DataType) -> pa.DataType:
+    """The type with bytes for texts: what the driver calls a text may be none, and is read as one here."""
+    if pa.types.is_string(type_):
+        return pa.binary()
+    if pa.types.is_struct(type_):
+        return pa.struct([(field.name, _unread(field.type)) for field in type_])
+    if pa.types.is_map(type_):
+        return pa.map_(type_.key_type, _unread(type_.item_type))
+    return pa.list_(_unread(type_.value_type)) if pa.types.is_list(type_) else type_

@@ -128,14 +128,16 @@ class OdbcMethod(Method):
         return ";".join([*first, *parts, *written]) + ";"
 
     def _written(self, key: str, value: str) -> str:
-        """A value as the driver reads it. FreeTDS knows no way to write a brace within braces."""
-        if "}" not in value or not re.search(FREETDS, driver_name(self.connection), re.IGNORECASE):
+        """A value as the driver reads it. To FreeTDS there are no braces within braces, and all bytes are Latin-1."""
+        if not re.search(FREETDS, driver_name(self.connection), re.IGNORECASE):
             return _braced(value)
-        if ";" in value or value.startswith(("{", " ")) or value.endswith(" "):
+        if value.isascii() and "}" not in value:
+            return _braced(value)
+        if not value.isascii() or ";" in value or value[0] in "{ " or value[-1] == " ":
             raise ConfigurationError(
-                f"FreeTDS cannot be given {key} with }} and ; in it, or with }} and a blank or {{ at its ends",
+                f"FreeTDS cannot be given this {key}: it has other letters than ASCII's, or }} beside ; or a blank",
                 connection=self.connection.name,
-                remedy="Choose another password, or another driver",
+                remedy="Choose another one, or another driver",
             )
         return value
 

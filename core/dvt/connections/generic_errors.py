@@ -36,7 +36,7 @@ _WORDS: tuple[tuple[str, Family, str | None], ...] = (
     ),
     (
         r"connection (was |has been )?(reset|closed|lost|killed)|server closed the connection|broken pipe"
-        r"|gone away|lost connection|terminating connection",
+        r"|gone away|lost connection|terminating connection|unexpected eof",
         errors.ConnectionLostError,
         "Run it again",
     ),

@@ -96,7 +96,7 @@ def text_reader(type_: pa.DataType) -> Convert:
         return lambda texts: read_uuid(pc.utf8_lower(texts))
     if pa.types.is_timestamp(type_) or pa.types.is_time(type_):
         read_moment = parser(type_)
-        return lambda texts: read_moment(pc.replace_substring_regex(texts, r"(\.\d{6})0+", r"\1"))
+        return lambda texts: read_moment(_moment_texts(texts))
     if pa.types.is_floating(type_):
         return lambda texts: _plain(texts).cast(type_)
     return parser(type_)
@@ -129,6 +129,12 @@ def recast(source: pa.DataType, target: pa.DataType) -> Convert | None:
 def json_array(texts: pa.Array) -> pa.Array:
     """Texts of a column of documents, as the database wrote them."""
     return pa.ExtensionArray.from_storage(JSON, texts.cast(JSON.storage_type))
+
+
+def _moment_texts(texts: pa.Array) -> pa.Array:
+    """Without zeros beyond microseconds, and without SQL Server's blank before a zone."""
+    texts = pc.replace_substring_regex(texts, r"(\.\d{6})0+", r"\1")
+    return pc.replace_substring_regex(texts, r" ([+-]\d)", r"\1")
 
 
 def _flags(numbers: pa.Array) -> pa.Array:

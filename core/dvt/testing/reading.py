@@ -149,7 +149,7 @@ def _wrong(place: Place, words: EngineWords, value: ValueCase, noted: Noted) -> 
                 noted.method(stream)
                 found = stream.to_table().column(0)
     except (DataError, UnsupportedError) as error:
-        is_told = value.arrow == "refused" and error.column == "v"
+        is_told = value.arrow == "refused" and str(error.column).lower() == "v"
         return "" if is_told else f"{value.native} {value.literal}: {error}"
     finally:
         place.execute(words.drop_sql(relation, connection))

@@ -132,9 +132,10 @@ def json_array(texts: pa.Array) -> pa.Array:
 
 
 def _moment_texts(texts: pa.Array) -> pa.Array:
-    """Without zeros beyond microseconds, and without SQL Server's blank before a zone."""
+    """Without zeros beyond microseconds, without SQL Server's blank before a zone, and with HSQLDB's zones in full."""
     texts = pc.replace_substring_regex(texts, r"(\.\d{6})0+", r"\1")
-    return pc.replace_substring_regex(texts, r" ([+-]\d)", r"\1")
+    texts = pc.replace_substring_regex(texts, r" ([+-]\d)", r"\1")
+    return pc.replace_substring_regex(texts, r"([+-])(\d:\d\d)$", r"\10\2")
 
 
 def _flags(numbers: pa.Array) -> pa.Array:

@@ -21,8 +21,8 @@ from servers.place import Place
 CONTRACT_PLACES = (
     *("adbc-postgres", "adbc-sqlite", "adbc-duckdb", "adbc-chdb"),
     *("odbc-postgres", "odbc-mariadb", "odbc-sqlite", "odbc-freetds"),
-    "dbapi-postgres",
-    *("jdbc-postgres", "jdbc-h2", "jdbc-hsqldb", "jdbc-derby"),
+    *("dbapi-postgres", "dbapi-mariadb", "dbapi-sqlite"),
+    *("jdbc-postgres", "jdbc-mariadb", "jdbc-h2", "jdbc-hsqldb", "jdbc-derby"),
 )
 _METHODS = {"adbc": "ADBC", "odbc": "ODBC", "dbapi": "DB-API", "jdbc": "JDBC"}
 _DATABASES = {

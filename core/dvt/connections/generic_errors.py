@@ -42,7 +42,8 @@ _WORDS: tuple[tuple[str, Family, str | None], ...] = (
     ),
     (
         r"no such (table|column)|(relation|table|column|schema|database|view|object)\b.{0,200}?"
-        r"(does not exist|doesn't exist|not found)|object not found|unknown (table|column|database|expression identifier)",
+        r"(does not exist|doesn't exist|not found)|object not found"
+        r"|unknown (table|column|database|expression identifier)",
         errors.RelationNotFoundError,
         _NAMES,
     ),

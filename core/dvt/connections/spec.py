@@ -82,7 +82,9 @@ COMMON_OPTIONS = (
         " installed and `jdbc` says how",
         choices=("auto", "native", "jdbc"),
     ),
-    Option("jdbc", "map", None, "for JDBC: `jars`, and where wanted `url`, `driver` and `properties`"),
+    Option(
+        "jdbc", "map", None, "for JDBC: `jars`, and where wanted `url`, `driver` and `properties` (`generic`: `jars`)"
+    ),
 )
 
 

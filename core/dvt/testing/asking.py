@@ -100,8 +100,10 @@ class AskingContract(Contract):
         assert found == dict(zip(*(column.to_pylist() for column in batch.columns), strict=True))
         assert len(set(found.values())) == len(ROWS)
 
-    def test_hashes_are_of_the_chosen_columns(self, place: Place, words: EngineWords, made: Maker, facts: Relation) -> None:
-        column = "amount" if "decimal" in words.types else "is_open"
+    def test_hashes_are_of_the_chosen_columns(
+        self, place: Place, words: EngineWords, made: Maker, facts: Relation
+    ) -> None:
+        column = next(name for name in ("amount", "is_open", "name") if COLUMNS[name] in words.types)
         with place.extractor() as extractor:
             request = made.request(facts, columns=(column,), key_columns=("id",), batch_size=2)
             found = extractor.extract_hashes(request)

@@ -23,7 +23,7 @@ from dvt.testing import ExtractorContract, Place, Tag
 from dvt.testing.asking import COLUMNS, ROWS
 from dvt.testing.base import Maker, Noted, cases, only_known
 from dvt.testing.page import Shown, page
-from dvt.testing.words import EngineWords, engine_words
+from dvt.testing.words import EngineWords, ValueCase, engine_words
 
 
 class Faulty(SQLiteExtractor):
@@ -158,6 +158,37 @@ def _run(check: str, place: _Broken, words: EngineWords, made: Maker) -> None:
             found(**given, case=case)
     else:
         found(**given)
+
+
+def test_words_are_based_on_others() -> None:
+    postgres, odbc = engine_words("postgres"), engine_words("generic", "generic-odbc-postgres")
+    assert odbc.types == postgres.types
+    assert (odbc.numbers, odbc.method) == (postgres.numbers, "odbc_streaming")
+    assert "conditions_change_no_answer" in odbc.skipped
+    assert "conditions_change_no_answer" not in postgres.skipped
+    carried = [{(v.native, v.literal): v.arrow for v in words.values} for words in (postgres, odbc)]
+    assert [values["real", "1.5"] for values in carried] == ["float", "double"]
+    assert carried[0].keys() < carried[1].keys()
+
+
+def test_words_take_away_what_they_are_based_on(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yml"
+    file.write_text("based_on: [sqlite, generic-adbc-duckdb]\ntypes: {double: null}\nvalues: [[blob, \"x'00ff'\"]]")
+    words = engine_words("mine", file)
+    assert "double" not in words.types
+    assert words.types["text"] == ("varchar", "string")
+    assert "x'00ff'" not in [value.literal for value in words.values]
+    assert "conditions_change_no_answer" not in words.skipped
+
+
+def test_what_has_to_be_refused_and_is_not(place: _Broken, words: EngineWords) -> None:
+    object.__setattr__(place, "faulty", SQLiteExtractor)
+    check = ExtractorContract().test_every_type_by_value
+    refused = ValueCase("integer", "'a text'", "refused", declared="bigint")
+    check(place, replace(words, values=[refused]), Noted({}))
+    for carried in (replace(refused, literal="1"), replace(refused, arrow="int64", text="1")):
+        with pytest.raises(AssertionError, match="integer"):
+            check(place, replace(words, values=[carried]), Noted({}))
 
 
 def test_an_engine_without_words_is_named() -> None:

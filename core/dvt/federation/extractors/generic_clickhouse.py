@@ -1,4 +1,4 @@
-"""ClickHouse through its ADBC driver: what Arrow would get otherwise (an enum's number, a moment's seconds), it casts."""
+"""ClickHouse through its ADBC driver: the server casts what Arrow would get otherwise, as an enum's number."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from dvt.types.vocabulary import MICROS, TIME
 # What drivers are asked for where their own defaults would hold a whole result in memory, hide a type (NumericAs=12: a
 # numeric without precision is a text; its digits would be those of the first rows), or announce 8190 characters for all
 # texts. `{longest}` is the option max_value_length.
+# To which nothing is escaped in a connection string.
 FREETDS = "freetds|tdsodbc"
 DRIVER_SETTINGS: tuple[tuple[str, Mapping[str, str]], ...] = (
     (
@@ -32,7 +33,6 @@ DRIVER_SETTINGS: tuple[tuple[str, Mapping[str, str]], ...] = (
         },
     ),
     ("maria|myodbc|mysql", {"NO_CACHE": "1", "FORWARDONLY": "1"}),
-    (FREETDS, {"ClientCharset": "UTF-8"}),  # of statements, which it takes for Latin-1
 )
 # By sqlglot's name of the database's SQL.
 VERSION_QUERIES: Mapping[str, str] = {

@@ -10,12 +10,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from integration.generic_kit import connect, extractor, read
-from servers.generic import changed, generic_place
+from servers.generic import changed, generic_place, missing
 from servers.place import Place
 from servers.postgres import PostgresServer
 
 from dvt import errors
 from dvt.connections.connection import Connection
+from dvt.connections.fault_signals import fault_handlers
 from dvt.connections.generic import SPEC
 from dvt.federation.extractors.base import ExtractionConfig
 from dvt.federation.extractors.generic import GenericExtractor
@@ -215,3 +216,17 @@ def test_a_cursor_that_is_not_read_holds_no_lock(request: pytest.FixtureRequest,
     stream.read_batch(1)
     reader.close()
     place.execute("drop table t")
+
+
+def test_signals_of_faults_stay_whose_they_were(tmp_path: Path) -> None:
+    """Of Java, for example, which hangs when a fault of its own goes to chdb, whose engine takes them at each start."""
+    if why := missing("adbc-chdb"):
+        pytest.skip(why)
+    before = fault_handlers()
+    output = {"type": "generic", "driver": "chdb", "db_kwargs": {"uri": f"chdb://{tmp_path}"}}
+    with GenericExtractor(Connection.from_output("shop", output, SPEC)) as reader:
+        assert "ClickHouse" in reader.ping()
+    # The handlers themselves: the kernel's flags beside them differ once they were set.
+    assert {number: action[:8] for number, action in fault_handlers().items()} == {
+        number: action[:8] for number, action in before.items()
+    }

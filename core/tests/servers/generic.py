@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from dvt.connections.fault_signals import kept_fault_signals
 from servers.mariadb import MariaDBServer
 from servers.place import Place, Tag
 from servers.postgres import PostgresServer
@@ -177,7 +178,8 @@ def _chdb(request: pytest.FixtureRequest, folder: Path) -> Place:
     """The engine in this process. A session stays open, because what is kept in memory goes with the last one."""
     from adbc_driver_chdb import connect
 
-    session = connect(f"chdb://{folder}")
+    with kept_fault_signals():
+        session = connect(f"chdb://{folder}")
     cursor = session.cursor()
     request.addfinalizer(session.close)
     request.addfinalizer(cursor.close)

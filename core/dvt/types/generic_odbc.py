@@ -18,8 +18,6 @@ from dvt.types.vocabulary import MICROS, TIME
 # What drivers are asked for where their own defaults would hold a whole result in memory, hide a type (NumericAs=12: a
 # numeric without precision is a text; its digits would be those of the first rows), or announce 8190 characters for all
 # texts. `{longest}` is the option max_value_length.
-# To which nothing is escaped in a connection string.
-FREETDS = "freetds|tdsodbc"
 DRIVER_SETTINGS: tuple[tuple[str, Mapping[str, str]], ...] = (
     (
         "psqlodbc|postgres",
@@ -34,6 +32,8 @@ DRIVER_SETTINGS: tuple[tuple[str, Mapping[str, str]], ...] = (
     ),
     ("maria|myodbc|mysql", {"NO_CACHE": "1", "FORWARDONLY": "1"}),
 )
+# The driver that knows no escapes in a connection string.
+FREETDS = "freetds|tdsodbc"
 # By sqlglot's name of the database's SQL.
 VERSION_QUERIES: Mapping[str, str] = {
     "postgres": "select version() as dvt_version",

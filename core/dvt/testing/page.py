@@ -71,31 +71,27 @@ class _Recorder:
 
 def page(places: Mapping[str, Shown]) -> str:
     """The page's text in Markdown."""
+    by_name = sorted(places.items())
     lines = ["# What the conformance kit has shown", "", _NOTES]
     lines += ["| engine | shown on | method | passed | failed | left out |", "|---|---|---|---|---|---|"]
-    for name, shown in sorted(places.items()):
-        counts = Counter(shown.outcomes.values())
-        figures = [str(counts[kind]) for kind in ("passed", "failed", "skipped")]
-        lines.append(" | ".join([f"| {name}", shown.tag, ", ".join(sorted(shown.methods)) or "-", *figures]) + " |")
+    lines += [_row(name, shown) for name, shown in by_name]
     lines += ["", "## Checks that were left out", ""]
-    lines += [f"- **{name}**: {'; '.join(sorted(p.reasons))}" for name, p in sorted(places.items()) if p.reasons]
-    failed = [
-        f"- **{name}**: {check}"
-        for name, p in sorted(places.items())
-        for check, o in p.outcomes.items()
-        if o == "failed"
-    ]
-    lines += ["", "## Checks that failed", "", *failed] if failed else []
+    lines += [f"- **{name}**: {'; '.join(sorted(shown.reasons))}" for name, shown in by_name if shown.reasons]
+    failed = [(name, check) for name, shown in by_name for check, o in shown.outcomes.items() if o == "failed"]
+    if failed:
+        lines += ["", "## Checks that failed", "", *(f"- **{name}**: {check}" for name, check in failed)]
     lines += ["", "## Types whose values came as they were written, and what carries them"]
-    for name, shown in sorted(places.items()):
+    for name, shown in by_name:
         if shown.types:
-            lines += [
-                "",
-                f"### {name}",
-                "",
-                ", ".join(f"`{native}` {carrier}" for native, carrier in sorted(shown.types)),
-            ]
+            types = ", ".join(f"`{native}` {carrier}" for native, carrier in sorted(shown.types))
+            lines += ["", f"### {name}", "", types]
     return "\n".join(lines) + "\n"
+
+
+def _row(name: str, shown: Shown) -> str:
+    counts = Counter(shown.outcomes.values())
+    figures = [str(counts[kind]) for kind in ("passed", "failed", "skipped")]
+    return f"| {' | '.join([name, shown.tag, ', '.join(sorted(shown.methods)) or '-', *figures])} |"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -70,7 +70,14 @@ class TestFirebolt(ExtractorContract):
         with firebolt.running() as server:
             running = lambda: _settled(lambda: len(server.running))  # noqa: E731
             yield Place(
-                "firebolt", Tag.FAKE, server.output(), server.sql.run, server.taken, schema="main", running=running
+                "firebolt",
+                Tag.FAKE,
+                server.output(),
+                server.sql.run,
+                server.taken,
+                schema="main",
+                closed=server.output(url="http://127.0.0.1:1"),
+                running=running,
             )
 
 

@@ -26,5 +26,6 @@ class TestExasol(ExtractorContract):
                 server.statements,
                 schema="main",
                 refused=server.output(password="wr0ng-pass"),
+                closed=server.output(dsn="127.0.0.1:1"),
                 running=lambda: len(server.running),
             )

@@ -12,10 +12,10 @@ from servers.generic import missing
 from servers.mariadb import MariaDBServer
 from servers.postgres import PostgresServer
 
-from dvt.connections.jdbc_ways import jdbc_connection, reads_by_jdbc
+from dvt.connections.jdbc_ways import JDBC_WAYS, jdbc_connection, reads_by_jdbc
 from dvt.errors import AuthenticationError, ConfigurationError, MissingDriverError
 from dvt.federation.extractors.base import ExtractionConfig
-from dvt.federation.registry import new_extractor, open_connection
+from dvt.federation.registry import known_types, new_extractor, open_connection
 from dvt.identifiers import Relation
 
 
@@ -118,6 +118,10 @@ def test_addresses_are_made_of_the_output() -> None:
     assert found.settings["url"] == "jdbc:postgresql://db:6432/crm"
     own = jdbc_connection(open_connection("crm", {**keys, "dvt": {"jdbc": {"url": "jdbc:postgresql://other/x"}}}))
     assert own.settings["url"] == "jdbc:postgresql://other/x"
+
+
+def test_every_way_is_of_a_known_type() -> None:
+    assert JDBC_WAYS.keys() <= set(known_types())
 
 
 @pytest.mark.skipif(missing("jdbc-h2") != "", reason="H2 is not installed")

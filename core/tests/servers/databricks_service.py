@@ -60,6 +60,7 @@ class Warehouse:
         self.link_faults: list[int | str] = []
         self.link_seconds = 3600
         self.rows_of_a_link = 20_000
+        self.rows_of_an_answer = 1_000_000
         self.downloads: list[dict[str, str]] = []
         self.agents: list[str] = []
         self.sessions: dict[bytes, dict[str, Any]] = {}
@@ -160,6 +161,7 @@ class Warehouse:
     def rows(self, operation: Operation, at_most: int) -> Any:
         """The next rows: inline, or as links to files."""
         assert operation.table is not None
+        at_most = min(at_most, self.rows_of_an_answer)
         start, part = operation.offset, operation.table.slice(operation.offset, at_most)
         operation.offset += part.num_rows
         if operation.is_linked:

@@ -18,8 +18,6 @@ from unittest import mock
 
 import pyarrow as pa
 
-from servers.place import Place, Tag
-
 USER, PASSWORD, VERSION = "SCOTT", "geheim-tiger", "23.26.0.0.0"
 _QUOTED = re.compile(r'"((?:[^"]|"")+)"(?:\."((?:[^"]|"")+)")?')
 
@@ -62,6 +60,7 @@ class OracleDouble:
         self.log: list[str] = []
         self.given: dict[str, Any] = {}
         self.sessions = 0
+        self.open_results = 0
         self.broken = threading.Event()
         self.blocks = False
         self.frame: pa.Table | None = None  # what the driver gives in the place of a table's rows
@@ -74,6 +73,8 @@ class OracleDouble:
     def connect(self, **given: Any) -> _Session:
         """`oracledb.connect`."""
         self.given = given
+        if given.get("port") == 1:
+            raise failure("DPY-6005: cannot connect to database. Connection refused")
         if given.get("user") != USER or given.get("password") != PASSWORD:
             raise failure("ORA-01017: invalid credential or not authorized; logon denied")
         if given.get("host") == "nowhere":
@@ -89,6 +90,40 @@ class OracleDouble:
         if "SECRET" in sql:
             raise failure("ORA-01031: insufficient privileges")
         raise failure('ORA-00942: table or view "X"."Y" does not exist')
+
+    def cancelled(self) -> None:
+        """A session asked that what it runs ends."""
+        self.broken.set()
+
+    def described(self, sql: str) -> list[Info]:
+        """The columns of a query's result."""
+        return self.find(sql).columns
+
+    def counted(self, sql: str) -> int:
+        """What a `SELECT COUNT(*)` gives."""
+        return len(self.find(sql).rows)
+
+    def frames(self, sql: str, size: int) -> Iterator[pa.Table]:
+        """A query's rows, in frames of a number of rows; at least one."""
+        table = self.find(sql)
+        if self.blocks:
+            assert self.broken.wait(20)
+        if self.frame is not None:
+            yield self.frame
+            return
+        names = [column.name for column in table.columns]
+        head = sql.partition(" FROM ")[0]
+        wanted = sorted(
+            (p for p, name in enumerate(names) if _said(name) in head), key=lambda p: head.rfind(_said(names[p]))
+        )
+        wanted = wanted or list(range(len(names)))
+        schema = pa.schema([(names[place], table.arrow[place]) for place in wanted])
+        for start in range(0, max(len(table.rows), 1), size):
+            columns = list(zip(*table.rows[start : start + size], strict=True)) or [()] * len(names)
+            arrays = [pa.array(columns[place], table.arrow[place]) for place in wanted]
+            yield pa.table(arrays, schema=schema)
+        if table.fails:
+            raise failure(table.fails)
 
 
 class _Session:
@@ -106,30 +141,17 @@ class _Session:
     def fetch_df_batches(self, statement: str, *, size: int, fetch_decimals: bool) -> Iterator[_Frame]:
         assert fetch_decimals
         self._server.log.append(statement)
-        table = self._server.find(statement)
-        if self._server.blocks:
-            assert self._server.broken.wait(20)
-        if self._server.frame is not None:
-            yield _Frame(self._server.frame)
-            return
-        names = [column.name for column in table.columns]
-        head = statement.partition(" FROM ")[0]
-        wanted = sorted(
-            (p for p, name in enumerate(names) if _said(name) in head), key=lambda p: head.rfind(_said(names[p]))
-        )
-        wanted = wanted or list(range(len(names)))
-        schema = pa.schema([(names[place], table.arrow[place]) for place in wanted])
-        for start in range(0, max(len(table.rows), 1), size):
-            if self._server.broken.is_set():
-                raise failure("ORA-01013: user requested cancel of current operation")
-            columns = list(zip(*table.rows[start : start + size], strict=True)) or [()] * len(names)
-            arrays = [pa.array(columns[place], table.arrow[place]) for place in wanted]
-            yield _Frame(pa.table(arrays, schema=schema))
-        if table.fails:
-            raise failure(table.fails)
+        self._server.open_results += 1
+        try:
+            for table in self._server.frames(statement, size):
+                if self._server.broken.is_set():
+                    raise failure("ORA-01013: user requested cancel of current operation")
+                yield _Frame(table)
+        finally:  # the result's cursor goes with its generator
+            self._server.open_results -= 1
 
     def cancel(self) -> None:
-        self._server.broken.set()
+        self._server.cancelled()
 
     def close(self) -> None:
         self._server.sessions -= self._is_open
@@ -158,15 +180,16 @@ class _Cursor:
 
     def execute(self, sql: str, **bound: Any) -> None:
         self._server.log.append(sql)
+        self._rows = []
         if "nls_database_parameters" in sql:
             self._rows = [(self._server.charset,)]
         elif "all_tables" in sql:
             table = self._server.tables.get((bound["owner"], bound["name"]))
             self._rows = [(len(table.rows), 10)] if table else []
         elif sql.startswith("SELECT COUNT(*)"):
-            self._rows = [(len(self._server.find(sql).rows),)]
+            self._rows = [(self._server.counted(sql),)]
         elif sql.startswith("SELECT"):
-            self.description = self._server.find(sql).columns
+            self.description = self._server.described(sql)
 
     def fetchall(self) -> list[Any]:
         return self._rows
@@ -193,19 +216,8 @@ def output(**more: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def oracle_double() -> Iterator[OracleDouble]:
+def oracle_double(double: OracleDouble | None = None) -> Iterator[OracleDouble]:
     """Within it, the driver connects to the double."""
-    double = OracleDouble()
+    double = double or OracleDouble()
     with mock.patch("oracledb.connect", double.connect):
         yield double
-
-
-@contextmanager
-def oracle_place() -> Iterator[Place]:
-    """The double as tests of any engine see it; it runs no statements of a setup."""
-
-    def execute(sql: str) -> None:
-        raise NotImplementedError("the double has tables, not SQL")
-
-    with oracle_double() as double:
-        yield Place("oracle", Tag.DRIVER, output(), execute, double.statements)

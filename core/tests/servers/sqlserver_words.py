@@ -25,7 +25,8 @@ def tsql_words(statement: exp.Expr) -> exp.Expr:
 
 
 def _is_text(node: exp.Expr) -> bool:
-    return isinstance(node, exp.DPipe) or (isinstance(node, exp.Literal) and node.is_string)
+    is_cast = isinstance(node, exp.Cast) and node.is_type(*exp.DataType.TEXT_TYPES)
+    return is_cast or isinstance(node, exp.DPipe) or (isinstance(node, exp.Literal) and node.is_string)
 
 
 def _converted(node: exp.Convert) -> exp.Expr:

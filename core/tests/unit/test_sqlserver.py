@@ -20,6 +20,8 @@ from dvt.federation.extractors.base import ExtractionConfig
 from dvt.federation.extractors.scan_sql import scan_sql
 from dvt.federation.extractors.sqlserver_columns import ColumnReader, fetch_rows
 from dvt.federation.extractors.sqlserver_sql import said_in_tsql, size_sql
+from dvt.federation.hashing.statement import hash_sql
+from dvt.federation.hashing.words import HASH_WORDS
 from dvt.federation.plan.answers import Source
 from dvt.federation.plan.predicates import Comparison, Constant, Family, OneOf, Operator, Predicate, Prefix
 from dvt.federation.stream import ColumnSchema
@@ -282,3 +284,10 @@ def test_what_is_tried_again() -> None:
     assert may_pass(Exception("was deadlocked on lock resources and has been chosen as the deadlock victim."))
     assert not may_pass(Exception("Login failed for user 'x'."))
     assert not may_pass(Exception("Invalid object name 'busy'."))
+
+
+def test_the_text_of_a_row_that_is_hashed_is_never_cut() -> None:
+    """Texts of limited types end at 8000 bytes when they are put together, without an error."""
+    columns = [ColumnSchema(f"n{number}", pa.int64()) for number in range(3)]
+    sql = hash_sql(HASH_WORDS["sqlserver"], columns, columns[:1], "t", "tsql")
+    assert "cast(cast(N'' as nvarchar(max)) + coalesce(cast(\"n0\" as varchar(40)), '~N') + '|' +" in sql

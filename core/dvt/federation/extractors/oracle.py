@@ -163,14 +163,15 @@ class OracleExtractor(BaseExtractor):
     ) -> Generator[pa.RecordBatch, None, None]:
         session, place = self._opened(), {"connection": self.connection.name, "relation": request.label}
         frames = session.fetch_df_batches(sql, size=self.batch_rows(request), fetch_decimals=True)
-        while True:
-            with self._guarded("extract", request.label):
-                frame = next(frames, None)
-            self._check()
-            if frame is None:
-                return
-            for batch in pa.table(frame).to_batches():
-                yield read_batch(batch, readers, place)
+        with contextlib.closing(frames):  # its cursor is open until then, also after an error
+            while True:
+                with self._guarded("extract", request.label):
+                    frame = next(frames, None)
+                self._check()
+                if frame is None:
+                    return
+                for batch in pa.table(frame).to_batches():
+                    yield read_batch(batch, readers, place)
 
 
 def _text(request: ExtractionConfig) -> str:

@@ -69,7 +69,7 @@ _FAMILIES: tuple[tuple[Callable[[pa.DataType], bool], str], ...] = (
 
 
 def _row(words: HashWords, columns: Sequence[ColumnSchema], dialect: str) -> str:
-    parts = []
+    parts = [words.first] if words.first else []
     for column in columns:
         value = _value(words, column, dialect)
         for plain, escaped in _ESCAPES if family(column.type) == "text" else ():

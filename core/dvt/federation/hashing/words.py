@@ -31,6 +31,7 @@ class HashWords:
         uuid: A UUID.
         digest: The MD5 of a text in UTF-8, as 32 lower-case hexadecimal digits.
         joined: How texts are put together: `||`, `+` or `concat`.
+        first: What the texts of a row begin with: an empty text of a type that has no limit, where others are cut.
     """
 
     text: str
@@ -46,6 +47,7 @@ class HashWords:
     uuid: str
     digest: str
     joined: str = "||"
+    first: str = ""
 
 
 _BOOLEAN = "case when {x} then 'true' when not {x} then 'false' end"
@@ -213,13 +215,14 @@ _SQLSERVER = HashWords(
     digest="lower(convert(char(32), hashbytes('MD5', "
     "cast({x} collate Latin1_General_100_BIN2_UTF8 as varchar(max))), 2))",
     joined="+",
+    first="cast(N'' as nvarchar(max))",  # what is longer than 8000 bytes is cut otherwise, without a word
 )
 _ORACLE = HashWords(
     text="cast({x} as varchar2(4000))",
     integer="to_char({x})",
     decimal=f"rtrim(to_char({{x}}, 'FM{'9' * 38}0.{'9' * 38}'), '.')",
     double="to_char({x})",
-    boolean="",
+    boolean=_BOOLEAN,  # of Oracle 23; older ones have no such columns
     date="to_char({x}, 'YYYY-MM-DD')",
     timestamp="to_char(cast({x} as timestamp), 'YYYY-MM-DD HH24:MI:SS.FF6')",
     instant="to_char(sys_extract_utc({x}), 'YYYY-MM-DD HH24:MI:SS.FF6')",

@@ -76,7 +76,7 @@ class Connection:
     @property
     def dialect(self) -> str:
         """sqlglot's name of the engine's dialect."""
-        return self.spec.dialect
+        return self.spec.dialect if self.spec.dialect_of is None else self.spec.dialect_of(self)
 
     @property
     def place(self) -> tuple[Any, ...]:

@@ -15,7 +15,7 @@ from dvt.connections.secrets import register, revealed
 from dvt.connections.spec import ConnectionSpec, Option
 from dvt.errors import ConfigurationError, nearest
 
-__all__ = ["SPEC", "call_arguments", "dialect_of", "method_of", "read_only", "setting_text"]
+__all__ = ["SPEC", "call_arguments", "dialect_of", "given_jars", "method_of", "read_only", "setting_text"]
 
 # The keys that only one method reads; one of them chooses the method where `method` does not.
 _KEYS: Mapping[str, tuple[str, ...]] = {
@@ -93,6 +93,7 @@ SPEC = ConnectionSpec(
     transactional_ddl=False,
     # Nothing is known of how the database compares: it is asked for columns and a number of rows.
     comparing=ComparingFacts(takes_order=False),
+    dialect_of=lambda connection: dialect_of(connection),
 )
 
 
@@ -103,6 +104,7 @@ def method_of(connection: Connection) -> str:
         ConfigurationError: The output does not say, or says two things.
     """
     given = {method for method, keys in _KEYS.items() if any(connection.first(key) for key in keys)}
+    given |= {"jdbc"} if connection.options.get("jdbc") else set()
     method = connection.first("method")
     if method is None and len(given) == 1:
         return given.pop()
@@ -118,13 +120,38 @@ def method_of(connection: Connection) -> str:
             remedy=f"Write one of {', '.join(_KEYS)}",
         )
     for other in sorted(given - {method}):
-        key = next(key for key in _KEYS[other] if connection.first(key))
+        key = next((key for key in _KEYS[other] if connection.first(key)), "dvt.jdbc")
         raise ConfigurationError(
             f"key '{key}' is of method {other}, and method is {method}",
             connection=connection.name,
             remedy="Remove one of them",
         )
     return str(method)
+
+
+def given_jars(connection: Connection) -> tuple[str, ...]:
+    """The jars that the output names: as its own `jars`, or below `dvt: {jdbc: ...}` as for any other type.
+
+    Raises:
+        ConfigurationError: In both places, or another key stands below `dvt: {jdbc: ...}`.
+    """
+    own, below = connection.settings.get("jars"), connection.options.get("jdbc") or {}
+    for key in below:
+        if key != "jars":
+            raise ConfigurationError(
+                f"unknown key 'dvt.jdbc.{key}' for type generic",
+                code="DVT102",
+                connection=connection.name,
+                remedy="Use jars; url, driver and properties are keys of the output itself",
+            )
+    if own and below.get("jars"):
+        raise ConfigurationError(
+            "jars are named twice, in the output and in dvt.jdbc.jars",
+            connection=connection.name,
+            remedy="Remove one of them",
+        )
+    found = own or below.get("jars") or ()
+    return (found,) if isinstance(found, str) else tuple(str(jar) for jar in found)
 
 
 def dialect_of(connection: Connection) -> str:

@@ -36,13 +36,14 @@ _WORDS: tuple[tuple[str, Family, str | None], ...] = (
     ),
     (
         r"connection (was |has been )?(reset|closed|lost|killed)|server closed the connection|broken pipe"
-        r"|gone away|lost connection|terminating connection",
+        r"|gone away|lost connection|terminating connection|unexpected eof",
         errors.ConnectionLostError,
         "Run it again",
     ),
     (
         r"no such (table|column)|(relation|table|column|schema|database|view|object)\b.{0,200}?"
-        r"(does not exist|doesn't exist|not found)|object not found|unknown (table|column|database)",
+        r"(does not exist|doesn't exist|not found)|object not found"
+        r"|unknown (table|column|database|expression identifier)",
         errors.RelationNotFoundError,
         _NAMES,
     ),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dvt.connections.connection import Connection
-from dvt.connections.generic import call_arguments, driver_name, read_only, setting_text
+from dvt.connections.generic import call_arguments, driver_name, given_jars, read_only, setting_text
 from dvt.errors import ConfigurationError, MissingDriverError
 
 _DEBIAN_JARS = Path("/usr/share/java")
@@ -116,9 +116,9 @@ def jars_of(connection: Connection, url: str) -> tuple[str, ...]:
     Raises:
         MissingDriverError: There are none.
     """
-    given, debian = connection.settings.get("jars"), _known(url)[1]
+    given, debian = given_jars(connection), _known(url)[1]
     if given:
-        paths = [connection.root / str(jar) for jar in ([given] if isinstance(given, str) else given)]
+        paths = [connection.root / jar for jar in given]
     else:
         paths = [_DEBIAN_JARS / name for name in debian if (_DEBIAN_JARS / name).is_file()]
     for path in paths:
@@ -130,7 +130,7 @@ def jars_of(connection: Connection, url: str) -> tuple[str, ...]:
         raise MissingDriverError(
             f"no jar is known for {driver_name(connection)}",
             connection=connection.name,
-            remedy="Name the driver's jars in `jars`; dvt downloads none",
+            remedy="Name the driver's jars in `dvt: {jdbc: {jars: ...}}`; dvt downloads none",
         )
     return tuple(str(path.resolve()) for path in paths)
 

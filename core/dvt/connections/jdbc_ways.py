@@ -189,6 +189,7 @@ def jdbc_connection(connection: Connection) -> Connection:
             settings[name] = value
     spec = replace(GENERIC, comparing=connection.spec.comparing, comparing_of=connection.spec.comparing_of)
     options = {option.name: connection.options.get(option.name, option.default) for option in spec.all_options}
+    options["jdbc"] = None  # its keys are settings now
     return Connection(connection.name, spec, settings, options, connection.root)
 
 

@@ -89,7 +89,7 @@ COMMON_OPTIONS = (
         None,
         "for JDBC: `jars`, and where wanted `url`, `driver` and `properties`; `by` (auto, spark, jpype; auto is Spark"
         " where it is installed), `parts` that Spark reads side by side, `split_by`, the column that cuts them,"
-        " `spark_home` and `spark_settings`",
+        " `spark_home` and `spark_settings`; of these `generic` takes `jars`",
     ),
 )
 
@@ -118,6 +118,7 @@ class ConnectionSpec:
         comparing: How the engine compares values, for the planner; a source of which nothing is known filters nothing.
         comparing_of: The same for one relation, by its connection, name and file options, where relations of one
             connection differ; it takes the place of `comparing`.
+        dialect_of: The dialect of one connection, where not all of the type speak one; it takes the place of `dialect`.
     """
 
     type: str
@@ -138,6 +139,7 @@ class ConnectionSpec:
     comparing: ComparingFacts = field(default=ComparingFacts())
     comparing_of: Callable[[Connection, Relation, Mapping[str, Any]], ComparingFacts] | None = None
     common_options: tuple[Option, ...] = field(default=COMMON_OPTIONS)
+    dialect_of: Callable[[Connection], str] | None = None
 
     @property
     def all_options(self) -> tuple[Option, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,13 @@ import pyarrow as pa
 import pytest
 import yaml
 
+from dvt.federation.extractors.base import ExtractionConfig
 from dvt.federation.stream import RowStream
 from dvt.identifiers import Relation
 from dvt.testing.place import Place
 from dvt.testing.words import EngineWords, engine_words
 
 CASES = Path(__file__).with_name("cases")
-Maker = Callable[..., Relation]
 
 
 class Noted:
@@ -47,6 +47,45 @@ def cases(file: str) -> Any:
     return yaml.safe_load((CASES / file).read_text(encoding="utf-8"))
 
 
+class Maker:
+    """Makes tables, and drops them at the end.
+
+    Args:
+        place: Where.
+        words: How they are said there.
+    """
+
+    def __init__(self, place: Place, words: EngineWords) -> None:
+        self._place, self._words, self._connection = place, words, place.connection()
+        self._columns: dict[Relation, Mapping[str, str]] = {}
+
+    def __call__(
+        self, columns: Mapping[str, str], rows: Sequence[Sequence[Any]] = (), name: str = "dvt_kit"
+    ) -> Relation:
+        """A table with columns of the kit's kinds, by name, and with these rows."""
+        place, words, relation = self._place, self._words, self._place.relation(name)
+        place.execute(words.drop_sql(relation, self._connection))
+        self._columns[relation] = columns
+        place.execute(words.create_sql(relation, self._connection, columns))
+        if rows:
+            place.execute(words.insert_sql(relation, self._connection, columns, rows))
+        return relation
+
+    def declared(self, relation: Relation) -> dict[str, str]:
+        """The types that a project declares for the columns of a table of ours, where drivers name none."""
+        known = self._words.declared
+        return {name: known[kind] for name, kind in self._columns[relation].items() if kind in known}
+
+    def request(self, relation: Relation, **more: Any) -> ExtractionConfig:
+        """A scan of a table of ours."""
+        return ExtractionConfig(relation=relation, declared=self.declared(relation), **more)
+
+    def drop_all(self) -> None:
+        """Drop the tables."""
+        for relation in self._columns:
+            self._place.execute(self._words.drop_sql(relation, self._connection))
+
+
 class Contract:
     """Fixtures of all parts."""
 
@@ -74,22 +113,10 @@ class Contract:
 
     @pytest.fixture
     def made(self, place: Place, words: EngineWords) -> Iterator[Maker]:
-        """Makes tables, and drops them at the end."""
-        relations: list[Relation] = []
-        connection = place.connection()
-
-        def make(columns: Mapping[str, str], rows: Sequence[Sequence[Any]] = (), name: str = "dvt_kit") -> Relation:
-            relation = place.relation(name)
-            place.execute(words.drop_sql(relation, connection))
-            relations.append(relation)
-            place.execute(words.create_sql(relation, connection, columns))
-            if rows:
-                place.execute(words.insert_sql(relation, connection, columns, rows))
-            return relation
-
-        yield make
-        for relation in relations:
-            place.execute(words.drop_sql(relation, connection))
+        """What makes the check's tables."""
+        maker = Maker(place, words)
+        yield maker
+        maker.drop_all()
 
 
 def only_known(columns: Mapping[str, str], rows: Sequence[Sequence[Any]], words: EngineWords) -> tuple[Any, Any]:

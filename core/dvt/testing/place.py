@@ -34,9 +34,9 @@ class Place:
         execute: Runs a statement there, not through dvt.
         statements: The statements that it was sent since it was last asked; empty lists where it keeps no log.
         schema: Where tables are made; None where names without one are found.
-        words: The engine's words file; the kit's own for the type when not given.
+        words: The engine's file of words, or the name of one of the kit's; the type's when not given.
         refused: An output whose login is refused; None where there is no login.
-        closed: An output of a port on which nobody listens; that of `output` with port 1 when not given.
+        closed: An output whose port nobody listens at; not needed where `output` has a `port`.
         running: How many statements of dvt run there; None where it cannot tell.
         root: The folder that relative paths of the output start at.
         name: What the kit's page calls it; the type when not given.
@@ -48,7 +48,7 @@ class Place:
     execute: Callable[[str], object]
     statements: Callable[[], list[str]] = list
     schema: str | None = None
-    words: Path | None = None
+    words: Path | str | None = None
     refused: Mapping[str, Any] | None = None
     closed: Mapping[str, Any] | None = None
     running: Callable[[], int] | None = None

@@ -8,8 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from dvt.errors import DataError, UnsupportedError
 from dvt.federation.extractors.base import ExtractionConfig, Split
-from dvt.identifiers import Relation
+from dvt.identifiers import Relation, quote
 from dvt.testing.base import Contract, Maker, Noted, cases, only_known
 from dvt.testing.place import Place
 from dvt.testing.words import EngineWords, ValueCase, arrow_type, shown
@@ -41,7 +42,7 @@ class ReadingContract(Contract):
             pytest.skip(case["skip"])
         columns, rows = only_known(case["columns"], case["rows"], words)
         relation = made(columns, rows)
-        request = ExtractionConfig(relation=relation)
+        request = made.request(relation)
         with place.extractor() as extractor:
             described = extractor.describe(request)
             with extractor.scan(request) as stream:
@@ -71,7 +72,7 @@ class ReadingContract(Contract):
         own = "dvt_kit" if words.plain_relations else name
         relation = made({"id": "integer", name: "text"}, [[1, "a"]], name=own)
         with place.extractor() as extractor:
-            request = ExtractionConfig(relation=relation, columns=(name, "id"))
+            request = made.request(relation, columns=(name, "id"))
             with extractor.scan(request) as stream:
                 assert stream.to_table().to_pydict() == {name: ["a"], "id": [1]}
             assert extractor.get_row_count(relation) == 1
@@ -84,7 +85,7 @@ class ReadingContract(Contract):
         before, most, rows, largest = pa.total_allocated_bytes(), 0, 0, 0
         seen = set()
         with place.extractor(batch_rows=_BATCH_ROWS) as extractor:
-            with extractor.scan(ExtractionConfig(relation=relation)) as stream:
+            with extractor.scan(made.request(relation)) as stream:
                 noted.method(stream)
                 for batch in stream.batches():
                     rows, largest = rows + batch.num_rows, max(largest, batch.num_rows)
@@ -98,7 +99,7 @@ class ReadingContract(Contract):
     def test_an_early_stop_leaves_nothing_open(self, place: Place, words: EngineWords, made: Maker) -> None:
         relation = _many(place, words, made)
         with place.extractor(batch_rows=_BATCH_ROWS) as extractor:
-            with extractor.scan(ExtractionConfig(relation=relation)) as stream:
+            with extractor.scan(made.request(relation)) as stream:
                 first = stream.read_batch(10)
                 assert first is not None
                 assert first.num_rows == 10
@@ -126,10 +127,11 @@ class ReadingContract(Contract):
     def test_a_query_of_its_own(self, place: Place, words: EngineWords, made: Maker) -> None:
         relation = made({"id": "integer", "name": "text"}, [[1, "a"], [2, "b"], [3, None]])
         dialect = place.connection().dialect
-        query = " ".join(["select * from", relation.sql(dialect), "where id > 1"])
+        query = " ".join(["select * from", relation.sql(dialect), "where", quote("id", dialect), "> 1"])
         with place.extractor() as extractor:
-            described = extractor.describe(ExtractionConfig(query=query))
-            with extractor.extract_stream(query) as stream:
+            declared = made.declared(relation)
+            described = extractor.describe(ExtractionConfig(query=query, declared=declared))
+            with extractor.extract_stream(query, declared=declared) as stream:
                 table = stream.to_table()
         assert [column.name for column in described] == table.column_names
         assert sorted(table.column(0).to_pylist()) == [2, 3]
@@ -139,7 +141,7 @@ class ReadingContract(Contract):
         for _ in range(2):
             with place.extractor() as extractor:
                 for _ in range(2):
-                    with extractor.scan(ExtractionConfig(relation=relation, columns=("name",))) as stream:
+                    with extractor.scan(made.request(relation, columns=("name",))) as stream:
                         assert stream.to_table().to_pydict() == {"name": ["a"]}
 
 
@@ -164,12 +166,18 @@ def _wrong(place: Place, words: EngineWords, value: ValueCase, noted: Noted) -> 
     place.execute(words.create.format(table=relation.sql(connection.dialect), columns=column))
     try:
         place.execute(" ".join(["insert into", relation.sql(connection.dialect), "values", f"({value.literal})"]))
+        declared = {"v": value.declared} if value.declared else {}
         with place.extractor() as extractor:
-            with extractor.scan(ExtractionConfig(relation=relation)) as stream:
+            with extractor.scan(ExtractionConfig(relation=relation, declared=declared)) as stream:
                 noted.method(stream)
                 found = stream.to_table().column(0)
+    except (DataError, UnsupportedError) as error:
+        is_told = value.arrow == "refused" and str(error.column).lower() == "v"
+        return "" if is_told else f"{value.native} {value.literal}: {error}"
     finally:
         place.execute(words.drop_sql(relation, connection))
+    if value.arrow == "refused":
+        return f"{value.native} {value.literal}: {shown(found)} as {found.type}, and it has to be refused"
     if found.type == arrow_type(value.arrow) and shown(found) == [value.text]:
         noted.type(value.native, found.type)
         return ""

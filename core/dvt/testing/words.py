@@ -40,14 +40,16 @@ class ValueCase:
     Args:
         native: The type in CREATE TABLE.
         literal: The value in INSERT.
-        arrow: What carries it.
+        arrow: What carries it; "refused" where it cannot be carried, and the extractor has to say so.
         text: The value as the kit writes it.
+        declared: The type that the project declares for its column, where drivers name none.
     """
 
     native: str
     literal: str
     arrow: str
-    text: str
+    text: str = ""
+    declared: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class EngineWords:
         cases: What differs in the kit's cases, by name.
         method: The method by which its rows are read.
         plain_relations: Whether names of relations are plain words, so that odd names are those of columns only.
+        declared: For each kind of columns the type that the project declares, where drivers name none.
     """
 
     types: Mapping[str, tuple[str, str]]
@@ -82,6 +85,7 @@ class EngineWords:
     cases: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     method: str = ""
     plain_relations: bool = False
+    declared: Mapping[str, str] = field(default_factory=dict)
 
     def create_sql(self, relation: Relation, connection: Connection, columns: Mapping[str, str]) -> str:
         """CREATE TABLE with columns of the kit's kinds, by name."""
@@ -116,19 +120,51 @@ class EngineWords:
         return self.literals.get(kind, "{v}").format(v=text)
 
 
-def engine_words(type_: str, file: Path | None = None) -> EngineWords:
+def engine_words(type_: str, file: Path | str | None = None) -> EngineWords:
     """The words of a connection type.
+
+    A file that is `based_on` others of the kit's, of which later ones count more, says only what differs: what is null
+    there is not taken over, and of the values those that begin with the same type and literal are replaced, or taken
+    out where no more follows.
+
+    Args:
+        type_: The type, which is the name of its file.
+        file: A file, or the name of another one of the kit's.
 
     Raises:
         ConfigurationError: The kit has none; a plugin brings its own file.
     """
-    path = file or _FILES / f"{type_}.yml"
-    if not path.is_file():
-        raise ConfigurationError(f"the kit has no words for type {type_}", remedy="Give the place a file of words")
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content = _content(file if isinstance(file, Path) else _FILES / f"{file or type_}.yml")
     content["types"] = {kind: tuple(pair) for kind, pair in content["types"].items()}
     content["values"] = [ValueCase(*map(str, value)) for value in content.get("values", ())]
     return EngineWords(**content)
+
+
+def _content(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise ConfigurationError(f"the kit has no words for type {path.stem}", remedy="Give the place a file of words")
+    content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    bases = content.pop("based_on", ())
+    whole: dict[str, Any] = {}
+    values: dict[tuple[str, ...], list[str]] = {}
+    named = [bases] if isinstance(bases, str) else bases
+    for part in (*(_content(_FILES / f"{base}.yml") for base in named), content):
+        whole = _laid_over(whole, part)
+        values.update({tuple(map(str, value[:2])): value for value in part.get("values", ())})
+    return {**whole, "values": [value for value in values.values() if len(value) > 2]}
+
+
+def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """A mapping whose entries another one's replace, within mappings too; null takes one away."""
+    found = dict(below)
+    for key, value in above.items():
+        if value is None:
+            found.pop(key, None)
+        elif isinstance(value, Mapping) and isinstance(found.get(key), Mapping):
+            found[key] = _laid_over(found[key], value)
+        else:
+            found[key] = value
+    return found
 
 
 def arrow_type(name: str) -> pa.DataType:

@@ -96,7 +96,7 @@ def text_reader(type_: pa.DataType) -> Convert:
         return lambda texts: read_uuid(pc.utf8_lower(texts))
     if pa.types.is_timestamp(type_) or pa.types.is_time(type_):
         read_moment = parser(type_)
-        return lambda texts: read_moment(pc.replace_substring_regex(texts, r"(\.\d{6})0+", r"\1"))
+        return lambda texts: read_moment(_moment_texts(texts))
     if pa.types.is_floating(type_):
         return lambda texts: _plain(texts).cast(type_)
     return parser(type_)
@@ -117,6 +117,8 @@ def recast(source: pa.DataType, target: pa.DataType) -> Convert | None:
     is_number = pa.types.is_integer(source) or pa.types.is_decimal(source)
     if is_number and (pa.types.is_integer(target) or pa.types.is_decimal(target)):
         return lambda array: array.cast(target)  # a cast that would lose anything is an error
+    if pa.types.is_integer(source) and pa.types.is_boolean(target):
+        return _flags
     if pa.types.is_integer(source) and target == pa.float64():
         return lambda array: array.cast(target)
     if pa.types.is_float32(source) and target == pa.float64():
@@ -127,6 +129,19 @@ def recast(source: pa.DataType, target: pa.DataType) -> Convert | None:
 def json_array(texts: pa.Array) -> pa.Array:
     """Texts of a column of documents, as the database wrote them."""
     return pa.ExtensionArray.from_storage(JSON, texts.cast(JSON.storage_type))
+
+
+def _moment_texts(texts: pa.Array) -> pa.Array:
+    """Without zeros beyond microseconds, without SQL Server's blank before a zone, and with HSQLDB's zones in full."""
+    texts = pc.replace_substring_regex(texts, r"(\.\d{6})0+", r"\1")
+    texts = pc.replace_substring_regex(texts, r" ([+-]\d)", r"\1")
+    return pc.replace_substring_regex(texts, r"([+-])(\d:\d\d)$", r"\10\2")
+
+
+def _flags(numbers: pa.Array) -> pa.Array:
+    if pc.any(pc.or_(pc.less(numbers, 0), pc.greater(numbers, 1))).as_py():
+        raise ValueError("a number is neither 0 nor 1")
+    return numbers.cast(pa.bool_())
 
 
 def _plain(texts: pa.Array) -> pa.Array:

@@ -34,6 +34,7 @@ _NAMED: Mapping[str, tuple[str, pa.DataType]] = {
     "json": (TEXT, JSON),
     "jsonb": (TEXT, JSON),
     "money": (TEXT, pa.string()),
+    "decfloat": (TEXT, pa.string()),  # announced as a decimal without places
     "tinyint": (LONG, pa.int16()),
     "timestamptz": (TEXT, MICROS_UTC),
     "timetz": (TEXT, pa.string()),

@@ -32,6 +32,15 @@ DRIVER_SETTINGS: tuple[tuple[str, Mapping[str, str]], ...] = (
     ),
     ("maria|myodbc|mysql", {"NO_CACHE": "1", "FORWARDONLY": "1"}),
 )
+# The driver that knows no escapes in a connection string.
+FREETDS = "freetds|tdsodbc"
+# By sqlglot's name of the database's SQL.
+VERSION_QUERIES: Mapping[str, str] = {
+    "postgres": "select version() as dvt_version",
+    "mysql": "select version() as dvt_version",
+    "sqlite": "select sqlite_version() as dvt_version",
+    "tsql": "select @@version as dvt_version",
+}
 
 # Of moments MariaDB's driver and SQLite's announce fewer characters than they have. psqlodbc also writes UUIDs in
 # capitals, and announces them as texts.

@@ -122,3 +122,16 @@ def test_addresses_are_made_of_the_output() -> None:
 
 def test_every_way_is_of_a_known_type() -> None:
     assert JDBC_WAYS.keys() <= set(known_types())
+
+
+@pytest.mark.skipif(missing("jdbc-h2") != "", reason="H2 is not installed")
+def test_a_generic_output_names_its_jars_where_others_do(tmp_path: Path) -> None:
+    def h2(**dvt: Any) -> str:
+        output = {"type": "generic", "url": "jdbc:h2:mem:jars", "user": "sa", "dvt": dvt}
+        with new_extractor(open_connection("h", output, tmp_path)) as extractor:
+            return extractor.ping()
+
+    (tmp_path / "own.jar").symlink_to("/usr/share/java/h2.jar")
+    assert "H2" in h2(jdbc={"jars": "own.jar"})
+    with pytest.raises(MissingDriverError, match=r"nonesuch\.jar"):  # Debian's jar would have done
+        h2(jdbc={"jars": ["own.jar", "nonesuch.jar"]})

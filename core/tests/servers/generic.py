@@ -9,18 +9,22 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import re
 import shutil
 import sqlite3
 import subprocess
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dvt.connections.fault_signals import kept_fault_signals
 from servers.mariadb import MariaDBServer
 from servers.place import Place, Tag
 from servers.postgres import PostgresServer
+from servers.sqlserver import DATABASE, PASSWORD, USER, SqlServerFake
 
 PLACES = (
     *("adbc-postgres", "odbc-postgres", "dbapi-postgres", "jdbc-postgres"),
@@ -29,8 +33,18 @@ PLACES = (
     *("jdbc-h2", "jdbc-hsqldb", "jdbc-derby"),
 )
 _JARS = Path("/usr/share/java")
-_ODBC_DRIVERS = {"postgres": "PostgreSQL Unicode", "mariadb": "MariaDB Unicode", "sqlite": "SQLite3"}
-_DEBIAN_ODBC = {"postgres": "odbc-postgresql", "mariadb": "odbc-mariadb", "sqlite": "libsqliteodbc"}
+_ODBC_DRIVERS = {
+    "postgres": "PostgreSQL Unicode",
+    "mariadb": "MariaDB Unicode",
+    "sqlite": "SQLite3",
+    "freetds": "FreeTDS",
+}
+_DEBIAN_ODBC = {
+    "postgres": "odbc-postgresql",
+    "mariadb": "odbc-mariadb",
+    "sqlite": "libsqliteodbc",
+    "freetds": "tdsodbc",
+}
 _JAR_FILES = {
     "postgres": ("postgresql.jar", "libpostgresql-jdbc-java"),
     "mariadb": ("mariadb-java-client.jar", "libmariadb-java"),
@@ -42,6 +56,7 @@ _MODULES = {
     "adbc-postgres": "adbc_driver_postgresql",
     "adbc-sqlite": "adbc_driver_sqlite",
     "adbc-duckdb": "adbc_driver_duckdb",
+    "adbc-chdb": "adbc_driver_chdb",
     "dbapi-postgres": "psycopg",
     "dbapi-mariadb": "pymysql",
 }
@@ -69,7 +84,7 @@ def generic_place(name: str, request: pytest.FixtureRequest, folder: Path) -> Pl
     """An empty database, read through one kind of driver.
 
     Args:
-        name: One of `PLACES`.
+        name: One of `PLACES`, "adbc-chdb" or "odbc-freetds".
         request: Of the fixture; the servers of the session are taken from it.
         folder: For the files of engines that have no server.
     """
@@ -80,6 +95,10 @@ def generic_place(name: str, request: pytest.FixtureRequest, folder: Path) -> Pl
         return _postgres(method, request.getfixturevalue("postgres_server"))
     if database == "mariadb":
         return _mariadb(method, request.getfixturevalue("mariadb_server"))
+    if database == "freetds":
+        return _freetds(request.getfixturevalue("sqlserver_fake"))
+    if database == "chdb":
+        return _chdb(request, folder / "chdb")
     if database in ("sqlite", "duckdb"):
         return _file(method, database, folder / f"{database}.db")
     return _java(database, folder)
@@ -144,6 +163,29 @@ def _file(method: str, database: str, path: Path) -> Place:
     return _place(outputs[method, database], execute)
 
 
+def _freetds(fake: SqlServerFake) -> Place:
+    """The fake has to be told of the password: its own one cannot be said to FreeTDS, with `;`, `}` and `ä` in it."""
+    output = {
+        "driver": _ODBC_DRIVERS["freetds"],
+        "connection_string": f"Server=127.0.0.1;Port={fake.port};Database={DATABASE};TDS_Version=7.4;Encryption=off",
+        "user": USER,
+        "password": PASSWORD.replace("}", "").replace("ä", ""),
+    }
+    return replace(_place(output, fake.execute), tag=Tag.FAKE, statements=fake.statements)
+
+
+def _chdb(request: pytest.FixtureRequest, folder: Path) -> Place:
+    """The engine in this process. A session stays open, because what is kept in memory goes with the last one."""
+    from adbc_driver_chdb import connect
+
+    with kept_fault_signals():
+        session = connect(f"chdb://{folder}")
+    cursor = session.cursor()
+    request.addfinalizer(session.close)
+    request.addfinalizer(cursor.close)
+    return _place({"driver": "chdb", "db_kwargs": {"uri": f"chdb://{folder}"}}, cursor.execute)
+
+
 def _java(database: str, folder: Path) -> Place:
     name = folder.name.replace("-", "_")
     output = {
@@ -164,6 +206,28 @@ def _java(database: str, folder: Path) -> Place:
             session.commit()
 
     return _place(output, execute)
+
+
+def changed(place: Place, **change: Any) -> Place:
+    """The place with another user, password or address."""
+    output = {**place.output}
+    if "connect_args" in output:
+        output["connect_args"] = {**output["connect_args"], **{k: v for k, v in change.items() if k != "address"}}
+        if "address" in change:
+            output["connect_args"].update(host=change["address"][0], port=change["address"][1])
+    else:
+        output.update({key: value for key, value in change.items() if key != "address"})
+        if "address" in change:
+            output.update(_moved(output, *change["address"]))
+    return replace(place, output=output)
+
+
+def _moved(output: Mapping[str, Any], host: str, port: int) -> dict[str, str]:
+    if "connection_string" in output:
+        text = re.sub(r"Server=[^;]*;Port=\d+", f"Server={host};Port={port}", output["connection_string"])
+        return {"connection_string": text}
+    key = "url" if "url" in output else "uri"
+    return {key: re.sub(r"//[^/]*/", f"//{host}:{port}/", output[key])}
 
 
 def _place(output: Mapping[str, Any], execute: Callable[[str], Any]) -> Place:

@@ -47,6 +47,7 @@ class Server:
         self.sessions: set[int] = set()
         self.running: set[int] = set()
         self.attentions = 0
+        self.password: str | None = None  # another one than usual
         self.fail_logins: list[int] = []  # numbers of errors for the next logins
         self.cut_after_rows: int | None = None
         self.fail_after_rows: int | None = None
@@ -120,7 +121,7 @@ class _Session:
         failure: tuple[int, str] | None = None
         if self._server.fail_logins:
             failure = (self._server.fail_logins.pop(0), "The service is busy. Retry the request later.")
-        elif (given["user"], given["password"]) != (USER, PASSWORD):
+        elif (given["user"], given["password"]) != (USER, self._server.password or PASSWORD):
             failure = (18456, f"Login failed for user '{given['user']}'.")
         elif given["database"] not in ("", DATABASE):
             failure = (4060, f'Cannot open database "{given["database"]}" requested by the login. The login failed.')

@@ -6,7 +6,7 @@ import re
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,11 @@ from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig
 from dvt.federation.extractors.key_ranges import key_ranges
 from dvt.federation.extractors.sqlite import SQLiteExtractor
 from dvt.federation.stream import RowStream
-from dvt.identifiers import Relation
 from dvt.testing import ExtractorContract, Place, Tag
 from dvt.testing.asking import COLUMNS, ROWS
-from dvt.testing.base import Noted, cases, only_known
+from dvt.testing.base import Maker, Noted, cases, only_known
 from dvt.testing.page import Shown, page
-from dvt.testing.words import EngineWords, engine_words
+from dvt.testing.words import EngineWords, ValueCase, engine_words
 
 
 class Faulty(SQLiteExtractor):
@@ -148,16 +147,8 @@ def place(tmp_path: Path) -> Iterator[_Broken]:
 
 
 @pytest.fixture
-def made(place: _Broken, words: EngineWords) -> Callable[..., Relation]:
-    def make(columns: dict[str, str], rows: Any = (), name: str = "dvt_kit") -> Relation:
-        relation, connection = Relation(name), place.connection()
-        place.execute(words.drop_sql(relation, connection))
-        place.execute(words.create_sql(relation, connection, columns))
-        if rows:
-            place.execute(words.insert_sql(relation, connection, columns, rows))
-        return relation
-
-    return make
+def made(place: _Broken, words: EngineWords) -> Maker:
+    return Maker(place, words)
 
 
 FAULTS: list[tuple[type[BaseExtractor], str]] = [
@@ -176,7 +167,7 @@ FAULTS: list[tuple[type[BaseExtractor], str]] = [
 
 @pytest.mark.parametrize(("faulty", "check"), FAULTS, ids=lambda value: getattr(value, "__name__", value))
 def test_a_fault_is_found(
-    place: _Broken, words: EngineWords, made: Callable[..., Relation], faulty: type[BaseExtractor], check: str,
+    place: _Broken, words: EngineWords, made: Maker, faulty: type[BaseExtractor], check: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     object.__setattr__(place, "faulty", SQLiteExtractor)
@@ -189,7 +180,7 @@ def test_a_fault_is_found(
 
 @pytest.mark.parametrize("faulty", [LosesNullKeys, ReadsAMarkTwice, ForgetsToSplit])
 def test_a_fault_of_parts_is_found(
-    place: _Broken, words: EngineWords, made: Callable[..., Relation], faulty: type[BaseExtractor]
+    place: _Broken, words: EngineWords, made: Maker, faulty: type[BaseExtractor]
 ) -> None:
     object.__setattr__(place, "faulty", InParts)
     _run("split_with_null_keys", place, words, made)
@@ -198,7 +189,7 @@ def test_a_fault_of_parts_is_found(
         _run("split_with_null_keys", place, words, made)
 
 
-def _run(check: str, place: _Broken, words: EngineWords, made: Callable[..., Relation]) -> None:
+def _run(check: str, place: _Broken, words: EngineWords, made: Maker) -> None:
     contract = ExtractorContract()
     columns, rows = only_known(COLUMNS, ROWS, words)
     arguments: dict[str, Any] = {"place": place, "words": words, "made": made, "noted": Noted({})}
@@ -212,6 +203,37 @@ def _run(check: str, place: _Broken, words: EngineWords, made: Callable[..., Rel
             found(**given, case=case)
     else:
         found(**given)
+
+
+def test_words_are_based_on_others() -> None:
+    postgres, odbc = engine_words("postgres"), engine_words("generic", "generic-odbc-postgres")
+    assert odbc.types == postgres.types
+    assert (odbc.numbers, odbc.method) == (postgres.numbers, "odbc_streaming")
+    assert "conditions_change_no_answer" in odbc.skipped
+    assert "conditions_change_no_answer" not in postgres.skipped
+    carried = [{(v.native, v.literal): v.arrow for v in words.values} for words in (postgres, odbc)]
+    assert [values["real", "1.5"] for values in carried] == ["float", "double"]
+    assert carried[0].keys() < carried[1].keys()
+
+
+def test_words_take_away_what_they_are_based_on(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yml"
+    file.write_text("based_on: [sqlite, generic-adbc-duckdb]\ntypes: {double: null}\nvalues: [[blob, \"x'00ff'\"]]")
+    words = engine_words("mine", file)
+    assert "double" not in words.types
+    assert words.types["text"] == ("varchar", "string")
+    assert "x'00ff'" not in [value.literal for value in words.values]
+    assert "conditions_change_no_answer" not in words.skipped
+
+
+def test_what_has_to_be_refused_and_is_not(place: _Broken, words: EngineWords) -> None:
+    object.__setattr__(place, "faulty", SQLiteExtractor)
+    check = ExtractorContract().test_every_type_by_value
+    refused = ValueCase("integer", "'a text'", "refused", declared="bigint")
+    check(place, replace(words, values=[refused]), Noted({}))
+    for carried in (replace(refused, literal="1"), replace(refused, arrow="int64", text="1")):
+        with pytest.raises(AssertionError, match="integer"):
+            check(place, replace(words, values=[carried]), Noted({}))
 
 
 def test_an_engine_without_words_is_named() -> None:

@@ -12,11 +12,12 @@ import pytest
 
 from dvt import errors
 from dvt.connections.connection import Connection
-from dvt.connections.generic import SPEC, dialect_of, driver_name, method_of
+from dvt.connections.generic import SPEC, dialect_of, driver_name, given_jars, method_of
 from dvt.connections.generic_errors import sql_state, translate
 from dvt.federation.extractors.base import ExtractionConfig
 from dvt.federation.extractors.generic import GenericExtractor
 from dvt.federation.extractors.generic_casts import with_casts
+from dvt.federation.extractors.generic_odbc import OdbcMethod
 from dvt.identifiers import Relation
 from dvt.types.generic import recast, text_reader
 from dvt.types.generic_adbc import adbc_reading
@@ -46,7 +47,8 @@ def connection(**output: Any) -> Connection:
     ],
 )
 def test_method_and_dialect(output: dict[str, Any], method: str, dialect: str) -> None:
-    assert (method_of(connection(**output)), dialect_of(connection(**output))) == (method, dialect)
+    made = connection(**output)
+    assert (method_of(made), dialect_of(made), made.dialect) == (method, dialect, dialect)
 
 
 @pytest.mark.parametrize(
@@ -260,6 +262,40 @@ def test_texts_are_read_exactly_or_not() -> None:
         micros(pa.array(["2024-01-01 00:00:00+02"]))
     instants = text_reader(pa.timestamp("us", tz="UTC"))
     assert instants(pa.array(["2024-01-01 02:00:00+02"])).view(pa.int64()).to_pylist() == [1704067200000000]
+    # SQL Server's and HSQLDB's way to write a zone.
+    odd = ["2024-01-01 02:00:00.0000000 +02:00", "2024-01-01 02:00:00.000000+2:00", "2023-12-31 19:00:00-5:00"]
+    assert instants(pa.array(odd)).view(pa.int64()).to_pylist() == [1704067200000000] * 3
     with pytest.raises(ValueError):
         instants(pa.array(["2024-01-01 02:00:00"]))
+    flags = recast(pa.int64(), pa.bool_())
+    assert flags is not None
+    assert flags(pa.array([0, 1, None])).to_pylist() == [False, True, None]
+    with pytest.raises(ValueError):
+        flags(pa.array([2]))
     assert recast(pa.int64(), pa.string()) is None
+
+
+def test_jars_stand_in_the_output_or_below_dvt() -> None:
+    url = {"url": "jdbc:h2:mem:x"}
+    assert given_jars(connection(**url)) == ()
+    for output in ({"jars": "a.jar"}, {"jars": ["a.jar"]}, {"dvt": {"jdbc": {"jars": "a.jar"}}}):
+        assert given_jars(connection(**url, **output)) == ("a.jar",)
+    with pytest.raises(errors.ConfigurationError, match="named twice"):
+        given_jars(connection(**url, jars="a.jar", dvt={"jdbc": {"jars": "b.jar"}}))
+    with pytest.raises(errors.ConfigurationError, match=r"dvt\.jdbc\.url"):
+        given_jars(connection(**url, dvt={"jdbc": {"url": "jdbc:h2:mem:y"}}))
+    with pytest.raises(errors.ConfigurationError, match=r"'dvt\.jdbc' is of method jdbc"):
+        method_of(connection(method="odbc", connection_string="DSN=x", dvt={"jdbc": {"jars": "a.jar"}}))
+
+
+def test_what_freetds_cannot_be_told_is_refused() -> None:
+    def address(password: str, driver: str = "FreeTDS") -> str:
+        output = {"driver": driver, "connection_string": "Server=h", "user": "u", "password": password}
+        return OdbcMethod(connection(**output), "tsql")._address()
+
+    assert "PWD={a;b'{};" in address("a;b'{")
+    assert "PWD=a}b;" in address("a}b")
+    for password in ("a};", "ä", "{}", "a} "):
+        with pytest.raises(errors.ConfigurationError, match="cannot be given this PWD"):
+            address(password)
+        assert address(password, "PostgreSQL Unicode")

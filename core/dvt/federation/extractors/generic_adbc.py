@@ -11,8 +11,10 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import pyarrow as pa
 
+from dvt.connections.fault_signals import kept_fault_signals
 from dvt.connections.generic import call_arguments, read_only, setting_text
 from dvt.errors import MissingDriverError
+from dvt.federation.extractors.generic_clickhouse import VENDOR, clickhouse_query
 from dvt.federation.extractors.generic_method import Method, Opened, Statement
 from dvt.types.generic_adbc import adbc_reading
 
@@ -50,21 +52,27 @@ class AdbcMethod(Method):
             )
         from adbc_driver_manager import dbapi
 
+        # chdb's library takes the signals of faults when it is loaded, and each time that its engine starts.
+        with kept_fault_signals():
+            self._session = self._connected(dbapi)
+        self._vendor = str(self._session.adbc_get_info().get("vendor_name", ""))
+        if self._vendor.lower() == "duckdb":
+            with self._session.cursor() as cursor:  # a time's zone would be lost, and a JSON document be a text
+                cursor.execute("set arrow_lossless_conversion = true")
+
+    def _connected(self, dbapi: Any) -> Session:
         path, slug = self._driver()
         more = dict(call_arguments(self.connection, "conn_kwargs"))
         if read_only(self.connection, can=True):
             more.setdefault(_READ_ONLY, "true")
-        self._session = dbapi.connect(
+        session: Session = dbapi.connect(
             driver=path,
             entrypoint=self.connection.first("entrypoint", default=_ENTRY_POINTS.get(slug)),
             db_kwargs=self._database(slug),
             conn_kwargs=more,
             autocommit=True,
         )
-        self._vendor = str(self._session.adbc_get_info().get("vendor_name", ""))
-        if self._vendor.lower() == "duckdb":
-            with self._session.cursor() as cursor:  # a time's zone would be lost, and a JSON document be a text
-                cursor.execute("set arrow_lossless_conversion = true")
+        return session
 
     def version(self) -> str:
         """Database and version."""
@@ -80,16 +88,21 @@ class AdbcMethod(Method):
         if self._vendor == "PostgreSQL":
             hint = str(statement.batch_rows * _BATCH_BYTES_A_ROW)
             cursor.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": hint})
+        if self._vendor == VENDOR:
+            sql, columns = clickhouse_query(cursor, statement.sql, statement.declared)
+            cursor.execute(sql)
+            return Opened(columns, _batches(cursor.fetch_record_batch(), statement.batch_rows))
         cursor.execute(statement.sql)
         reader = cursor.fetch_record_batch()
         columns = [adbc_reading(field, self._vendor, statement.declared) for field in reader.schema]
         return Opened(columns, _batches(reader, statement.batch_rows))
 
     def cancel(self) -> None:
-        """Ask the driver to end the query."""
+        """Ask the driver to end the query; where it cannot, the query ends with its batch."""
         cursor = self._cursor
         if cursor is not None:
-            cursor.adbc_cancel()
+            with contextlib.suppress(*self.errors):
+                cursor.adbc_cancel()
 
     def close(self) -> None:
         """End the query and the connection."""

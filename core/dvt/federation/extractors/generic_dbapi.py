@@ -24,6 +24,8 @@ _STREAMING: Mapping[str, Callable[[Any], Any]] = {
     "pymysql": lambda session: session.cursor(importlib.import_module("pymysql.cursors").SSCursor),
 }
 _CONNECT_TIMEOUT = frozenset({"psycopg", "psycopg2", "pymysql", "MySQLdb"})
+# Cursors that keep a lock after their session was closed, until they are gone themselves.
+_LOCKING = frozenset({"sqlite3"})
 # The methods by which drivers end a query from another thread, in the order of trying.
 _CANCELS = ("cancel", "interrupt")
 
@@ -123,9 +125,11 @@ class DbapiMethod(Method):
                     return
 
     def close(self) -> None:
-        """End the query and the connection. A cursor is not asked to end: some read all their rows first."""
+        """End the query and the connection. Most cursors are not asked to end: some read all their rows first."""
         session, self._session = self._session, None
         cursor, self._cursor = self._cursor, None
+        if cursor is not None and self._module is not None and self._module.__name__ in _LOCKING:
+            cursor.close()
         result: Any = getattr(cursor, "_result", None)
         if hasattr(result, "unbuffered_active"):  # PyMySQL's would read its rows when it is collected
             result.unbuffered_active, cursor._result = False, None

@@ -10,11 +10,11 @@ from typing import Any
 import pyarrow as pa
 
 from dvt.connections.generic import driver_name, read_only, setting_text
-from dvt.errors import MissingDriverError
+from dvt.errors import ConfigurationError, MissingDriverError
 from dvt.federation.extractors.generic_casts import with_casts
 from dvt.federation.extractors.generic_method import Method, Opened, Statement
 from dvt.types.generic import Reading
-from dvt.types.generic_odbc import DRIVER_SETTINGS, asked_type, odbc_reading, server_cast
+from dvt.types.generic_odbc import DRIVER_SETTINGS, FREETDS, VERSION_QUERIES, asked_type, odbc_reading, server_cast
 
 # Room for one batch, twice, because the driver fills one while the other is read.
 _BUFFER_BYTES = 64 << 20
@@ -45,8 +45,13 @@ class OdbcMethod(Method):
         arrow_odbc.connect(self._address(), login_timeout_sec=int(self.connection.options["connect_timeout_s"]))
 
     def version(self) -> str:
-        """The driver's name; ODBC's version is not asked for."""
-        return f"ODBC {driver_name(self.connection)}".strip()
+        """The driver's name, and the version that the database tells, where it is known how to ask."""
+        driver = f"ODBC {driver_name(self.connection)}".strip()
+        sql = VERSION_QUERIES.get(self.dialect)
+        if sql is None:
+            return driver
+        batch = next(self._read(sql, 1), None)
+        return f"{driver}, {batch.columns[0][0].as_py()}" if batch is not None else driver
 
     def open(self, statement: Statement) -> Opened:
         """Run a query; which of its columns the server casts is known after a first look at it."""
@@ -119,7 +124,22 @@ class OdbcMethod(Method):
         if password := self.connection.secret("password"):
             more["PWD"] = password
         first = [f"Driver={_braced(more.pop('Driver'))}"] if "Driver" in more else []
-        return ";".join([*first, *parts, *(f"{key}={_braced(value)}" for key, value in more.items())]) + ";"
+        written = [f"{key}={self._written(key, value)}" for key, value in more.items()]
+        return ";".join([*first, *parts, *written]) + ";"
+
+    def _written(self, key: str, value: str) -> str:
+        """A value as the driver reads it. To FreeTDS there are no braces within braces, and all bytes are Latin-1."""
+        if not re.search(FREETDS, driver_name(self.connection), re.IGNORECASE):
+            return _braced(value)
+        if value.isascii() and "}" not in value:
+            return _braced(value)
+        if not value.isascii() or ";" in value or value[0] in "{ " or value[-1] == " ":
+            raise ConfigurationError(
+                f"FreeTDS cannot be given this {key}: it has other letters than ASCII's, or }} beside ; or a blank",
+                connection=self.connection.name,
+                remedy="Choose another one, or another driver",
+            )
+        return value
 
     def _missing(self, what: str, remedy: str) -> MissingDriverError:
         return MissingDriverError(what, connection=self.connection.name, remedy=remedy)

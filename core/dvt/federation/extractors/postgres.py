@@ -141,7 +141,7 @@ class PostgresExtractor(BaseExtractor):
             raise self._translated(error, "extract", request) from error
         try:
             sql, decoder, facts = self._described(session, request)
-            batches, reason = self._start(session, chosen.method, request, sql, decoder)
+            batches, reason = self._start(session, chosen.method, request, sql, decoder, facts)
         except (psycopg.Error, DvtError) as error:
             self._rewind(session)
             raise self._translated(error, "extract", request) from error
@@ -244,7 +244,13 @@ class PostgresExtractor(BaseExtractor):
         return sql, CsvDecoder(columns, carriers, request.label), facts
 
     def _start(
-        self, session: psycopg.Connection[Any], method: str, request: ExtractionConfig, sql: str, decoder: CsvDecoder
+        self,
+        session: psycopg.Connection[Any],
+        method: str,
+        request: ExtractionConfig,
+        sql: str,
+        decoder: CsvDecoder,
+        facts: RelationFacts | None,
     ) -> tuple[Iterator[pa.RecordBatch], str]:
         """Batches, and why they are read by one session where more were asked for."""
         rows, wanted, reason = self.batch_rows(request), self.parts_wanted(request), ""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pytest
 from integration.mysql_kit import DRIVERS, connect, copy, load, stream
-from servers.mariadb import MariaDBServer
+from servers.mariadb import MariaDBServer, numbers
 
 from dvt import errors
 from dvt.federation.loaders.base import LoadConfig
@@ -179,7 +179,7 @@ def test_comments_and_grants_survive_a_swap(mariadb_server: MariaDBServer, datab
     mariadb_server.execute(
         "alter table t comment = 'it''s \\\\ mine', modify column word longtext comment 'a `word`', "
         "modify column j json comment 'jj';"
-        "create or replace user reader@localhost; grant select on landing.t to reader@localhost",
+        "drop user if exists reader@localhost; create user reader@localhost; grant select on landing.t to reader@localhost",
         "landing",
     )
     before = mariadb_server.query("show grants for reader@localhost")
@@ -326,7 +326,7 @@ def test_a_copy_while_both_sides_are_open(mariadb_server: MariaDBServer, databas
     mariadb_server.execute(
         "create table s (id bigint, amount decimal(12,2), name varchar(50), at datetime(6), f double);"
         "insert into s select seq, seq / 7, concat('n', seq), '2024-01-01' + interval seq second, seq * 1.1"
-        " from seq_1_to_50000",
+        f" from {numbers(50000)}",
         "landing",
     )
     assert copy(connect(mariadb_server, "landing"), "s", "t").rows == 50_000
@@ -336,8 +336,8 @@ def test_a_copy_while_both_sides_are_open(mariadb_server: MariaDBServer, databas
 
 def test_privileges(mariadb_server: MariaDBServer, database: str) -> None:
     mariadb_server.execute(
-        "create or replace user weak@localhost identified by 'weak-geheim';"
-        "create or replace user weak@'127.0.0.1' identified by 'weak-geheim';"
+        "drop user if exists weak@localhost; create user weak@localhost identified by 'weak-geheim';"
+        "drop user if exists weak@'127.0.0.1'; create user weak@'127.0.0.1' identified by 'weak-geheim';"
         "grant select on landing.* to weak@localhost; grant select on landing.* to weak@'127.0.0.1'"
     )
     with MySQLLoader(connect(mariadb_server, "landing")) as loader:

@@ -26,6 +26,7 @@ class ServerError(Exception):
 
 
 _RUN_AGAIN = "Run it again"
+_INVALID_JSON = 3140
 
 # Family, numbers, and what to do. Numbers are those of the servers' error references (1xxx shared, 19xx MariaDB,
 # 3xxx and 4xxx MySQL 8 or MariaDB) and of the client library (2xxx).
@@ -111,7 +112,7 @@ def translate(
         f"{message} (MySQL error {number})" if number else message,
         connection=connection.name,
         relation=relation,
-        column=named_column(message) if names_column else None,
+        column=_column_of(message, number, relation) if names_column else None,
         phase=phase,
         remedy=remedy,
     )
@@ -121,6 +122,20 @@ def is_lost(error: BaseException) -> bool:
     """Whether the session is gone with this error."""
     family, _ = _BY_NUMBER.get(error_number(error), (errors.QueryError, None))
     return isinstance(error, OSError) or family is errors.ConnectionLostError
+
+
+def _column_of(message: str, number: int, relation: str | None) -> str | None:
+    """The column, without the table that MySQL's words about JSON put before it."""
+    column = named_column(message)
+    if column is None or number != _INVALID_JSON or relation is None:
+        return column
+    return next((column[len(to) + 1 :] for to in _tails(relation) if column.startswith(f"{to}.")), column)
+
+
+def _tails(name: str) -> Iterator[str]:
+    """A name without its schema: all that it can be, as a dot may be part of either."""
+    parts = name.split(".")
+    return (".".join(parts[at:]) for at in range(len(parts)))
 
 
 def named_column(message: str) -> str | None:

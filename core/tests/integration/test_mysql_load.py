@@ -193,6 +193,8 @@ def test_comments_and_grants_survive_a_swap(mariadb_server: MariaDBServer, datab
     )
     assert mariadb_server.query(columns + " and column_comment <> '' order by 1", "landing") == (
         "j\tjj\tutf8mb4_bin\nword\ta `word`\tutf8mb4_nopad_bin"
+        if mariadb_server.is_mariadb  # its JSON is text with a check, and that of dvt in MySQL is text
+        else "j\tjj\tNULL\nword\ta `word`\tutf8mb4_0900_bin"
     )
     assert mariadb_server.query("show grants for reader@localhost") == before
     with MySQLLoader(connection) as loader:
@@ -255,6 +257,8 @@ def test_keys_are_matched_letter_for_letter(
 ) -> None:
     connection = connect(mariadb_server, "landing")
     charset = collation.split("_")[0]
+    if not mariadb_server.is_mariadb:
+        collation = collation.replace("nopad", "0900")
     mariadb_server.execute(
         f"create table t (k varchar(20) character set {charset} collate {collation}, n int, kept int default 7);"
         "insert into t values ('a', 1, 1), ('A', 2, 2), ('a ', 3, 3), (null, 4, 4), ('gone', 5, 5)",
@@ -362,7 +366,7 @@ def test_a_row_longer_than_the_server_takes(mariadb_server: MariaDBServer, datab
     load(connect(mariadb_server, "landing"), fits, "t")
     assert (
         mariadb_server.query(
-            "select char_length(t), md5(t) = md5(repeat('ä\\\\', char_length(t) / 2)), length(b) from t", "landing"
+            "select char_length(t), sha2(t, 256) = sha2(repeat('ä\\\\', char_length(t) / 2), 256), length(b) from t", "landing"
         )
         == f"{most // 8 * 2}\t1\t{most // 2}"
     )

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from dvt.connections.connection import Connection
 from dvt.connections.mysql import SPEC, default_database, open_session, spec_for
-from dvt.connections.mysql_errors import translating
+from dvt.connections.mysql_errors import ServerError, translating
 from dvt.connections.spec import ConnectionSpec
 from dvt.errors import InterruptedRunError, QueryError
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig, TableStatistics
@@ -22,6 +22,9 @@ from dvt.federation.stream import ColumnSchema, RowStream
 if TYPE_CHECKING:
     from dvt.connections.mysql_session import Session
     from dvt.federation.extractors.mysql_values import ColumnReader
+    from dvt.federation.hashing.words import HashWords
+
+_NO_SUCH_FUNCTION = 1305
 
 
 class MySQLExtractor(BaseExtractor):
@@ -77,6 +80,18 @@ class MySQLExtractor(BaseExtractor):
             self._batches(session, readers, request),
             close=session.stop_reading,
         )
+
+    def hash_words(self) -> HashWords | None:
+        """None where the server has no MD5: MySQL 9.6 and later keep it in a component that is to be installed."""
+        session = self._opened()
+        with self._guarded("extract", None):
+            try:
+                session.rows("select md5('')")
+            except ServerError as error:
+                if error.errno == _NO_SUCH_FUNCTION:
+                    return None
+                raise
+        return super().hash_words()
 
     def close(self) -> None:
         """End the session, and on the server the query that it may still run."""

@@ -70,6 +70,7 @@ CASES: dict[str, tuple[str, tuple[str, ...], str, str]] = {
 CASES = {f"c_{name}": case for name, case in CASES.items()}  # some of the names are reserved words
 MARIADB_ONLY = {"c_uuid16", "c_inet"}
 MYSQL_ONLY = {
+    "c_dec38": ("decimal(38,30)", ("0.000000000000000000000000000001",), _TEXT, _TEXT),  # its finest
     "c_vector3": ("vector(3)", ("string_to_vector('[1,-2.5,3e-38]')",), _BYTES, _BYTES),
     "c_json9": ("json", ("'[1.0, 12345678901234567890]'", "cast(date'2024-02-29' as json)"), _TEXT, _TEXT),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dvt.connections.clickhouse_errors import translate
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
+from dvt.connections.retrying import NETWORK_WORDS, Retries, attempts, says
 from dvt.connections.spec import ConnectionSpec, Option
 from dvt.errors import ConfigurationError
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["SPEC", "connect", "default_database", "kill", "new_query_id", "statement_settings", "translate"]
 
 _PORTS = {False: 8123, True: 8443}
+# The network, a server or a proxy before it that starts or is full, and its own "too many queries at once".
+_MAY_PASS = says(*NETWORK_WORDS, "too_many_simultaneous_queries", "code: 202", "status 503", "status 429")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
 # What a profile of the server may have set so that a result ends early and looks whole.
 _OVERFLOWS = (
@@ -137,8 +141,12 @@ def default_database(connection: Connection) -> str:
     return str(connection.first("schema", "database", default="default"))
 
 
-def connect(connection: Connection) -> Client:
-    """Log in; the driver asks the server for its version.
+def connect(connection: Connection, cancelled: threading.Event | None = None) -> Client:
+    """Log in; the driver asks the server for its version. What may pass is tried again `retries` times.
+
+    Args:
+        connection: The connection.
+        cancelled: Ends the waiting for another attempt.
 
     Raises:
         MissingDriverError: The driver is not installed.
@@ -161,26 +169,33 @@ def connect(connection: Connection) -> Client:
         if connection.first(key)
     }
     verify = connection.settings.get("verify")
-    try:
-        return clickhouse_connect.get_client(
-            host=str(connection.first("host")),
-            port=int(connection.first("port", default=_PORTS[secure])),
-            username=str(connection.first("user", default="default")),
-            password=connection.secret("password") or "",
-            database=default_database(connection),
-            interface="https" if secure else "http",
-            verify=True if verify is None else verify,
-            compress=False,  # Arrow's batches are compressed by themselves
-            connect_timeout=int(connection.first("connect_timeout", default=connection.options["connect_timeout_s"])),
-            send_receive_timeout=int(connection.first("send_receive_timeout", default=300)),
-            client_name="dvt",
-            query_limit=0,
-            # A session is locked while a result is read: the query could not be killed through it.
-            autogenerate_session_id=False,
-            **more,
-        )
-    except (ClickHouseError, OSError, ValueError) as error:
-        raise translate(error, connection, phase="connect") from error
+
+    def attempt() -> Client:
+        try:
+            return clickhouse_connect.get_client(
+                host=str(connection.first("host")),
+                port=int(connection.first("port", default=_PORTS[secure])),
+                username=str(connection.first("user", default="default")),
+                password=connection.secret("password") or "",
+                database=default_database(connection),
+                interface="https" if secure else "http",
+                verify=True if verify is None else verify,
+                compress=False,  # Arrow's batches are compressed by themselves
+                connect_timeout=int(
+                    connection.first("connect_timeout", default=connection.options["connect_timeout_s"])
+                ),
+                send_receive_timeout=int(connection.first("send_receive_timeout", default=300)),
+                client_name="dvt",
+                query_limit=0,
+                # A session is locked while a result is read: the query could not be killed through it.
+                autogenerate_session_id=False,
+                **more,
+            )
+        except (ClickHouseError, OSError, ValueError) as error:
+            raise translate(error, connection, phase="connect") from error
+
+    retries = Retries(int(connection.first("retries", default=1)), _MAY_PASS)
+    return attempts(attempt, retries, connection, cancelled=cancelled)
 
 
 def new_query_id() -> str:

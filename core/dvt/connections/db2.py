@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from typing import Any
 
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
 from dvt.connections.db2_errors import driver_errors, translate
+from dvt.connections.retrying import Retries, attempts
 from dvt.connections.spec import ConnectionSpec, Option
 from dvt.errors import ConfigurationError
 
@@ -126,8 +128,12 @@ def connection_string(connection: Connection) -> str:
     return "".join(f"{keyword}={text};" for keyword, text in parts.items()) + (f"{extra};" if extra else "")
 
 
-def connect(connection: Connection) -> Any:
+def connect(connection: Connection, cancelled: threading.Event | None = None) -> Any:
     """Log in; each statement commits by itself.
+
+    Args:
+        connection: The connection.
+        cancelled: Ends the waiting for another attempt.
 
     Raises:
         MissingDriverError: The driver is not installed.
@@ -138,18 +144,18 @@ def connect(connection: Connection) -> Any:
 
     text = connection_string(connection)
     own = {ibm_db_dbi.SQL_ATTR_AUTOCOMMIT: ibm_db_dbi.SQL_AUTOCOMMIT_ON}
-    for left in reversed(range(int(connection.first("retries", default=0)) + 1)):
+
+    def attempt() -> Any:
         try:
-            session = ibm_db_dbi.connect(text, "", "", "", "", own)
+            return ibm_db_dbi.connect(text, "", "", "", "", own)
         except driver_errors() as error:
-            failure = translate(error, connection, phase="connect")
-            if not left or not may_pass(error):
-                raise failure from error
-        else:
-            # Decimals stay the digits that they come as: making Python's of each costs more than reading it.
-            session.set_fix_return_type(False)
-            return session
-    raise AssertionError("the last attempt raises")
+            raise translate(error, connection, phase="connect") from error
+
+    retries = Retries(int(connection.first("retries", default=0)), may_pass)
+    session = attempts(attempt, retries, connection, cancelled=cancelled)
+    # Decimals stay the digits that they come as: making Python's of each costs more than reading it.
+    session.set_fix_return_type(False)
+    return session
 
 
 def may_pass(error: BaseException) -> bool:

@@ -9,6 +9,7 @@ from threading import Event
 
 from dvt import errors
 from dvt.connections.connection import Connection
+from dvt.connections.retrying import NETWORK_WORDS, says
 
 
 class ServerError(Exception):
@@ -69,6 +70,9 @@ _FAMILIES: tuple[tuple[type[errors.DvtError], frozenset[int], str | None], ...] 
     (errors.QueryError, frozenset({1213, 1412, 1020}), _RUN_AGAIN),
 )
 _BY_NUMBER = {number: (family, remedy) for family, numbers, remedy in _FAMILIES for number in numbers}
+# Too many sessions, of all or of one user; the server ends; a packet or the session was lost.
+_PASSING = frozenset({1040, 1203, 1053, 1158, 1159, 1160, 1161, 2006, 2013, 2055, 4031})
+_NETWORK = says(*NETWORK_WORDS)
 # "column 'a'", "column `db`.`t`.`a`", "Column: 'a'", "CONSTRAINT `t.a` failed" (MariaDB's check of one column)
 _COLUMN = re.compile(
     r"(?i)\bcolumn:? (?:'([^']+)'|(?:`(?:[^`]|``)*`\.){0,2}`((?:[^`]|``)+)`)"
@@ -83,6 +87,11 @@ def error_number(error: BaseException) -> int:
     if number is None and error.args:
         number = error.args[0]
     return number if isinstance(number, int) else 0
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether another attempt to log in may go better: the network broke, the server starts, ends or is full."""
+    return error_number(error) in _PASSING or _NETWORK(error)
 
 
 def translate(

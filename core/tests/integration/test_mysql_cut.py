@@ -22,7 +22,8 @@ pytestmark = pytest.mark.mysql
 def database(mariadb_server: MariaDBServer) -> str:
     name = mariadb_server.create_database("cutting")
     mariadb_server.execute(
-        f"create table big (id int, filler char(200)); insert into big select seq, repeat('x', 200) from {numbers(50000)}",
+        "create table big (id int, filler char(200));"
+        f" insert into big select seq, repeat('x', 200) from {numbers(50000)}",
         name,
     )
     return name

@@ -86,7 +86,10 @@ def test_describe_says_what_scan_gives(shop: MariaDBServer) -> None:
 
 
 def test_floats_of_a_query_are_exact(shop: MariaDBServer) -> None:
-    shop.execute("drop table if exists floats; create table floats (f float); insert into floats values (16777217), (1.1)", "reading")
+    shop.execute(
+        "drop table if exists floats; create table floats (f float); insert into floats values (16777217), (1.1)",
+        "reading",
+    )
     assert read(connect(shop, "reading"), query="select f from floats").to_pylist() == [
         {"f": 16777216.0},
         {"f": 1.100000023841858},
@@ -98,12 +101,17 @@ def test_floats_of_a_query_are_exact(shop: MariaDBServer) -> None:
 @pytest.mark.parametrize("name", NASTY)
 def test_nasty_identifiers(shop: MariaDBServer, name: str) -> None:
     table, column = quote(name, "mysql"), quote(name[:60] + "_c", "mysql")
-    shop.execute(f"drop table if exists {table}; create table {table} ({column} float); insert into {table} values (0.5)", "reading")
+    shop.execute(
+        f"drop table if exists {table}; create table {table} ({column} float); insert into {table} values (0.5)",
+        "reading",
+    )
     assert read(connect(shop, "reading"), name).to_pylist() == [{name[:60] + "_c": 0.5}]
 
 
 def test_all_scans_see_one_snapshot(shop: MariaDBServer) -> None:
-    shop.execute("drop table if exists changing; create table changing (id int); insert into changing values (1)", "reading")
+    shop.execute(
+        "drop table if exists changing; create table changing (id int); insert into changing values (1)", "reading"
+    )
     with MySQLExtractor(connect(shop, "reading")) as extractor:
         extractor.ping()
         shop.execute("insert into changing values (2)", "reading")

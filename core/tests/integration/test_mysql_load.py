@@ -367,7 +367,8 @@ def test_a_row_longer_than_the_server_takes(mariadb_server: MariaDBServer, datab
     load(connect(mariadb_server, "landing"), fits, "t")
     assert (
         mariadb_server.query(
-            "select char_length(t), sha2(t, 256) = sha2(repeat('ä\\\\', char_length(t) / 2), 256), length(b) from t", "landing"
+            "select char_length(t), sha2(t, 256) = sha2(repeat('ä\\\\', char_length(t) / 2), 256), length(b) from t",
+            "landing",
         )
         == f"{most // 8 * 2}\t1\t{most // 2}"
     )

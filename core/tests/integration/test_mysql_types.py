@@ -117,7 +117,9 @@ def test_a_query_gives_what_the_table_gives(everything: MariaDBServer) -> None:
     table, query = read(connection, "source"), read(connection, query="select * from source")
     for name in table.column_names:
         left, right = table[name], query[name]
-        if name in ("c_json1", "c_uuid16") and everything.is_mariadb:  # without the catalogue MariaDB gives these as text
+        if (
+            name in ("c_json1", "c_uuid16") and everything.is_mariadb
+        ):  # without the catalogue MariaDB gives these as text
             left = left.combine_chunks().storage if name == "c_json1" else left
             assert [str(v) if v is not None else None for v in left.to_pylist()] == right.to_pylist()
         else:

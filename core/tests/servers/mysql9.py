@@ -52,7 +52,10 @@ def running(programs: Unpacked) -> Iterator[MySQLServer]:
         shutil.chown(folder, account)
     command = [*programs.command("usr/sbin/mysqld"), "--no-defaults", f"--datadir={folder / 'data'}"]
     command += [f"--basedir={programs.root / 'usr'}", f"--lc-messages-dir={programs.root / 'usr/share/mysql'}"]
-    command += [f"--plugin-dir={programs.root / 'usr/lib/mysql/plugin'}", f"--character-sets-dir={programs.root / 'usr/share/mysql/charsets'}"]
+    command += [
+        f"--plugin-dir={programs.root / 'usr/lib/mysql/plugin'}",
+        f"--character-sets-dir={programs.root / 'usr/share/mysql/charsets'}",
+    ]
     command += [f"--user={account}"] if account else []
     subprocess.run([*command, "--initialize-insecure"], check=True, capture_output=True, timeout=_START_S)
     tls = tls_options(folder, account)

@@ -97,7 +97,9 @@ def _version(connection: Connection) -> str:
 
 def test_hashes_are_made_here_until_the_server_has_md5(mysql9_server: MySQLServer) -> None:
     name = mysql9_server.create_database("hashing")
-    mysql9_server.execute("create table t (id int, d decimal(9,2), s text); insert into t values (1, 2.50, 'a|b')", name)
+    mysql9_server.execute(
+        "create table t (id int, d decimal(9,2), s text); insert into t values (1, 2.50, 'a|b')", name
+    )
     config = ExtractionConfig(relation=Relation("t"), key_columns=("id",))
 
     def found() -> tuple[bool, dict[str | None, str]]:

@@ -103,7 +103,7 @@ class ClickHouseExtractor(BaseExtractor):
     def _opened(self) -> Client:
         self._check()
         if self._client is None:
-            self._client = connect(self.connection)
+            self._client = connect(self.connection, self._is_cancelled)
             self._check()  # it was cancelled while it logged in
         return self._client
 

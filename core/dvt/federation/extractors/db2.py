@@ -47,7 +47,7 @@ class Db2Extractor(DriverRowsExtractor):
         return TableStatistics(rows=int(found[0][0])) if found and int(found[0][0]) >= 0 else None
 
     def _connect(self) -> Any:
-        return connect(self.connection)
+        return connect(self.connection, self._is_cancelled)
 
     def _translated(self, error: Exception, phase: str, label: str) -> DvtError | None:
         return translate(error, self.connection, phase=phase, relation=label) if is_drivers(error) else None

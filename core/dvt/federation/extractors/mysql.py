@@ -115,7 +115,7 @@ class MySQLExtractor(BaseExtractor):
         if self._is_cancelled.is_set():
             raise InterruptedRunError("the scan was cancelled", connection=self.connection.name, phase="extract")
         if self._session is None:
-            session = open_session(self.connection, default_database(self.connection))
+            session = open_session(self.connection, default_database(self.connection), self._is_cancelled)
             try:
                 with self._guarded("connect", None):
                     session.run("set session transaction isolation level repeatable read")

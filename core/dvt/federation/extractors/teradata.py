@@ -67,7 +67,7 @@ class TeradataExtractor(DriverRowsExtractor):
         return TableStatistics(*found) if found != [None, None] else None
 
     def _connect(self) -> Any:
-        return connect(self.connection)
+        return connect(self.connection, self._is_cancelled)
 
     def _translated(self, error: Exception, phase: str, label: str) -> DvtError | None:
         is_own = isinstance(error, self._ending_errors())

@@ -20,6 +20,8 @@ MayPass = Callable[[BaseException], bool]
 
 # What drivers and operating systems say of a network that failed; a name that nobody knows is not among it.
 NETWORK_WORDS = ("refused", "reset by", "timed out", "time out", "timeout", "broken pipe", "unreachable", "no route")
+# What resolvers say of a name that nobody knows; it stays wrong.
+_UNKNOWN_NAME = ("name or service not known", "nodename nor servname", "getaddrinfo", "name resolution", "no address")
 # Whatever an engine's list says: these do not pass by themselves.
 _FINAL = (
     errors.AuthenticationError,
@@ -58,9 +60,10 @@ class Retries:
 
     def after(self, number: int, failure: errors.DvtError) -> bool:
         """Whether there is another attempt after one that failed."""
-        if number > self.most or isinstance(failure, _FINAL):
+        cause = failure.__cause__ or failure
+        if number > self.most or isinstance(failure, _FINAL) or says(*_UNKNOWN_NAME)(cause):
             return False
-        return self.may_pass(failure.__cause__ or failure)
+        return self.may_pass(cause)
 
 
 def says(*words: str) -> MayPass:

@@ -179,7 +179,8 @@ def test_comments_and_grants_survive_a_swap(mariadb_server: MariaDBServer, datab
     mariadb_server.execute(
         "alter table t comment = 'it''s \\\\ mine', modify column word longtext comment 'a `word`', "
         "modify column j json comment 'jj';"
-        "drop user if exists reader@localhost; create user reader@localhost; grant select on landing.t to reader@localhost",
+        "drop user if exists reader@localhost; create user reader@localhost;"
+        "grant select on landing.t to reader@localhost",
         "landing",
     )
     before = mariadb_server.query("show grants for reader@localhost")

@@ -7,10 +7,10 @@ import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from dvt.connections.clickhouse_errors import translate
+from dvt.connections.clickhouse_errors import may_pass, translate
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
-from dvt.connections.retrying import NETWORK_WORDS, Retries, attempts, says
+from dvt.connections.retrying import MayPass, Retries, attempts
 from dvt.connections.spec import ConnectionSpec, Option
 from dvt.errors import ConfigurationError
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["SPEC", "connect", "default_database", "kill", "new_query_id", "statement_settings", "translate"]
 
 _PORTS = {False: 8123, True: 8443}
-# The network, a server or a proxy before it that starts or is full, and its own "too many queries at once".
-_MAY_PASS = says(*NETWORK_WORDS, "too_many_simultaneous_queries", "code: 202", "status 503", "status 429")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
 # What a profile of the server may have set so that a result ends early and looks whole.
 _OVERFLOWS = (
@@ -194,8 +192,12 @@ def connect(connection: Connection, cancelled: threading.Event | None = None) ->
         except (ClickHouseError, OSError, ValueError) as error:
             raise translate(error, connection, phase="connect") from error
 
-    retries = Retries(int(connection.first("retries", default=1)), _MAY_PASS)
-    return attempts(attempt, retries, connection, cancelled=cancelled)
+    return attempts(attempt, tried_again(connection, may_pass), connection, cancelled=cancelled)
+
+
+def tried_again(connection: Connection, passing: MayPass) -> Retries:
+    """As often as the output says."""
+    return Retries(int(connection.first("retries", default=1)), passing)
 
 
 def new_query_id() -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
-from dvt.connections.db2_errors import driver_errors, translate
+from dvt.connections.db2_errors import driver_errors, error_code, translate
 from dvt.connections.retrying import Retries, attempts
 from dvt.connections.spec import ConnectionSpec, Option
 from dvt.errors import ConfigurationError
@@ -151,13 +151,23 @@ def connect(connection: Connection, cancelled: threading.Event | None = None) ->
         except driver_errors() as error:
             raise translate(error, connection, phase="connect") from error
 
-    retries = Retries(int(connection.first("retries", default=0)), may_pass)
-    session = attempts(attempt, retries, connection, cancelled=cancelled)
+    session = attempts(attempt, tried_again(connection), connection, cancelled=cancelled)
     # Decimals stay the digits that they come as: making Python's of each costs more than reading it.
     session.set_fix_return_type(False)
     return session
 
 
+def tried_again(connection: Connection, *, statements: bool = False) -> Retries:
+    """How often a log-in is tried again, or a statement that reads: `retries` says it of both."""
+    return Retries(int(connection.first("retries", default=0)), is_deadlock if statements else may_pass)
+
+
 def may_pass(error: BaseException) -> bool:
     """Whether another attempt may go better: the network broke, or the server is starting or full."""
     return any(f"SQLCODE={code}" in str(error) for code in (-30081, -1224, -1032, -1226, -1040))
+
+
+def is_deadlock(error: BaseException) -> bool:
+    """Whether the statement was rolled back as the victim of a deadlock; a lock that was not had in time is not one."""
+    text = str(error)
+    return error_code(text) in (-911, -913) and 'reason code "2"' in text.lower()

@@ -8,7 +8,7 @@ from typing import Any
 
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
-from dvt.connections.retrying import Retries, always, attempts
+from dvt.connections.retrying import MayPass, Retries, always, attempts
 from dvt.connections.spec import ConnectionSpec, Option
 from dvt.connections.teradata_errors import may_pass, translate
 from dvt.errors import ConfigurationError
@@ -143,6 +143,10 @@ def connect(connection: Connection, cancelled: threading.Event | None = None) ->
         except teradatasql.Error as error:
             raise translate(error, connection, phase="connect") from error
 
+    return attempts(attempt, tried_again(connection, may_pass), connection, cancelled=cancelled)
+
+
+def tried_again(connection: Connection, passing: MayPass) -> Retries:
+    """As often, and after the waits, that the output says."""
     wait_s = always(float(connection.first("retry_timeout", default=1)))
-    retries = Retries(int(connection.first("retries", default=0)), may_pass, wait_s)
-    return attempts(attempt, retries, connection, cancelled=cancelled)
+    return Retries(int(connection.first("retries", default=0)), passing, wait_s)

@@ -152,3 +152,22 @@ def test_a_duckdb_file_that_another_process_lets_go(tmp_path: Path) -> None:
         with extractor_class("duckdb")(open_connection("shop", output)) as extractor:
             assert extractor.ping()
         timer.join()
+
+
+@pytest.mark.clickhouse
+def test_clickhouse_with_as_many_queries_as_it_takes(clickhouse_server: ClickHouseServer) -> None:
+    # The server's own error, which the query raises itself until a moment has come.
+    def query(free_at: float) -> str:
+        moment = f"fromUnixTimestamp64Milli({int(free_at * 1000)})"
+        return f"select throwIf(now64(3) < {moment}, 'busy', toInt16(202)) as was_free from numbers(1)"
+
+    settings = {"custom_settings": {"allow_custom_error_code_in_throwif": 1}}
+    output = clickhouse_server.output("default", **settings)
+    with extractor_class("clickhouse")(open_connection("shop", {**output, "retries": 1})) as extractor:
+        extractor.ping()
+        with pytest.raises(errors.ResourceError):
+            extractor.extract_stream(query(time.time() + 1000))
+    with extractor_class("clickhouse")(open_connection("shop", {**output, "retries": 3})) as extractor:
+        extractor.ping()
+        with extractor.extract_stream(query(time.time() + 1)) as rows:
+            assert rows.to_table().to_pylist() == [{"was_free": 0}]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["SPEC", "cancel", "connect", "read_unconverted", "translate"]
 
 # The server starts, is full, or is not there yet.
-_MAY_PASS = says(*NETWORK_WORDS, "starting up", "shutting down", "too many")
+_MAY_PASS = says(*NETWORK_WORDS, "closed the connection", "starting up", "shutting down", "too many")
 _DEFAULT_PORT = 5432
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
 

@@ -122,10 +122,11 @@ def test_a_cancellation_ends_the_wait(server: Server, part: str) -> None:
         connection = open_connection("shop", {**server.output, "port": port.number, "retries": 9})
         cancel, ask = _PARTS[part](connection)
         with ThreadPoolExecutor(1) as pool:
+            port.open(breaks=True)
             running = pool.submit(ask)
-            time.sleep(0.3)
+            assert port.was_asked.wait(60)
             cancel()
-            with pytest.raises(errors.InterruptedRunError):
+            with pytest.raises(errors.InterruptedRunError, match="waited for another attempt"):
                 running.result(60)  # all the waits together take five minutes
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+
+_RESET = struct.pack("ii", 1, 0)  # what is not sent yet is thrown away, and the other side told
 
 
 class LatePort:
@@ -21,11 +24,16 @@ class LatePort:
         self._listener.bind(("127.0.0.1", 0))  # bound, and not listening: whoever connects is refused
         self.number: int = self._listener.getsockname()[1]
         self.taken = 0
+        self.was_asked = threading.Event()
 
-    def open(self) -> None:
-        """From now on it answers."""
+    def open(self, *, breaks: bool = False) -> None:
+        """From now on it answers.
+
+        Args:
+            breaks: It resets each connection instead.
+        """
         self._listener.listen()
-        threading.Thread(target=self._serve, daemon=True).start()
+        threading.Thread(target=self._serve, args=(breaks,), daemon=True).start()
 
     def close(self) -> None:
         """It refuses again."""
@@ -33,11 +41,16 @@ class LatePort:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
-    def _serve(self) -> None:
+    def _serve(self, breaks: bool) -> None:
         with suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
                 self.taken += 1
+                self.was_asked.set()
+                if breaks:
+                    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                    client.close()
+                    continue
                 server = socket.create_connection(("127.0.0.1", self._behind))
                 for source, sink in ((client, server), (server, client)):
                     threading.Thread(target=_carry, args=(source, sink), daemon=True).start()

@@ -72,6 +72,7 @@ _FAMILIES: tuple[tuple[type[errors.DvtError], frozenset[int], str | None], ...] 
 _BY_NUMBER = {number: (family, remedy) for family, numbers, remedy in _FAMILIES for number in numbers}
 # Too many sessions, of all or of one user; the server ends; a packet or the session was lost.
 _PASSING = frozenset({1040, 1203, 1053, 1158, 1159, 1160, 1161, 2006, 2013, 2055, 4031})
+_LIMIT = 1226  # of one user: of sessions, or of something an hour
 _NETWORK = says(*NETWORK_WORDS)
 # "column 'a'", "column `db`.`t`.`a`", "Column: 'a'", "CONSTRAINT `t.a` failed" (MariaDB's check of one column)
 _COLUMN = re.compile(
@@ -91,7 +92,8 @@ def error_number(error: BaseException) -> int:
 
 def may_pass(error: BaseException) -> bool:
     """Whether another attempt to log in may go better: the network broke, the server starts, ends or is full."""
-    return error_number(error) in _PASSING or _NETWORK(error)
+    number = error_number(error)
+    return number in _PASSING or _NETWORK(error) or (number == _LIMIT and "max_user_connections" in str(error))
 
 
 def translate(

@@ -13,7 +13,7 @@ from servers.mysql9 import MySQLServer
 
 from dvt.connections.connection import Connection
 from dvt.connections.mysql import SPEC
-from dvt.errors import AuthenticationError
+from dvt.errors import AuthenticationError, MissingDriverError
 from dvt.federation.extractors.base import ExtractionConfig
 from dvt.federation.extractors.mysql import MySQLExtractor
 from dvt.identifiers import Relation
@@ -114,3 +114,16 @@ def test_hashes_are_made_here_until_the_server_has_md5(mysql9_server: MySQLServe
         mysql9_server.execute("uninstall component 'file://component_classic_hashing'")
     assert (here[0], there[0]) == (True, False)
     assert here[1] == there[1]
+
+
+def test_without_its_package_the_driver_is_said_to_be_missing(
+    mysql9_server: MySQLServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pymysql import _auth
+
+    monkeypatch.setattr(_auth, "_have_cryptography", False)  # as where it is not installed
+    who = "fresh@'127.0.0.1'"
+    mysql9_server.execute(f"drop user if exists {who}; create user {who} identified by 'geheim'")
+    output = mysql9_server.output("x", username="fresh", password="geheim", ssl_disabled=True)
+    with pytest.raises(MissingDriverError, match="cryptography"):
+        _version(Connection.from_output("shop", {**output, "dvt": {"driver": "pymysql"}}, SPEC))

@@ -125,6 +125,8 @@ class _Numbered(Exception):
         (mysql_errors.may_pass, _Numbered(1040, "Too many connections"), True),
         (mysql_errors.may_pass, _Numbered(2003, "Can't connect to MySQL server on 'x' (Connection refused)"), True),
         (mysql_errors.may_pass, _Numbered(2013, "Lost connection to MySQL server during query"), True),
+        (mysql_errors.may_pass, _Numbered(1226, "User 'x' has exceeded the 'max_user_connections' resource"), True),
+        (mysql_errors.may_pass, _Numbered(1226, "User 'x' has exceeded the 'max_queries_per_hour' resource"), False),
         (mysql_errors.may_pass, _Numbered(1045, "Access denied for user 'x'@'y'"), False),
         (mysql_errors.may_pass, _Numbered(1049, "Unknown database 'x'"), False),
         (mysql_errors.may_pass, _Numbered(1129, "Host 'x' is blocked because of many connection errors"), False),

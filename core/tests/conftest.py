@@ -8,6 +8,7 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
 from servers.bigquery import bigquery_server
 from servers.clickhouse import clickhouse_server
 from servers.mariadb import mariadb_server
+from servers.mysql9 import mysql9_server
 from servers.postgres import postgres_server
 from servers.snowflake import snowflake_server
 from servers.spark import spark_server
@@ -17,6 +18,7 @@ __all__ = [
     "bigquery_server",
     "clickhouse_server",
     "mariadb_server",
+    "mysql9_server",
     "postgres_server",
     "snowflake_server",
     "spark_server",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from dvt.connections.clickhouse_errors import translate
+from dvt.connections.clickhouse_errors import may_pass, translate
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
+from dvt.connections.retrying import MayPass, Retries, attempts
 from dvt.connections.spec import ConnectionSpec, Option
 from dvt.errors import ConfigurationError
 
@@ -137,8 +139,12 @@ def default_database(connection: Connection) -> str:
     return str(connection.first("schema", "database", default="default"))
 
 
-def connect(connection: Connection) -> Client:
-    """Log in; the driver asks the server for its version.
+def connect(connection: Connection, cancelled: threading.Event | None = None) -> Client:
+    """Log in; the driver asks the server for its version. What may pass is tried again `retries` times.
+
+    Args:
+        connection: The connection.
+        cancelled: Ends the waiting for another attempt.
 
     Raises:
         MissingDriverError: The driver is not installed.
@@ -161,26 +167,37 @@ def connect(connection: Connection) -> Client:
         if connection.first(key)
     }
     verify = connection.settings.get("verify")
-    try:
-        return clickhouse_connect.get_client(
-            host=str(connection.first("host")),
-            port=int(connection.first("port", default=_PORTS[secure])),
-            username=str(connection.first("user", default="default")),
-            password=connection.secret("password") or "",
-            database=default_database(connection),
-            interface="https" if secure else "http",
-            verify=True if verify is None else verify,
-            compress=False,  # Arrow's batches are compressed by themselves
-            connect_timeout=int(connection.first("connect_timeout", default=connection.options["connect_timeout_s"])),
-            send_receive_timeout=int(connection.first("send_receive_timeout", default=300)),
-            client_name="dvt",
-            query_limit=0,
-            # A session is locked while a result is read: the query could not be killed through it.
-            autogenerate_session_id=False,
-            **more,
-        )
-    except (ClickHouseError, OSError, ValueError) as error:
-        raise translate(error, connection, phase="connect") from error
+
+    def attempt() -> Client:
+        try:
+            return clickhouse_connect.get_client(
+                host=str(connection.first("host")),
+                port=int(connection.first("port", default=_PORTS[secure])),
+                username=str(connection.first("user", default="default")),
+                password=connection.secret("password") or "",
+                database=default_database(connection),
+                interface="https" if secure else "http",
+                verify=True if verify is None else verify,
+                compress=False,  # Arrow's batches are compressed by themselves
+                connect_timeout=int(
+                    connection.first("connect_timeout", default=connection.options["connect_timeout_s"])
+                ),
+                send_receive_timeout=int(connection.first("send_receive_timeout", default=300)),
+                client_name="dvt",
+                query_limit=0,
+                # A session is locked while a result is read: the query could not be killed through it.
+                autogenerate_session_id=False,
+                **more,
+            )
+        except (ClickHouseError, OSError, ValueError) as error:
+            raise translate(error, connection, phase="connect") from error
+
+    return attempts(attempt, tried_again(connection, may_pass), connection, cancelled=cancelled)
+
+
+def tried_again(connection: Connection, passing: MayPass) -> Retries:
+    """As often as the output says."""
+    return Retries(int(connection.first("retries", default=1)), passing)
 
 
 def new_query_id() -> str:

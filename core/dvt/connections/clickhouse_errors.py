@@ -6,6 +6,7 @@ import re
 
 from dvt import errors
 from dvt.connections.connection import Connection
+from dvt.connections.retrying import NETWORK_WORDS, says
 
 _RUN_AGAIN = "Run it again"
 # Family, numbers, and what to do. Numbers are those of ClickHouse's ErrorCodes.cpp.
@@ -32,6 +33,9 @@ _FAMILIES: tuple[tuple[type[errors.DvtError], frozenset[int], str | None], ...] 
     ),
 )
 _BY_NUMBER = {number: (family, remedy) for family, numbers, remedy in _FAMILIES for number in numbers}
+_TOO_MANY_QUERIES = 202
+_NETWORK_NUMBERS = frozenset({209, 210})
+_PASSING = says(*NETWORK_WORDS, "status 503", "status 429")
 _NUMBER = re.compile(r"\bCode:\s*(\d+)")
 # Without the version at its end, and the address that the driver adds.
 _MESSAGE = re.compile(r".*DB::Exception:\s*(.*?)(?:\s*\((?:version|for url) [^\n]*)?\s*$", re.DOTALL)
@@ -57,6 +61,16 @@ def error_number(text: str) -> int:
     """
     found = _NUMBER.search(text)
     return int(found.group(1)) if found else 0
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether another attempt to log in may go better: the network broke, or the server or a proxy is full."""
+    return is_busy(error) or error_number(str(error)) in _NETWORK_NUMBERS or _PASSING(error)
+
+
+def is_busy(error: BaseException) -> bool:
+    """Whether the server has as many queries as it takes, and so has not begun with this one."""
+    return error_number(str(error)) == _TOO_MANY_QUERIES
 
 
 def translate(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import urllib.request
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -79,8 +80,12 @@ def default_catalog(connection: Connection) -> str:
     return str(connection.first("catalog", "database", default=named or "hive_metastore"))
 
 
-def connect(connection: Connection) -> Session:
+def connect(connection: Connection, cancelled: threading.Event | None = None) -> Session:
     """Log in, in a session whose zone is UTC.
+
+    Args:
+        connection: The connection.
+        cancelled: Ends the waiting for another attempt.
 
     Raises:
         MissingDriverError: The driver is not installed.
@@ -100,7 +105,7 @@ def connect(connection: Connection) -> Session:
     headers = parameters.pop("http_headers", None) or {}
     origin = _origin(connection, parameters)
     login = credentials(connection, origin)
-    _reach(connection, origin)
+    _reach(connection, origin, cancelled)
     try:
         session = sql.connect(
             server_hostname=urlsplit(origin).netloc,
@@ -149,7 +154,7 @@ def _origin(connection: Connection, parameters: Mapping[str, Any]) -> str:
     return f"{split.scheme}://{split.netloc}"
 
 
-def _reach(connection: Connection, origin: str) -> None:
+def _reach(connection: Connection, origin: str, cancelled: threading.Event | None) -> None:
     """Whether the port answers; the connector would try for a quarter of an hour.
 
     Behind a proxy it is the connector's to find out.
@@ -158,4 +163,4 @@ def _reach(connection: Connection, origin: str) -> None:
     host, port = split.hostname or "", split.port or (443 if split.scheme == "https" else 80)
     if split.scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(host):
         return
-    require_port(connection, host, port)
+    require_port(connection, host, port, retries=1, wait_s=None, cancelled=cancelled)

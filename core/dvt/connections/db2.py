@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from typing import Any
 
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
-from dvt.connections.db2_errors import driver_errors, translate
+from dvt.connections.db2_errors import driver_errors, error_code, translate
+from dvt.connections.retrying import Retries, attempts
 from dvt.connections.spec import ConnectionSpec, Option
 from dvt.errors import ConfigurationError
 
@@ -126,8 +128,12 @@ def connection_string(connection: Connection) -> str:
     return "".join(f"{keyword}={text};" for keyword, text in parts.items()) + (f"{extra};" if extra else "")
 
 
-def connect(connection: Connection) -> Any:
+def connect(connection: Connection, cancelled: threading.Event | None = None) -> Any:
     """Log in; each statement commits by itself.
+
+    Args:
+        connection: The connection.
+        cancelled: Ends the waiting for another attempt.
 
     Raises:
         MissingDriverError: The driver is not installed.
@@ -138,20 +144,30 @@ def connect(connection: Connection) -> Any:
 
     text = connection_string(connection)
     own = {ibm_db_dbi.SQL_ATTR_AUTOCOMMIT: ibm_db_dbi.SQL_AUTOCOMMIT_ON}
-    for left in reversed(range(int(connection.first("retries", default=0)) + 1)):
+
+    def attempt() -> Any:
         try:
-            session = ibm_db_dbi.connect(text, "", "", "", "", own)
+            return ibm_db_dbi.connect(text, "", "", "", "", own)
         except driver_errors() as error:
-            failure = translate(error, connection, phase="connect")
-            if not left or not may_pass(error):
-                raise failure from error
-        else:
-            # Decimals stay the digits that they come as: making Python's of each costs more than reading it.
-            session.set_fix_return_type(False)
-            return session
-    raise AssertionError("the last attempt raises")
+            raise translate(error, connection, phase="connect") from error
+
+    session = attempts(attempt, tried_again(connection), connection, cancelled=cancelled)
+    # Decimals stay the digits that they come as: making Python's of each costs more than reading it.
+    session.set_fix_return_type(False)
+    return session
+
+
+def tried_again(connection: Connection, *, statements: bool = False) -> Retries:
+    """How often a log-in is tried again, or a statement that reads: `retries` says it of both."""
+    return Retries(int(connection.first("retries", default=0)), is_deadlock if statements else may_pass)
 
 
 def may_pass(error: BaseException) -> bool:
     """Whether another attempt may go better: the network broke, or the server is starting or full."""
     return any(f"SQLCODE={code}" in str(error) for code in (-30081, -1224, -1032, -1226, -1040))
+
+
+def is_deadlock(error: BaseException) -> bool:
+    """Whether the statement was rolled back as the victim of a deadlock; a lock that was not had in time is not one."""
+    text = str(error)
+    return error_code(text) in (-911, -913) and 'reason code "2"' in text.lower()

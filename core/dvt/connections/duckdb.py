@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
+from dvt.connections.retrying import Retries, attempts, says
 from dvt.connections.secrets import register
 from dvt.connections.spec import ConnectionSpec
 from dvt.errors import (
+    ConfigurationError,
     ConnectionFailedError,
     DataError,
     DvtError,
@@ -105,15 +107,29 @@ def connect(connection: Connection, *, writable: bool) -> duckdb.DuckDBPyConnect
     for secret in connection.first("secrets", default=[]):
         for value in secret.values():
             register(str(value))
-    session = None
-    try:
-        session = duckdb.connect(path, read_only=False, config=dict(connection.first("config_options", default={})))
-        _prepare(session, connection)
-    except duckdb.Error as error:
-        if session is not None:
-            session.close()
-        raise translate(error, connection, phase="connect") from error
-    return session
+
+    def attempt() -> duckdb.DuckDBPyConnection:
+        session = None
+        try:
+            session = duckdb.connect(path, read_only=False, config=dict(connection.first("config_options", default={})))
+            _prepare(session, connection)
+        except duckdb.Error as error:
+            if session is not None:
+                session.close()
+            raise translate(error, connection, phase="connect") from error
+        return session
+
+    return attempts(attempt, _retries(connection), connection)
+
+
+def _retries(connection: Connection) -> Retries:
+    """`retries` as dbt-duckdb has it: how often a file is asked for that another process has locked."""
+    given = connection.first("retries", default={})
+    if not isinstance(given, Mapping):
+        raise ConfigurationError(
+            f"retries is {given!r}", connection=connection.name, remedy="Write it as {connect_attempts: 3}"
+        )
+    return Retries(int(given.get("connect_attempts", 1)) - 1, says("conflicting lock", "could not set lock"))
 
 
 def _prepare(session: duckdb.DuckDBPyConnection, connection: Connection) -> None:

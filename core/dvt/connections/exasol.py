@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import ssl
+import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
 from dvt.connections.exasol_errors import translate
+from dvt.connections.retrying import NETWORK_WORDS, Retries, attempts, says
 from dvt.connections.spec import ConnectionSpec
 from dvt.errors import ConfigurationError
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SPEC", "connect", "translate"]
 
+_MAY_PASS = says(*NETWORK_WORDS, "starting", "too many")
 # Whatever the server's or the login's defaults are.
 _SESSION = {
     "NLS_DATE_FORMAT": "YYYY-MM-DD",
@@ -70,8 +73,12 @@ SPEC = ConnectionSpec(
 )
 
 
-def connect(connection: Connection) -> ExaConnection:
+def connect(connection: Connection, cancelled: threading.Event | None = None) -> ExaConnection:
     """Log in, and give the session its forms. A connection that fails is tried again as often as `retries` says.
+
+    Args:
+        connection: The connection.
+        cancelled: Ends the waiting for another attempt.
 
     Raises:
         MissingDriverError: The driver is not installed.
@@ -83,17 +90,15 @@ def connect(connection: Connection) -> ExaConnection:
     import pyexasol
 
     options = _login(connection)
-    attempts = 1 + max(0, int(connection.first("retries", default=1)))
-    while True:
-        attempts -= 1
+
+    def attempt() -> ExaConnection:
         try:
-            session = pyexasol.connect(**options)
-            break
-        except pyexasol.ExaAuthError as error:
-            raise translate(error, connection, phase="connect") from error
+            return pyexasol.connect(**options)
         except (pyexasol.ExaError, OSError) as error:
-            if attempts <= 0:
-                raise translate(error, connection, phase="connect") from error
+            raise translate(error, connection, phase="connect") from error
+
+    retries = Retries(int(connection.first("retries", default=1)), _MAY_PASS)
+    session = attempts(attempt, retries, connection, cancelled=cancelled)
     try:
         for name, value in _SESSION.items():
             session.execute("ALTER SESSION SET " + name + " = '" + value + "'")

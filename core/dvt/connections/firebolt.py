@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import time
+import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from dvt import errors
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
+from dvt.connections.retrying import Retries, attempts
 from dvt.connections.spec import ConnectionSpec
 
 if TYPE_CHECKING:
@@ -56,8 +57,12 @@ SPEC = ConnectionSpec(
 )
 
 
-def connect(connection: Connection) -> Session:
+def connect(connection: Connection, cancelled: threading.Event | None = None) -> Session:
     """Log in as a service account, or without a login to Firebolt Core.
+
+    Args:
+        connection: The connection.
+        cancelled: Ends the waiting for another attempt.
 
     Raises:
         MissingDriverError: The driver is not installed.
@@ -70,8 +75,8 @@ def connect(connection: Connection) -> Session:
     from firebolt.utils.exception import Error, FireboltError
 
     parameters = _parameters(connection)
-    retries = int(connection.first("retries", default=1))
-    for attempt in range(retries + 1):
+
+    def attempt() -> Session:
         session = None
         try:
             session = open_session(**parameters)
@@ -80,15 +85,15 @@ def connect(connection: Connection) -> Session:
             cursor.close()
             session._client.auth.requires_response_body = False  # Core's login would read each result whole
         except (Error, FireboltError, httpx.HTTPError, OSError, ValueError) as error:
-            failure = translate(error, connection, phase="connect")
             if session is not None:
                 session.close()
-            if attempt == retries or not isinstance(error, (httpx.TransportError, OSError)):
-                raise failure from error
-            time.sleep((attempt + 1) ** 2)
-            continue
+            raise translate(error, connection, phase="connect") from error
         return session
-    raise AssertionError("the last attempt returns or raises")
+
+    retries = Retries(
+        int(connection.first("retries", default=1)), lambda error: isinstance(error, (httpx.TransportError, OSError))
+    )
+    return attempts(attempt, retries, connection, cancelled=cancelled)
 
 
 def _parameters(connection: Connection) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -80,8 +81,12 @@ SPEC = ConnectionSpec(
 )
 
 
-def connect(connection: Connection) -> HiveServer2Connection:
+def connect(connection: Connection, cancelled: threading.Event | None = None) -> HiveServer2Connection:
     """Log in. TLS is verified unless the output says `verify_cert: false`.
+
+    Args:
+        connection: The connection.
+        cancelled: Ends the waiting for another attempt.
 
     Raises:
         MissingDriverError: The driver is not installed.
@@ -99,7 +104,7 @@ def connect(connection: Connection) -> HiveServer2Connection:
             remedy="It takes insecure, plain, ldap or kerberos",
         )
     host, port = str(connection.first("host")), int(connection.first("port", default=_PORT))
-    require_port(connection, host, port)
+    require_port(connection, host, port, cancelled=cancelled)
     verify = connection.settings.get("verify_cert")
     try:
         return open_connection(

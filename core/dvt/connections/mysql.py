@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from dvt import errors
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
+from dvt.connections.mysql_errors import may_pass
+from dvt.connections.retrying import Retries, attempts
 from dvt.connections.spec import ConnectionSpec, Option
 
 if TYPE_CHECKING:
@@ -111,12 +114,13 @@ def default_database(connection: Connection) -> str | None:
     return str(name) if name else None
 
 
-def open_session(connection: Connection, database: str | None) -> Session:
-    """Log in.
+def open_session(connection: Connection, database: str | None, cancelled: threading.Event | None = None) -> Session:
+    """Log in; what may pass is tried again `retries` times.
 
     Args:
         connection: The connection.
         database: The session's current database; None for none.
+        cancelled: Ends the waiting for another attempt.
 
     Raises:
         MissingDriverError: No driver is installed, or numpy is not.
@@ -130,4 +134,5 @@ def open_session(connection: Connection, database: str | None) -> Session:
             connection=connection.name,
             remedy=f"Run: pip install 'dvt[{connection.spec.extra}]'",
         ) from error
-    return Session(connection, database)
+    retries = Retries(int(connection.first("retries", default=1)), may_pass)
+    return attempts(lambda: Session(connection, database), retries, connection, cancelled=cancelled)

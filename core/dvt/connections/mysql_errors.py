@@ -9,6 +9,7 @@ from threading import Event
 
 from dvt import errors
 from dvt.connections.connection import Connection
+from dvt.connections.retrying import NETWORK_WORDS, says
 
 
 class ServerError(Exception):
@@ -26,6 +27,7 @@ class ServerError(Exception):
 
 
 _RUN_AGAIN = "Run it again"
+_INVALID_JSON = 3140
 
 # Family, numbers, and what to do. Numbers are those of the servers' error references (1xxx shared, 19xx MariaDB,
 # 3xxx and 4xxx MySQL 8 or MariaDB) and of the client library (2xxx).
@@ -68,6 +70,10 @@ _FAMILIES: tuple[tuple[type[errors.DvtError], frozenset[int], str | None], ...] 
     (errors.QueryError, frozenset({1213, 1412, 1020}), _RUN_AGAIN),
 )
 _BY_NUMBER = {number: (family, remedy) for family, numbers, remedy in _FAMILIES for number in numbers}
+# Too many sessions, of all or of one user; the server ends; a packet or the session was lost.
+_PASSING = frozenset({1040, 1203, 1053, 1158, 1159, 1160, 1161, 2006, 2013, 2055, 4031})
+_LIMIT = 1226  # of one user: of sessions, or of something an hour
+_NETWORK = says(*NETWORK_WORDS)
 # "column 'a'", "column `db`.`t`.`a`", "Column: 'a'", "CONSTRAINT `t.a` failed" (MariaDB's check of one column)
 _COLUMN = re.compile(
     r"(?i)\bcolumn:? (?:'([^']+)'|(?:`(?:[^`]|``)*`\.){0,2}`((?:[^`]|``)+)`)"
@@ -82,6 +88,12 @@ def error_number(error: BaseException) -> int:
     if number is None and error.args:
         number = error.args[0]
     return number if isinstance(number, int) else 0
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether another attempt to log in may go better: the network broke, the server starts, ends or is full."""
+    number = error_number(error)
+    return number in _PASSING or _NETWORK(error) or (number == _LIMIT and "max_user_connections" in str(error))
 
 
 def translate(
@@ -111,7 +123,7 @@ def translate(
         f"{message} (MySQL error {number})" if number else message,
         connection=connection.name,
         relation=relation,
-        column=named_column(message) if names_column else None,
+        column=_column_of(message, number, relation) if names_column else None,
         phase=phase,
         remedy=remedy,
     )
@@ -121,6 +133,20 @@ def is_lost(error: BaseException) -> bool:
     """Whether the session is gone with this error."""
     family, _ = _BY_NUMBER.get(error_number(error), (errors.QueryError, None))
     return isinstance(error, OSError) or family is errors.ConnectionLostError
+
+
+def _column_of(message: str, number: int, relation: str | None) -> str | None:
+    """The column, without the table that MySQL's words about JSON put before it."""
+    column = named_column(message)
+    if column is None or number != _INVALID_JSON or relation is None:
+        return column
+    return next((column[len(to) + 1 :] for to in _tails(relation) if column.startswith(f"{to}.")), column)
+
+
+def _tails(name: str) -> Iterator[str]:
+    """A name without its schema: all that it can be, as a dot may be part of either."""
+    parts = name.split(".")
+    return (".".join(parts[at:]) for at in range(len(parts)))
 
 
 def named_column(message: str) -> str | None:

@@ -12,6 +12,7 @@ import ssl
 from dataclasses import dataclass
 from typing import Any
 
+from dvt.connections import mysql_careful
 from dvt.connections.connection import Connection
 from dvt.connections.mysql_errors import translate
 from dvt.errors import ConfigurationError, ConnectionFailedError, MissingDriverError
@@ -145,6 +146,10 @@ def _with_pymysql(connection: Connection, database: str | None) -> Login:
         )
     except (pymysql.err.Error, OSError) as error:
         raise translate(error, connection, phase="connect") from error
+    except RuntimeError as error:  # only for a package that its way of logging in wants
+        raise MissingDriverError(
+            str(error), connection=connection.name, remedy="Run: pip install 'dvt[mysql]', or use TLS"
+        ) from error
     return Login(owner._sock, False, owner)
 
 
@@ -162,7 +167,7 @@ def _with_connector(connection: Connection, database: str | None) -> Login:
         tls["ssl_verify_identity"] = bool(connection.first("ssl_verify_identity"))
     local_files = ClientFlag.LOCAL_FILES if connection.options["local_infile"] else -ClientFlag.LOCAL_FILES
     try:
-        owner: Any = mysql.connector.connect(
+        owner = mysql_careful.connect(
             **_address(connection),
             user=str(connection.first("username", "user")),
             password=connection.secret("password") or "",
@@ -172,7 +177,6 @@ def _with_connector(connection: Connection, database: str | None) -> Login:
             client_flags=[local_files, -ClientFlag.MULTI_STATEMENTS],
             allow_local_infile=bool(connection.options["local_infile"]),
             autocommit=True,
-            use_pure=True,
             **tls,
         )
     except (mysql.connector.Error, OSError) as error:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
 from dvt.connections.postgres_errors import translate
+from dvt.connections.retrying import NETWORK_WORDS, Retries, attempts, says
 from dvt.connections.spec import ConnectionSpec, Option
-from dvt.errors import AuthenticationError
 
 if TYPE_CHECKING:
     import psycopg
 
 __all__ = ["SPEC", "cancel", "connect", "read_unconverted", "translate"]
 
+# The server starts, is full, or is not there yet.
+_MAY_PASS = says(*NETWORK_WORDS, "closed the connection", "starting up", "shutting down", "too many")
 _DEFAULT_PORT = 5432
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
 
@@ -127,7 +129,9 @@ SPEC = ConnectionSpec(
 )
 
 
-def connect(connection: Connection, *, autocommit: bool = True) -> psycopg.Connection[Any]:
+def connect(
+    connection: Connection, *, autocommit: bool = True, cancelled: threading.Event | None = None
+) -> psycopg.Connection[Any]:
     """Open a session with UTC, ISO dates, exact floats and the connection's limits.
 
     The output's own `connect_timeout` goes before `dvt.connect_timeout_s`. A refused attempt is repeated `retries`
@@ -136,6 +140,7 @@ def connect(connection: Connection, *, autocommit: bool = True) -> psycopg.Conne
     Args:
         connection: A postgres connection.
         autocommit: Whether statements outside of an explicit transaction commit at once.
+        cancelled: Ends the waiting for another attempt.
 
     Raises:
         ConnectionFailedError: And its family: network, TLS, database name, credentials.
@@ -143,17 +148,14 @@ def connect(connection: Connection, *, autocommit: bool = True) -> psycopg.Conne
     connection.require_driver()
     import psycopg
 
-    retries = int(connection.first("retries", default=1))
-    for attempt in range(retries + 1):
+    def attempt() -> psycopg.Connection[Any]:
         try:
-            session = psycopg.connect(**_parameters(connection), autocommit=True)
+            return psycopg.connect(**_parameters(connection), autocommit=True)
         except (psycopg.Error, UnicodeError) as error:
-            failure = translate(error, connection, phase="connect")
-            if attempt == retries or isinstance(failure, AuthenticationError) or not _may_pass(error):
-                raise failure from error
-            time.sleep((attempt + 1) ** 2)
-            continue
-        break
+            raise translate(error, connection, phase="connect") from error
+
+    retries = Retries(int(connection.first("retries", default=1)), _MAY_PASS)
+    session = attempts(attempt, retries, connection, cancelled=cancelled)
     try:
         _configure(session, connection)
         session.autocommit = autocommit
@@ -161,13 +163,6 @@ def connect(connection: Connection, *, autocommit: bool = True) -> psycopg.Conne
         session.close()
         raise translate(error, connection, phase="connect") from error
     return session
-
-
-def _may_pass(error: Exception) -> bool:
-    """Whether a second attempt may go better: the server is starting, full, or not there yet."""
-    text = str(error).lower()
-    passing = ("starting up", "shutting down", "too many", "connection refused", "timeout", "timed out", "reset by")
-    return any(word in text for word in passing)
 
 
 def _parameters(connection: Connection) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +11,8 @@ from dvt.connections.connection import Connection
 from dvt.connections.postgres import SPEC as POSTGRES
 from dvt.connections.redshift_errors import translate
 from dvt.connections.redshift_login import login_parameters
+from dvt.connections.retrying import NETWORK_WORDS, Retries, attempts, says
 from dvt.connections.spec import ConnectionSpec, Option
-from dvt.errors import AuthenticationError, ConfigurationError
 from dvt.identifiers import quote
 from dvt.types.redshift import WIRE
 
@@ -23,7 +23,7 @@ __all__ = ["SPEC", "connect", "end_session", "run", "translate"]
 
 _DEFAULT_PORT = 5439
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
-_PASSING = ("starting up", "shutting down", "too many", "refused", "timeout", "time out", "timed out", "reset by")
+_MAY_PASS = says(*NETWORK_WORDS, "starting up", "shutting down", "too many")
 
 
 def _place(settings: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -79,8 +79,12 @@ SPEC = ConnectionSpec(
 )
 
 
-def connect(connection: Connection) -> redshift_connector.Connection:
+def connect(connection: Connection, cancelled: threading.Event | None = None) -> redshift_connector.Connection:
     """Log in, and bring every value into one form: UTC, ISO dates, the server's text where the driver changes values.
+
+    Args:
+        connection: The connection.
+        cancelled: Ends the waiting for another attempt.
 
     Raises:
         MissingDriverError: The driver is not installed.
@@ -89,18 +93,15 @@ def connect(connection: Connection) -> redshift_connector.Connection:
     """
     connection.require_driver()
     parameters = login_parameters(connection)
-    retries = int(connection.first("retries", default=1))
-    for attempt in range(retries + 1):
+
+    def attempt() -> redshift_connector.Connection:
         try:
-            session = _opened(parameters)
+            return _opened(parameters)
         except Exception as error:
-            failure = translate(error, connection, phase="connect")
-            is_final = isinstance(failure, (AuthenticationError, ConfigurationError))
-            if attempt == retries or is_final or not any(word in str(failure).lower() for word in _PASSING):
-                raise failure from error
-            time.sleep((attempt + 1) ** 2)
-            continue
-        break
+            raise translate(error, connection, phase="connect") from error
+
+    retries = Retries(int(connection.first("retries", default=1)), _MAY_PASS)
+    session = attempts(attempt, retries, connection, cancelled=cancelled)
     try:
         _configure(session, connection)
     except Exception as error:

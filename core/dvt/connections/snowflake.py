@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-import time
+import threading
 from collections.abc import Mapping
 from typing import Any
 
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
+from dvt.connections.retrying import Retries, always, attempts, squares
 from dvt.connections.snowflake_errors import translate
 from dvt.connections.spec import ConnectionSpec, Option
-from dvt.errors import AuthenticationError, ConfigurationError, ConnectionFailedError
+from dvt.errors import ConfigurationError, ConnectionFailedError
 from dvt.identifiers import Relation
 
 __all__ = ["SPEC", "cancel_all", "connect", "folded", "qualified", "translate"]
@@ -135,8 +136,12 @@ def qualified(relation: Relation, connection: Connection) -> Relation:
     )
 
 
-def connect(connection: Connection) -> Any:
+def connect(connection: Connection, cancelled: threading.Event | None = None) -> Any:
     """Log in; failures of the network are tried again as often as `connect_retries` says.
+
+    Args:
+        connection: The connection.
+        cancelled: Ends the waiting for another attempt.
 
     Returns:
         The connector's connection.
@@ -151,23 +156,27 @@ def connect(connection: Connection) -> Any:
     from dvt.connections.snowflake_login import login_arguments
 
     arguments = {**_arguments(connection), **login_arguments(connection)}
-    retries = int(connection.first("connect_retries", default=1))
-    for attempt in range(retries + 1):
+
+    def attempt() -> Any:
         try:
             return snowflake.connector.connect(**arguments)
         except (snowflake.connector.Error, OSError) as error:
-            known = translate(error, connection, phase="connect")
-            if attempt == retries or not _is_passing(known, connection):
-                raise known from error
-        time.sleep(float(connection.first("connect_timeout", default=attempt**2)))
-    raise AssertionError("unreachable")
+            raise translate(error, connection, phase="connect") from error
+
+    wait_s = connection.first("connect_timeout")
+    retries = Retries(
+        int(connection.first("connect_retries", default=1)),
+        lambda error: _may_pass(error, connection),
+        squares if wait_s is None else always(float(wait_s)),
+    )
+    return attempts(attempt, retries, connection, cancelled=cancelled)
 
 
-def _is_passing(error: Exception, connection: Connection) -> bool:
-    """Whether it is worth trying again."""
+def _may_pass(error: BaseException, connection: Connection) -> bool:
+    """A failure of the network, or any of the database where the output says so."""
     if connection.first("retry_all", "retry_on_database_errors"):
         return True
-    return isinstance(error, ConnectionFailedError) and not isinstance(error, AuthenticationError)
+    return isinstance(translate(error, connection, phase="connect"), ConnectionFailedError)
 
 
 def _arguments(connection: Connection) -> dict[str, Any]:

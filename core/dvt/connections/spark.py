@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 import sys
+import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -72,8 +73,12 @@ SPEC = ConnectionSpec(
 )
 
 
-def connect(connection: Connection) -> SparkConnectClient:
+def connect(connection: Connection, cancelled: threading.Event | None = None) -> SparkConnectClient:
     """Log in, in a session of its own whose zone is UTC.
+
+    Args:
+        connection: The connection.
+        cancelled: Ends the waiting for another attempt.
 
     Raises:
         MissingDriverError: The driver is not installed.
@@ -83,7 +88,7 @@ def connect(connection: Connection) -> SparkConnectClient:
     _require_method(connection)
     connection.require_driver()
     address = _url(connection)
-    require_port(connection, *_address(connection.settings))
+    require_port(connection, *_address(connection.settings), cancelled=cancelled)
     # The client writes every error to the standard error output, with the statement.
     logging.getLogger("SQLQueryContextLogger").disabled = True
     client_class, conf_class = _client_classes(connection)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import time
+import threading
 from collections.abc import Mapping
 from typing import Any
 
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
+from dvt.connections.retrying import Retries, attempts
 from dvt.connections.spec import ConnectionSpec, Option
 from dvt.connections.sqlserver_errors import may_pass, translate
 from dvt.connections.sqlserver_login import login_of
@@ -107,8 +108,12 @@ SPEC = ConnectionSpec(
 )
 
 
-def connect(connection: Connection) -> Any:
+def connect(connection: Connection, cancelled: threading.Event | None = None) -> Any:
     """Open a session of mssql-python in which nothing is ever committed.
+
+    Args:
+        connection: The connection.
+        cancelled: Ends the waiting for another attempt.
 
     Raises:
         MissingDriverError: The driver is not installed.
@@ -123,9 +128,9 @@ def connect(connection: Connection) -> Any:
     text = "".join(
         [f"{name}={{{_braced(value)}}};" for name, value in {**_keywords(connection), **login.keywords}.items()]
     )
-    retries = int(connection.first("retries", default=3))
     wait_s = int(connection.first("login_timeout", default=0)) or int(connection.options["connect_timeout_s"])
-    for attempt in range(retries + 1):
+
+    def attempt() -> Any:
         try:
             session = mssql_python.connect(
                 text,
@@ -136,11 +141,14 @@ def connect(connection: Connection) -> Any:
             )
             return _configured(session, connection)
         except (mssql_python.Error, mssql_python.Warning, OSError, RuntimeError, ValueError) as error:
-            if attempt < retries and may_pass(error):
-                time.sleep(attempt + 1)
-                continue
             raise translate(error, connection, phase="connect") from error
-    raise AssertionError("the last attempt returns or raises")
+
+    return attempts(attempt, tried_again(connection), connection, cancelled=cancelled)
+
+
+def tried_again(connection: Connection) -> Retries:
+    """What is tried again, of logins and of statements that read."""
+    return Retries(int(connection.first("retries", default=3)), may_pass, float)
 
 
 def cancel(cursor: Any) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from collections.abc import Mapping
 from typing import Any
 
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
+from dvt.connections.retrying import MayPass, Retries, always, attempts
 from dvt.connections.spec import ConnectionSpec, Option
 from dvt.connections.teradata_errors import may_pass, translate
 from dvt.errors import ConfigurationError
@@ -120,8 +121,12 @@ def parameters(connection: Connection) -> dict[str, str]:
     return given
 
 
-def connect(connection: Connection) -> Any:
+def connect(connection: Connection, cancelled: threading.Event | None = None) -> Any:
     """Log in; each statement commits by itself. A refused attempt is repeated `retries` times, as dbt-teradata does.
+
+    Args:
+        connection: The connection.
+        cancelled: Ends the waiting for another attempt.
 
     Raises:
         MissingDriverError: The driver is not installed.
@@ -131,12 +136,17 @@ def connect(connection: Connection) -> Any:
     import teradatasql
 
     given = parameters(connection)
-    for left in reversed(range(int(connection.first("retries", default=0)) + 1)):
+
+    def attempt() -> Any:
         try:
             return teradatasql.connect(**given)
         except teradatasql.Error as error:
-            failure = translate(error, connection, phase="connect")
-            if not left or not may_pass(error):
-                raise failure from error
-            time.sleep(float(connection.first("retry_timeout", default=1)))
-    raise AssertionError("the last attempt raises")
+            raise translate(error, connection, phase="connect") from error
+
+    return attempts(attempt, tried_again(connection, may_pass), connection, cancelled=cancelled)
+
+
+def tried_again(connection: Connection, passing: MayPass) -> Retries:
+    """As often, and after the waits, that the output says."""
+    wait_s = always(float(connection.first("retry_timeout", default=1)))
+    return Retries(int(connection.first("retries", default=0)), passing, wait_s)

@@ -8,6 +8,7 @@ from dvt import errors
 from dvt.connections.connection import Connection
 
 _RUN_AGAIN = "Run it again"
+_DEADLOCK = 2631
 _REACH = "Check host, dbs_port or https_port, sslmode and that the database is up"
 # Family, numbers, and what to do. Numbers are those of Teradata's message reference.
 _FAMILIES: tuple[tuple[type[errors.DvtError], frozenset[int], str | None], ...] = (
@@ -56,6 +57,11 @@ def may_pass(error: BaseException) -> bool:
     text = str(error)
     number = error_number(text)
     return number in (3897, 8018, 8024) or (not number and any(word in text.lower() for word in _PASSING))
+
+
+def is_deadlock(error: BaseException) -> bool:
+    """Whether the statement was the victim of a deadlock."""
+    return error_number(str(error)) == _DEADLOCK
 
 
 def translate(

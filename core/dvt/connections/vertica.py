@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-import time
+import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from dvt import errors
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
+from dvt.connections.retrying import NETWORK_WORDS, Retries, attempts, says
 from dvt.connections.spec import ConnectionSpec
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ __all__ = ["SPEC", "connect", "end_session", "run", "translate"]
 
 _DEFAULT_PORT = 5433
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
-_PASSING = ("failed to establish", "timed out", "refused", "starting", "too many", "max sessions", "connection closed")
+_MAY_PASS = says(*NETWORK_WORDS, "failed to establish", "starting", "too many", "max sessions", "connection closed")
 
 
 def _place(settings: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -69,8 +70,12 @@ SPEC = ConnectionSpec(
 )
 
 
-def connect(connection: Connection) -> vertica_python.Connection:
+def connect(connection: Connection, cancelled: threading.Event | None = None) -> vertica_python.Connection:
     """Log in; values come in their binary form, texts compare by bytes, moments are in UTC.
+
+    Args:
+        connection: The connection.
+        cancelled: Ends the waiting for another attempt.
 
     Raises:
         MissingDriverError: The driver is not installed.
@@ -80,18 +85,15 @@ def connect(connection: Connection) -> vertica_python.Connection:
     import vertica_python
 
     parameters = _parameters(connection)
-    retries = int(connection.first("retries", default=1))
-    for attempt in range(retries + 1):
+
+    def attempt() -> vertica_python.Connection:
         try:
-            session = vertica_python.connect(**parameters)
+            return vertica_python.connect(**parameters)
         except (vertica_python.Error, OSError, KeyError, TypeError, ValueError) as error:
-            failure = translate(error, connection, phase="connect")
-            is_final = isinstance(failure, errors.AuthenticationError)
-            if attempt == retries or is_final or not any(word in str(failure).lower() for word in _PASSING):
-                raise failure from error
-            time.sleep((attempt + 1) ** 2)
-            continue
-        break
+            raise translate(error, connection, phase="connect") from error
+
+    retries = Retries(int(connection.first("retries", default=1)), _MAY_PASS)
+    session = attempts(attempt, retries, connection, cancelled=cancelled)
     session.notice_handler = lambda message: None  # notices would become Python's warnings
     session.socket.settimeout(None)  # what is given for connecting would end long statements, too
     try:

@@ -205,6 +205,24 @@ def test_where_nothing_answers(place: Place) -> None:
         assert PASSWORD not in redact(str(raised.value))
 
 
+@pytest.mark.parametrize(("reasons", "asked"), [([], 1), (["2"], 2), (["2", "2"], 2), (["68"], 1)])
+def test_a_deadlock_before_the_first_row_is_tried_again(
+    place: Place, double: Db2Double, reasons: list[str], asked: int
+) -> None:
+    query = "SELECT 41 + 1 AS ANSWER FROM SYSIBM.SYSDUMMY1"
+    with Db2Extractor(connection(place, retries=1)) as extractor:
+        extractor.ping()
+        double.statements, double.rolls_back = [], list(reasons)
+        if reasons in ([], ["2"]):
+            with extractor.extract_stream(query) as rows:
+                assert rows.to_table().to_pylist() == [{"ANSWER": 42}]
+        else:  # a second deadlock, and a lock that was not had in time
+            with pytest.raises(errors.TimeoutExceededError, match="deadlock or timeout"):
+                extractor.extract_stream(query)
+    assert double.statements == [query] * asked
+    assert double.open_cursors == 0
+
+
 def test_only_what_may_pass_is_tried_again(place: Place, double: Db2Double) -> None:
     double.refuses = 1
     with pytest.raises(errors.ConnectionFailedError):

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 from integration.mysql_kit import load, read, stream
 from servers.cut_off import cut_off
-from servers.mariadb import MariaDBServer
+from servers.mariadb import MariaDBServer, numbers
 
 from dvt import errors
 from dvt.connections.connection import Connection
@@ -22,7 +22,8 @@ pytestmark = pytest.mark.mysql
 def database(mariadb_server: MariaDBServer) -> str:
     name = mariadb_server.create_database("cutting")
     mariadb_server.execute(
-        "create table big (id int, filler char(200)); insert into big select seq, repeat('x', 200) from seq_1_to_50000",
+        "create table big (id int, filler char(200));"
+        f" insert into big select seq, repeat('x', 200) from {numbers(50000)}",
         name,
     )
     return name

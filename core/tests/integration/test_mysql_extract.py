@@ -8,7 +8,7 @@ import time
 import pyarrow as pa
 import pytest
 from integration.mysql_kit import DRIVERS, connect, read
-from servers.mariadb import MariaDBServer
+from servers.mariadb import MariaDBServer, numbers
 from sqlglot import exp
 
 from dvt import errors
@@ -28,11 +28,11 @@ def shop(mariadb_server: MariaDBServer) -> MariaDBServer:
     mariadb_server.create_database("reading")
     mariadb_server.execute(
         "create table numbers (id int primary key, word varchar(20) not null, f float);"
-        "insert into numbers select seq, concat('w', seq), seq / 8 from seq_1_to_1000;"
+        f"insert into numbers select seq, concat('w', seq), seq / 8 from {numbers(1000)};"
         "create table none (id bigint unsigned, word text);"
         "create view pairs as select id, word from numbers where id <= 2;"
         "create table wide (id int, filler char(200));"
-        "insert into wide select seq, repeat('x', 200) from seq_1_to_200000",
+        f"insert into wide select seq, repeat('x', 200) from {numbers(200000)}",
         "reading",
     )
     return mariadb_server
@@ -86,7 +86,10 @@ def test_describe_says_what_scan_gives(shop: MariaDBServer) -> None:
 
 
 def test_floats_of_a_query_are_exact(shop: MariaDBServer) -> None:
-    shop.execute("create or replace table floats (f float); insert into floats values (16777217), (1.1)", "reading")
+    shop.execute(
+        "drop table if exists floats; create table floats (f float); insert into floats values (16777217), (1.1)",
+        "reading",
+    )
     assert read(connect(shop, "reading"), query="select f from floats").to_pylist() == [
         {"f": 16777216.0},
         {"f": 1.100000023841858},
@@ -98,12 +101,17 @@ def test_floats_of_a_query_are_exact(shop: MariaDBServer) -> None:
 @pytest.mark.parametrize("name", NASTY)
 def test_nasty_identifiers(shop: MariaDBServer, name: str) -> None:
     table, column = quote(name, "mysql"), quote(name[:60] + "_c", "mysql")
-    shop.execute(f"create or replace table {table} ({column} float); insert into {table} values (0.5)", "reading")
+    shop.execute(
+        f"drop table if exists {table}; create table {table} ({column} float); insert into {table} values (0.5)",
+        "reading",
+    )
     assert read(connect(shop, "reading"), name).to_pylist() == [{name[:60] + "_c": 0.5}]
 
 
 def test_all_scans_see_one_snapshot(shop: MariaDBServer) -> None:
-    shop.execute("create or replace table changing (id int); insert into changing values (1)", "reading")
+    shop.execute(
+        "drop table if exists changing; create table changing (id int); insert into changing values (1)", "reading"
+    )
     with MySQLExtractor(connect(shop, "reading")) as extractor:
         extractor.ping()
         shop.execute("insert into changing values (2)", "reading")
@@ -250,7 +258,9 @@ def test_tls_is_as_asked(shop: MariaDBServer, driver: str, settings: dict[str, o
         pytest.skip("openssl is not installed, the server has no certificate")
     output = {**shop.output("reading", dvt={"driver": driver}), **settings}
     connection = Connection.from_output("shop", output, SPEC, shop.folder)
-    query = "select variable_value as v from information_schema.session_status where variable_name = 'ssl_cipher'"
+    shop.query("select 1")  # MySQL then knows the password, and mysql-connector need not send it
+    of = "information_schema" if shop.is_mariadb else "performance_schema"
+    query = f"select variable_value as v from {of}.session_status where variable_name = 'ssl_cipher'"
     assert (read(connection, query=query)["v"][0].as_py() != "") is is_encrypted
     assert read(connection, "wide").num_rows == 200_000
 

@@ -34,7 +34,8 @@ def test_every_level_gives_the_engine_s_answer(
 ) -> None:
     mariadb_server.create_database("zero_dates")
     mariadb_server.execute(
-        f"set sql_mode = ''; create or replace table t (id int, d date, ts datetime);insert into t values {ROWS}",
+        "set sql_mode = ''; drop table if exists t; create table t (id int, d date, ts datetime);"
+        f"insert into t values {ROWS}",
         "zero_dates",
     )
     connection = mysql_kit.connect(mariadb_server, "zero_dates", zero_dates="null")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from integration import mysql_kit, postgres_kit
-from servers.mariadb import MariaDBServer
+from servers.mariadb import MariaDBServer, numbers
 from servers.postgres import PostgresServer
 
 from dvt.federation.extractors.base import ExtractionConfig, TableStatistics
@@ -84,10 +84,10 @@ def test_mariadb(mariadb_server: MariaDBServer) -> None:
     mariadb_server.create_database("sizes")
     mariadb_server.execute(
         "create table numbers (id int primary key, word varchar(20));"
-        "insert into numbers select seq, concat('w', seq) from seq_1_to_1000;"
+        f"insert into numbers select seq, concat('w', seq) from {numbers(1000)};"
         "create table none (id int); create view seen as select * from numbers;"
         "create table parts (id int primary key) partition by hash (id) partitions 4;"
-        "insert into parts select seq from seq_1_to_800;"
+        f"insert into parts select seq from {numbers(800)};"
         "analyze table numbers; analyze table none; analyze table parts",
         "sizes",
     )

@@ -314,6 +314,23 @@ def test_where_nothing_answers(place: Place) -> None:
         assert "gosqldriver" not in str(raised.value)
 
 
+@pytest.mark.parametrize(("aborts", "asked"), [([], 1), ([2631], 2), ([2631, 2631], 2), ([3111], 1)])
+def test_a_deadlock_before_the_first_row_is_tried_again(
+    place: Place, double: TeradataDouble, aborts: list[int], asked: int
+) -> None:
+    query = "SELECT 41 + 1 AS answer"
+    with TeradataExtractor(connection(place, retries=1, retry_timeout=0)) as extractor:
+        extractor.ping()
+        double.statements, double.aborts = [], list(aborts)
+        if aborts in ([], [2631]):
+            with extractor.extract_stream(query) as rows:
+                assert rows.to_table().to_pylist() == [{"answer": 42}]
+        else:  # a second deadlock, and a statement that took too long
+            with pytest.raises(errors.TimeoutExceededError):
+                extractor.extract_stream(query)
+    assert len([sql for sql in double.statements if "teradata_rpo" not in sql]) == asked
+
+
 def test_only_what_may_pass_is_tried_again(place: Place, double: TeradataDouble) -> None:
     double.refuses = 1
     with pytest.raises(errors.ConnectionFailedError):

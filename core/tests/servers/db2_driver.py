@@ -143,6 +143,7 @@ class Db2Double:
         hangs: While it is set, a fetch waits until the session is forced off.
         may_force: Whether the login may force sessions off.
         refuses: How many attempts to connect are refused.
+        rolls_back: Reason codes with which the next statements are rolled back: "2" is a deadlock, "68" a timeout.
     """
 
     def __init__(self) -> None:
@@ -156,6 +157,7 @@ class Db2Double:
         self.is_hanging = threading.Event()
         self.may_force = True
         self.refuses = 0
+        self.rolls_back: list[str] = []
         self.sql = NativeSQL("db2", stored, lambda tree: blank_padded(tree, ignore_case=False))
         for schema in (SCHEMA, "SYSCAT", "SYSIBM"):
             self.sql.run(f'create schema "{schema}"')
@@ -273,6 +275,12 @@ class Cursor:
         assert parameters is None
         sql = self._prepared if sql is None else sql
         self._double.statements.append(sql)
+        if self._double.rolls_back:
+            words = (
+                "The current transaction has been rolled back because of a deadlock or timeout.  Reason code "
+                f'"{self._double.rolls_back.pop(0)}".'
+            )
+            raise OperationalError(f"{_SERVER}SQL0911N  {words}  SQLSTATE=40001 SQLCODE=-911")
         if forced := re.fullmatch(r"CALL SYSPROC.ADMIN_CMD\('FORCE APPLICATION \((\d+)\)'\)", sql):
             if not self._double.may_force:
                 words = "The statement failed because the authorization ID does not have the required authority."

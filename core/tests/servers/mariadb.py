@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from servers.process import free_port, is_root
 
+PASSWORD = "pa55 w'or\"d`%"
 _START_S = 60
 _PROGRAMS = ("mariadbd", "mariadb-install-db", "mariadb")
 
@@ -40,6 +41,8 @@ class MariaDBServer:
     password: str
     folder: Path
     pid: int
+
+    is_mariadb: ClassVar[bool] = True
 
     def create_database(self, name: str) -> str:
         """Create an empty database, dropping one of that name."""
@@ -80,9 +83,17 @@ class MariaDBServer:
         self.query(sql, database)
 
 
+def numbers(most: int) -> str:
+    """A table expression of MariaDB's and MySQL's with the column `seq`, from 1 on."""
+    return f"json_table(concat('[0', repeat(',0', {most} - 1), ']'), '$[*]' columns (seq for ordinality)) as numbers"
+
+
 @pytest.fixture(scope="session")
-def mariadb_server() -> Iterator[MariaDBServer]:
-    """A server of its own for this test process."""
+def mariadb_server(request: pytest.FixtureRequest) -> Iterator[MariaDBServer]:
+    """A server of its own for this test process; MySQL 9 where DVT_TEST_MYSQL=mysql9 asks for it."""
+    if os.environ.get("DVT_TEST_MYSQL") == "mysql9":
+        yield request.getfixturevalue("mysql9_server")
+        return
     missing = missing_programs()
     if missing:
         pytest.skip(f"MariaDB is not installed: {', '.join(missing)} not found (Debian: mariadb-server)")
@@ -112,7 +123,7 @@ def running() -> Iterator[MariaDBServer]:
         check=True,
         capture_output=True,
     )
-    tls = _tls_options(folder)
+    tls = tls_options(folder, "mysql" if is_root() else "")
     port = free_port()
     log = folder / "log"
     # A name that other machines resolve would only cost time; a small redo log and no sync make the suite quick.
@@ -126,11 +137,18 @@ def running() -> Iterator[MariaDBServer]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    try:
-        _wait_until_up(process, folder, log)
-        server = MariaDBServer("127.0.0.1", port, "dvt", "pa55 w'or\"d`%", folder, process.pid)
-        _create_user(server, folder)
+    with ended(process, folder):
+        wait_until_up(process, folder, log)
+        server = MariaDBServer("127.0.0.1", port, "dvt", PASSWORD, folder, process.pid)
+        create_user(server, "delete from mysql.global_priv where user = ''")
         yield server
+
+
+@contextmanager
+def ended(process: subprocess.Popen[bytes], folder: Path) -> Iterator[None]:
+    """At the end of the body the server is stopped and its folder removed."""
+    try:
+        yield
     finally:
         process.terminate()
         try:
@@ -141,8 +159,13 @@ def running() -> Iterator[MariaDBServer]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _tls_options(folder: Path) -> list[str]:
-    """A certificate for the loopback address, its own authority; none where openssl is missing."""
+def tls_options(folder: Path, account: str) -> list[str]:
+    """A certificate for the loopback address, its own authority; none where openssl is missing.
+
+    Args:
+        folder: Where it is made.
+        account: Who has to read its key, where that is not this process' own user.
+    """
     if shutil.which("openssl") is None:
         return []
     key, certificate = folder / "key.pem", folder / "ca.pem"
@@ -154,8 +177,8 @@ def _tls_options(folder: Path) -> list[str]:
         check=True,
         capture_output=True,
     )
-    if is_root():
-        shutil.chown(key, "mysql")
+    if account:
+        shutil.chown(key, account)
     return [f"--ssl-ca={certificate}", f"--ssl-cert={certificate}", f"--ssl-key={key}"]
 
 
@@ -168,21 +191,25 @@ def _as_root(folder: Path, sql: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(command, input=sql.encode(), capture_output=True, check=False)
 
 
-def _wait_until_up(process: subprocess.Popen[bytes], folder: Path, log: Path) -> None:
+def wait_until_up(process: subprocess.Popen[bytes], folder: Path, log: Path) -> None:
+    """Until root can log in.
+
+    Raises:
+        Failed: The server ended, or takes too long; with the end of its log.
+    """
     deadline = time.monotonic() + _START_S
     while _as_root(folder, "select 1").returncode:
         if process.poll() is not None or time.monotonic() > deadline:
-            pytest.fail(f"MariaDB did not start: {log.read_text(errors='replace')[-2000:] if log.exists() else ''}")
+            pytest.fail(f"the server did not start: {log.read_text(errors='replace')[-2000:] if log.exists() else ''}")
         time.sleep(0.1)
 
 
-def _create_user(server: MariaDBServer, folder: Path) -> None:
+def create_user(server: MariaDBServer, *more: str) -> None:
+    """The user that the tests log in as; `more` are statements for root."""
     password = server.password.replace("\\", "\\\\").replace("'", "''")
     statements = []
     for host in ("localhost", "127.0.0.1"):
         statements.append(f"create user '{server.user}'@'{host}' identified by '{password}'")
         statements.append(f"grant all on *.* to '{server.user}'@'{host}' with grant option")
-    statements.append("delete from mysql.global_priv where user = ''")
-    statements.append("flush privileges")
-    done = _as_root(folder, ";\n".join(statements))
+    done = _as_root(server.folder, ";\n".join([*statements, *more, "flush privileges"]))
     assert done.returncode == 0, done.stderr

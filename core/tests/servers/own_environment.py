@@ -16,7 +16,7 @@ _TIMEOUT_S = 300
 
 
 class NotToBeHad(Exception):
-    """The environment cannot be made; the text says why."""
+    """What was asked for cannot be made here; the text says why."""
 
 
 def interpreter(name: str, packages: Sequence[str], python: str = "") -> str:
@@ -36,9 +36,9 @@ def interpreter(name: str, packages: Sequence[str], python: str = "") -> str:
     uv = _uv()
     wanted = python or f"{sys.version_info.major}.{sys.version_info.minor}"
     digest = hashlib.sha256("\n".join([wanted, *packages]).encode()).hexdigest()[:12]
-    folder = _folder() / f"{name}-{digest}"
+    folder = kept_folder() / f"{name}-{digest}"
     found = str(folder / "bin" / "python")
-    with _alone(folder.with_suffix(".lock")):
+    with alone(folder.with_suffix(".lock")):
         if (folder / "ready").exists():
             return found
         shutil.rmtree(folder, ignore_errors=True)
@@ -75,16 +75,16 @@ def _run(command: Sequence[str]) -> None:
         raise NotToBeHad(f"{' '.join(command[1:3])} failed: {answer.stderr.strip()[-500:]}")
 
 
-def _folder() -> Path:
-    """Where environments are kept: beside the tests' own one."""
+def kept_folder() -> Path:
+    """Where environments and servers are kept: beside the tests' own environment."""
     folder = Path(sys.prefix) / "dvt-servers"
     folder.mkdir(exist_ok=True)
     return folder
 
 
 @contextlib.contextmanager
-def _alone(file: Path) -> Iterator[None]:
-    """One process at a time makes an environment."""
+def alone(file: Path) -> Iterator[None]:
+    """One process at a time makes what is kept."""
     with file.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -88,6 +88,7 @@ class TeradataDouble:
         hangs: While it is set, a fetch waits until it is cancelled.
         ends_quietly: Whether what is cancelled then ends as if there were no more rows.
         refuses: How many attempts to connect are refused.
+        aborts: Numbers of errors with which the next statements that give rows end.
         breaks_after: Rows of a result after which the connection breaks; None for never.
         knows_parquet: Whether the driver has the export; older ones have not.
         can_fastexport: Whether the database lets the statement be exported.
@@ -100,6 +101,7 @@ class TeradataDouble:
         self.open_cursors = 0
         self.cancelled, self.hangs, self.is_hanging = threading.Event(), threading.Event(), threading.Event()
         self.refuses = 0
+        self.aborts: list[int] = []
         self.ends_quietly = False
         self.breaks_after: int | None = None
         self.knows_parquet = self.can_fastexport = True
@@ -194,6 +196,9 @@ class Cursor:
         if "teradata_nativesql" in functions:
             self._told = [(self._tells(functions),)]
             return self
+        if self._double.aborts and "teradata_rpo" not in functions:
+            number = self._double.aborts.pop(0)
+            raise OperationalError(f"{_DATABASE}[Error {number}] Transaction ABORTed due to deadlock.{_STACK}")
         self._result = self._run(rest)
         self.description = [_described(column) for column in self._result.columns]
         self.columntypename = [base(_native(column)) for column in self._result.columns]

@@ -18,6 +18,7 @@ from dvt.federation.extractors.methods import STREAMING, Chosen, Method, PassedO
 from dvt.identifiers import Relation
 
 if TYPE_CHECKING:
+    from dvt.federation.hashing.words import HashWords
     from dvt.federation.stream import ColumnSchema, RowStream
 
 
@@ -273,9 +274,14 @@ class BaseExtractor(ABC):
         (floats aside), different ones different hashes. The key is the text of the only key column, or of all.
         """
         from dvt.federation.hashing.rows import hash_stream
+
+        return hash_stream(self, request, self.hash_words())
+
+    def hash_words(self) -> HashWords | None:
+        """How the source says hashes; None where it cannot, and the rows are hashed here."""
         from dvt.federation.hashing.words import HASH_WORDS
 
-        return hash_stream(self, request, HASH_WORDS.get(self.connection.type))
+        return HASH_WORDS.get(self.connection.type)
 
     def extract_hashes(self, config: ExtractionConfig) -> dict[str | None, str]:
         """The hash of each row by its key; all keys are held in memory.

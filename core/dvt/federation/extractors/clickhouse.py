@@ -10,9 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from dvt.connections.clickhouse import SPEC, connect, default_database, kill, new_query_id, statement_settings
-from dvt.connections.clickhouse_errors import CutOffError, ServerError, translate
+from dvt.connections.clickhouse import (
+    SPEC,
+    connect,
+    default_database,
+    kill,
+    new_query_id,
+    statement_settings,
+    tried_again,
+)
+from dvt.connections.clickhouse_errors import CutOffError, ServerError, is_busy, translate
 from dvt.connections.connection import Connection
+from dvt.connections.retrying import attempts
 from dvt.errors import InterruptedRunError
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig, TableStatistics
 from dvt.federation.extractors.scan_sql import scan_sql
@@ -108,7 +117,7 @@ class ClickHouseExtractor(BaseExtractor):
     def _opened(self) -> Client:
         self._check()
         if self._client is None:
-            self._client = connect(self.connection)
+            self._client = connect(self.connection, self._is_cancelled)
             self._check()  # it was cancelled while it logged in
         return self._client
 
@@ -167,18 +176,23 @@ class ClickHouseExtractor(BaseExtractor):
     def _stream(self, sql: str, readers: Sequence[ColumnReader], request: ExtractionConfig) -> RowStream:
         from dvt.federation.extractors.clickhouse_stream import ArrowBody
 
-        client = self._opened()
-        settings = statement_settings(self.connection, new_query_id(), self.batch_rows(request))
-        query_id = settings["query_id"]
-        with self._guarded("extract", request.label):
-            try:
-                self._running = (query_id, None)
-                body = ArrowBody(client.raw_stream(sql, settings=settings, fmt="ArrowStream"))
-                self._running = (query_id, body)
-                self._check()
-            except BaseException:
-                self._running = None
-                raise
+        def attempt() -> tuple[str, ArrowBody]:
+            client = self._opened()
+            settings = statement_settings(self.connection, new_query_id(), self.batch_rows(request))
+            query_id = settings["query_id"]
+            with self._guarded("extract", request.label):
+                try:
+                    self._running = (query_id, None)
+                    body = ArrowBody(client.raw_stream(sql, settings=settings, fmt="ArrowStream"))
+                    self._running = (query_id, body)
+                    self._check()
+                except BaseException:
+                    self._running = None
+                    raise
+            return query_id, body
+
+        again = tried_again(self.connection, is_busy)
+        query_id, body = attempts(attempt, again, self.connection, cancelled=self._is_cancelled, phase="extract")
 
         def close() -> None:
             if self._running is not None and self._running[0] == query_id:

@@ -96,7 +96,7 @@ class DatabricksExtractor(BaseExtractor):
     def _opened(self) -> Session:
         self._check()
         if self._session is None:
-            self._session = connect(self.connection)
+            self._session = connect(self.connection, self._is_cancelled)
             self._check()  # it was cancelled while it logged in
         return self._session
 

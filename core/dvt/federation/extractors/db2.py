@@ -6,8 +6,9 @@ import contextlib
 from collections.abc import Mapping
 from typing import Any
 
-from dvt.connections.db2 import SPEC, connect, driver_errors, translate
+from dvt.connections.db2 import SPEC, connect, driver_errors, translate, tried_again
 from dvt.connections.db2_errors import is_drivers
+from dvt.connections.retrying import Retries
 from dvt.errors import DvtError, QueryError, UnsupportedError
 from dvt.federation.extractors.base import ExtractionConfig, TableStatistics
 from dvt.federation.extractors.driver_rows import DriverRowsExtractor, RowColumn, column_of, text_literal
@@ -48,7 +49,10 @@ class Db2Extractor(DriverRowsExtractor):
         return TableStatistics(rows=int(found[0][0])) if found and int(found[0][0]) >= 0 else None
 
     def _connect(self) -> Any:
-        return connect(self.connection)
+        return connect(self.connection, self._is_cancelled)
+
+    def _statements_again(self) -> Retries:
+        return tried_again(self.connection, statements=True)
 
     def _translated(self, error: Exception, phase: str, label: str) -> DvtError | None:
         return translate(error, self.connection, phase=phase, relation=label) if is_drivers(error) else None

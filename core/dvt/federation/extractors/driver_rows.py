@@ -13,6 +13,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from dvt.connections.connection import Connection
+from dvt.connections.retrying import Retries, attempts, says
 from dvt.errors import DataError, DvtError, InterruptedRunError, RelationNotFoundError, UnsupportedError
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig
 from dvt.federation.extractors.methods import BUFFERED, HELD_IN_MEMORY, STREAMING, Method
@@ -73,6 +74,10 @@ class DriverRowsExtractor(BaseExtractor):
     @abstractmethod
     def _of_query(self, query: str, label: str) -> Mapping[str, RowColumn]:
         """The columns of a query, without its rows."""
+
+    def _statements_again(self) -> Retries:
+        """What is tried again of a statement that has given no row; nothing, unless an engine says more."""
+        return Retries(0, says())
 
     @abstractmethod
     def _interrupt(self) -> None:
@@ -201,15 +206,21 @@ class DriverRowsExtractor(BaseExtractor):
         return " ".join(["WITH", _QUERY.sql(dialect), "AS (\n" + _text(request) + "\n)", sql])
 
     def _stream(self, sql: str, columns: Sequence[RowColumn], request: ExtractionConfig) -> RowStream:
-        chosen, session = self.chosen(), self._opened()
-        with self._guarded("extract", request.label):
-            cursor = session.cursor()
-            try:
-                self._execute(cursor, sql)
-                held = cursor.fetchall() if chosen.method == BUFFERED else None
-            except BaseException:
-                self._let_go(cursor)
-                raise
+        chosen = self.chosen()
+
+        def attempt() -> tuple[Any, Sequence[Any] | None]:
+            session = self._opened()
+            with self._guarded("extract", request.label):
+                cursor = session.cursor()
+                try:
+                    self._execute(cursor, sql)
+                    return cursor, cursor.fetchall() if chosen.method == BUFFERED else None
+                except BaseException:
+                    self._let_go(cursor)
+                    raise
+
+        again = self._statements_again()
+        cursor, held = attempts(attempt, again, self.connection, cancelled=self._is_cancelled, phase="extract")
         batches = self._batches(cursor, columns, request, held)
         return RowStream(
             [column.schema for column in columns],

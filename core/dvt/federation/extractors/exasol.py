@@ -131,7 +131,7 @@ class ExasolExtractor(BaseExtractor):
     def _opened(self) -> ExaConnection:
         self._check()
         if self._session is None or self._session.is_closed:
-            self._session = connect(self.connection)
+            self._session = connect(self.connection, self._is_cancelled)
             self._check()
         return self._session
 

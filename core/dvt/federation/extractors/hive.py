@@ -118,7 +118,7 @@ class HiveExtractor(BaseExtractor):
     def _opened(self) -> HiveServer2Cursor:
         self._check()
         if self._cursor is None:
-            self._session = connect(self.connection)
+            self._session = connect(self.connection, self._is_cancelled)
             with self._guarded("connect", ""):
                 self._cursor = self._session.cursor(
                     user=self.connection.first("user", "username"),

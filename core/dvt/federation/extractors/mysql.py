@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from dvt.connections.connection import Connection
 from dvt.connections.mysql import SPEC, default_database, open_session, spec_for
-from dvt.connections.mysql_errors import translating
+from dvt.connections.mysql_errors import ServerError, translating
 from dvt.connections.spec import ConnectionSpec
 from dvt.errors import InterruptedRunError, QueryError
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig, TableStatistics
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from dvt.connections.mysql_session import Session
     from dvt.federation.extractors.mysql_parallel import ParallelRows
     from dvt.federation.extractors.mysql_values import ColumnReader
+    from dvt.federation.hashing.words import HashWords
 
+_NO_SUCH_FUNCTION = 1305
 _ONE_RESULT = "a result that is held in memory comes through one session"
 
 
@@ -148,6 +150,18 @@ class MySQLExtractor(BaseExtractor):
         if parallel is not None:
             parallel.close()
 
+    def hash_words(self) -> HashWords | None:
+        """None where the server has no MD5: MySQL 9.6 and later keep it in a component that is to be installed."""
+        session = self._opened()
+        with self._guarded("extract", None):
+            try:
+                session.rows("select md5('')")
+            except ServerError as error:
+                if error.errno == _NO_SUCH_FUNCTION:
+                    return None
+                raise
+        return super().hash_words()
+
     def close(self) -> None:
         """End the session, and on the server the query that it may still run."""
         self._end_parts()
@@ -176,7 +190,7 @@ class MySQLExtractor(BaseExtractor):
     def _opened(self) -> Session:
         self._check()
         if self._session is None:
-            session = open_session(self.connection, default_database(self.connection))
+            session = open_session(self.connection, default_database(self.connection), self._is_cancelled)
             try:
                 with self._guarded("connect", None):
                     session.run("set session transaction isolation level repeatable read")

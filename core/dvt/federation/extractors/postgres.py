@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -63,7 +64,7 @@ class PostgresExtractor(BaseExtractor):
         self._snapshot: str | None = None
         self._chosen: Chosen | None = None
         self._parallel: ParallelCopy | None = None
-        self._is_cancelled = False
+        self._is_cancelled = threading.Event()
 
     def ping(self) -> str:
         """Log in and give the server's version."""
@@ -182,7 +183,7 @@ class PostgresExtractor(BaseExtractor):
             session.execute(f"savepoint {_SAVEPOINT}")
             blocks = copied_blocks(session, statement)
             while True:
-                if self._is_cancelled:
+                if self._is_cancelled.is_set():
                     raise InterruptedRunError("the scan was cancelled")
                 try:
                     block = next(blocks)
@@ -205,7 +206,7 @@ class PostgresExtractor(BaseExtractor):
 
     def cancel(self) -> None:
         """End a running scan from another thread, on the server too; the scan raises `InterruptedRunError`."""
-        self._is_cancelled = True
+        self._is_cancelled.set()
         parallel, session = self._parallel, self._session
         if parallel is not None:
             parallel.cancel()
@@ -213,11 +214,11 @@ class PostgresExtractor(BaseExtractor):
             cancel(session)
 
     def _open(self) -> psycopg.Connection[Any]:
-        if self._is_cancelled:
+        if self._is_cancelled.is_set():
             raise InterruptedRunError("the extractor was cancelled", connection=self.connection.name)
         if self._session is None:
-            self._session = connect(self.connection)
-            if self._is_cancelled:  # while it logged in, when there was nothing to cancel
+            self._session = connect(self.connection, cancelled=self._is_cancelled)
+            if self._is_cancelled.is_set():  # while it logged in, when there was nothing to cancel
                 raise InterruptedRunError("the extractor was cancelled", connection=self.connection.name)
         return self._session
 
@@ -282,7 +283,7 @@ class PostgresExtractor(BaseExtractor):
 
         try:
             for batch in batches:
-                if self._is_cancelled:
+                if self._is_cancelled.is_set():
                     raise InterruptedRunError("the scan was cancelled")
                 yield batch
         except (psycopg.Error, DvtError) as error:
@@ -318,7 +319,7 @@ class PostgresExtractor(BaseExtractor):
 
     def _translated(self, error: BaseException, phase: str, request: ExtractionConfig | None) -> DvtError:
         label = request.label if request is not None else None
-        found = translate(error, self.connection, phase=phase, relation=label, is_cancelled=self._is_cancelled)
+        found = translate(error, self.connection, phase=phase, relation=label, is_cancelled=self._is_cancelled.is_set())
         if isinstance(found, ConnectionLostError):
             self.close()
         if (

@@ -41,7 +41,7 @@ where a.attrelid = any(%s::oid[]) and a.attnotnull and c.relkind in ('r', 'p')
 """
 
 _RELATION = """
-select c.relkind, c.reltuples::bigint
+select c.relkind, c.reltuples::bigint, pg_catalog.pg_relation_size(c.oid) / current_setting('block_size')::bigint
 from pg_catalog.pg_class c
 where c.oid = to_regclass(%s)
 """
@@ -109,10 +109,12 @@ class RelationFacts:
     Args:
         kind: `pg_class.relkind`.
         estimated_rows: The planner's figure, None when the table was never analysed.
+        blocks: Size of the main fork in blocks.
     """
 
     kind: str
     estimated_rows: int | None
+    blocks: int
 
 
 @dataclass(frozen=True)
@@ -156,9 +158,9 @@ def relation_facts(session: psycopg.Connection[Any], relation: Relation) -> Rela
     found = session.execute(_RELATION, [relation.sql("postgres")]).fetchone()
     if found is None:
         return None
-    kind, rows = found
+    kind, rows, blocks = found
     kind = kind.decode() if isinstance(kind, bytes) else kind
-    return RelationFacts(kind, rows if rows >= 0 and kind in "rmp" else None)
+    return RelationFacts(kind, rows if rows >= 0 and kind in "rmp" else None, blocks or 0)
 
 
 def table_statistics(session: psycopg.Connection[Any], relation: Relation) -> TableStatistics | None:

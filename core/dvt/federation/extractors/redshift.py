@@ -124,7 +124,7 @@ class RedshiftExtractor(BaseExtractor):
     def _opened(self) -> redshift_connector.Connection:
         self._check()
         if self._session is None:
-            self._session = connect(self.connection)
+            self._session = connect(self.connection, self._is_cancelled)
             self._backend_pid = int(run(self._session, "select pg_backend_pid()")[0][0])
             self._check()  # it was cancelled while it logged in
         return self._session

@@ -99,7 +99,7 @@ class SparkExtractor(BaseExtractor):
     def _opened(self) -> SparkConnectClient:
         self._check()
         if self._client is None:
-            self._client = connect(self.connection)
+            self._client = connect(self.connection, self._is_cancelled)
             self._check()  # it was cancelled while it logged in
         return self._client
 

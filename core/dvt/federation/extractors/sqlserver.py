@@ -11,8 +11,9 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from dvt.connections.connection import Connection
-from dvt.connections.sqlserver import SPEC, cancel, connect
-from dvt.connections.sqlserver_errors import may_pass, translate
+from dvt.connections.retrying import attempts
+from dvt.connections.sqlserver import SPEC, cancel, connect, tried_again
+from dvt.connections.sqlserver_errors import translate
 from dvt.errors import InterruptedRunError
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig, TableStatistics
 from dvt.federation.extractors.scan_sql import scan_sql
@@ -128,7 +129,7 @@ class SqlServerExtractor(BaseExtractor):
     def _opened(self) -> Any:
         self._check()
         if self._session is None:
-            self._session = connect(self.connection)
+            self._session = connect(self.connection, self._is_cancelled)
             self._check()  # it was cancelled while it logged in
         return self._session
 
@@ -171,21 +172,21 @@ class SqlServerExtractor(BaseExtractor):
 
     def _started(self, sql: str, label: str) -> Any:
         """A cursor that runs a statement; what may pass in a moment is tried again, before there is a row."""
-        retries = int(self.connection.first("retries", default=3))
-        for attempt in range(retries + 1):
+
+        def attempt() -> Any:
             session = self._opened()
             with self._guarded("extract", label):
                 cursor = self._cursor = session.cursor()
                 try:
                     with self._driving():
                         cursor.execute(sql)
-                except BaseException as error:
+                except BaseException:
                     self._stop()
-                    if attempt < retries and may_pass(error):
-                        continue
                     raise
             return cursor
-        raise AssertionError("the last attempt returns or raises")
+
+        again = tried_again(self.connection)
+        return attempts(attempt, again, self.connection, cancelled=self._is_cancelled, phase="extract")
 
     def _asked(self, sql: str, phase: str, label: str) -> list[Any]:
         """The rows of a small result."""

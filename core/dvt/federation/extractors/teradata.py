@@ -9,7 +9,9 @@ from typing import Any, ClassVar
 
 from sqlglot import exp
 
-from dvt.connections.teradata import SPEC, connect, translate
+from dvt.connections.retrying import Retries
+from dvt.connections.teradata import SPEC, connect, translate, tried_again
+from dvt.connections.teradata_errors import is_deadlock
 from dvt.errors import ConnectionLostError, DvtError, QueryError, UnsupportedError, located
 from dvt.federation.extractors.base import ExtractionConfig, TableStatistics
 from dvt.federation.extractors.driver_rows import DriverRowsExtractor, RowColumn, column_of, text_literal
@@ -69,7 +71,10 @@ class TeradataExtractor(DriverRowsExtractor):
         return TableStatistics(*found) if found != [None, None] else None
 
     def _connect(self) -> Any:
-        return connect(self.connection)
+        return connect(self.connection, self._is_cancelled)
+
+    def _statements_again(self) -> Retries:
+        return tried_again(self.connection, is_deadlock)
 
     def _translated(self, error: Exception, phase: str, label: str) -> DvtError | None:
         is_own = isinstance(error, self._ending_errors())

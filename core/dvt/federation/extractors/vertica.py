@@ -107,7 +107,7 @@ class VerticaExtractor(BaseExtractor):
     def _opened(self) -> vertica_python.Connection:
         self._check()
         if self._session is None:
-            self._session = connect(self.connection)
+            self._session = connect(self.connection, self._is_cancelled)
             self._check()  # it was cancelled while it logged in
         return self._session
 

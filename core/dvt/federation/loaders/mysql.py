@@ -221,7 +221,7 @@ class MySQLLoader(BaseLoader):
             raise InterruptedRunError("the load was cancelled", connection=self.connection.name, phase="load")
         if self._session is None:
             # Without a current database: the landing's may not exist yet.
-            self._session = open_session(self.connection, None)
+            self._session = open_session(self.connection, None, self._is_cancelled)
             if self._is_cancelled.is_set():  # while it logged in, when there was nothing to kill
                 raise InterruptedRunError("the load was cancelled", connection=self.connection.name, phase="load")
         return self._session

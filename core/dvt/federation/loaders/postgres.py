@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -47,7 +48,7 @@ class PostgresLoader(BaseLoader):
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self._session: psycopg.Connection[Any] | None = None
-        self._is_cancelled = False
+        self._is_cancelled = threading.Event()
 
     def stage(
         self,
@@ -98,7 +99,7 @@ class PostgresLoader(BaseLoader):
             return cursor.rowcount, sent_bytes
 
     def _check(self) -> None:
-        if self._is_cancelled:
+        if self._is_cancelled.is_set():
             raise InterruptedRunError("the load was cancelled")
 
     def landing_sql(self, private: Relation, config: LoadConfig) -> list[str]:
@@ -165,9 +166,9 @@ class PostgresLoader(BaseLoader):
 
     def drop(self, relation: Relation) -> None:
         """Drop a private table if it exists."""
-        if self._is_cancelled:
+        if self._is_cancelled.is_set():
             self.close()
-            self._is_cancelled = False
+            self._is_cancelled.clear()
         self.execute([" ".join(["drop table if exists", relation.sql("postgres")])])
 
     def native_types(self, schema: pa.Schema) -> list[str]:
@@ -182,17 +183,17 @@ class PostgresLoader(BaseLoader):
 
     def cancel(self) -> None:
         """End a running load from another thread, on the server too."""
-        self._is_cancelled = True
+        self._is_cancelled.set()
         session = self._session
         if session is not None:
             cancel(session)
 
     def _open(self) -> psycopg.Connection[Any]:
-        if self._is_cancelled:
+        if self._is_cancelled.is_set():
             raise InterruptedRunError("the loader was cancelled")
         if self._session is None or self._session.closed:
-            self._session = connect(self.connection)
-            if self._is_cancelled:  # while it logged in, when there was nothing to cancel
+            self._session = connect(self.connection, cancelled=self._is_cancelled)
+            if self._is_cancelled.is_set():  # while it logged in, when there was nothing to cancel
                 raise InterruptedRunError("the loader was cancelled")
         return self._session
 
@@ -238,7 +239,7 @@ class PostgresLoader(BaseLoader):
             self.connection,
             phase=phase,
             relation=str(relation) if relation else None,
-            is_cancelled=self._is_cancelled,
+            is_cancelled=self._is_cancelled.is_set(),
         )
         if isinstance(found, ConnectionLostError):
             self.close()

@@ -10,7 +10,7 @@ from typing import Any
 from dvt.connections import object_store_errors
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
-from dvt.connections.object_paths import FilePath, ObjectPath
+from dvt.connections.object_paths import FilePath, ObjectPath, existing
 from dvt.connections.object_stores import (
     SECRET_SETTINGS,
     SETTINGS,
@@ -171,14 +171,13 @@ def locate(connection: Connection, relation: Relation, options: Mapping[str, Any
         is_pattern = any(mark in str(path) for mark in "*?[")
         _refuse_outside_pattern(connection, str(path), relation)
         found = _ordered(root.glob(str(path))) if is_pattern else [root / str(path)]
-        return _expanded(connection, relation, [file for file in found if file.exists()], wanted, str(path))
+        return _expanded(connection, relation, existing(found), wanted, str(path))
     folder = folder_of(connection, relation)
-    if not folder.is_dir():
+    if folder != root and not folder.is_dir():
         folder = root
     stem = inside(connection, folder / relation.name, relation)
     formats = (wanted,) if wanted else FORMATS
-    candidates = [stem] if stem.exists() else []
-    candidates += [file for format_ in formats if (file := stem.with_name(f"{stem.name}.{format_}")).exists()]
+    candidates = existing([stem, *(stem.with_name(f"{stem.name}.{format_}") for format_ in formats)])
     if len(candidates) > 1:
         names = " and ".join(candidate.name for candidate in candidates)
         raise ConfigurationError(

@@ -6,7 +6,7 @@ import contextlib
 import fnmatch
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -90,11 +90,28 @@ class ObjectPath:
     @property
     def now(self) -> FileInfo:
         """What the store says of it at this moment."""
+        return self.infos([self.key])[0]
+
+    def infos(self, keys: list[str]) -> list[FileInfo]:
+        """What the store says of some keys at this moment."""
         with self._translated():
-            return filesystem(self.connection, self.address).get_file_info(self.key)
+            return list(filesystem(self.connection, self.address).get_file_info(keys))
+
+    def told(self, known: FileInfo) -> ObjectPath:
+        """The same path, when the store was asked before."""
+        return replace(self, known=known)
 
     @property
-    def size_bytes(self) -> int:
+    def existing(paths: Sequence[FilePath]) -> list[FilePath]:
+    """Those that are there. A store is asked for all at once."""
+    far = [path for path in paths if isinstance(path, ObjectPath)]
+    if not far:
+        return [path for path in paths if path.exists()]
+    told = [path.told(info) for path, info in zip(far, far[0].infos([path.key for path in far]), strict=True)]
+    return [path for path in told if path.exists()]
+
+
+def size_bytes(self) -> int:
         """The object's size."""
         return int(self._info.size or 0)
 
@@ -165,6 +182,15 @@ def open_input(path: Path | ObjectPath) -> pa.NativeFile:
         if error.errno is None:
             raise
         raise OSError(error.errno, str(error), str(path)) from error
+
+
+def existing(paths: Sequence[FilePath]) -> list[FilePath]:
+    """Those that are there. A store is asked for all at once."""
+    far = [path for path in paths if isinstance(path, ObjectPath)]
+    if not far:
+        return [path for path in paths if path.exists()]
+    told = [path.told(info) for path, info in zip(far, far[0].infos([path.key for path in far]), strict=True)]
+    return [path for path in told if path.exists()]
 
 
 def size_bytes(path: Path | ObjectPath) -> int:

@@ -211,10 +211,8 @@ def _refusal(connection: Connection, address: Address) -> Exception | None:
     from pyarrow.fs import FileSelector
 
     try:
-        nothing = FileSelector(f"{address.bucket}/dvt-{uuid.uuid4()}")
+        nothing = FileSelector(f"{address.bucket}/dvt-{uuid.uuid4()}", allow_not_found=True)
         filesystem(connection, address).get_file_info(nothing)
-    except FileNotFoundError:
-        return None
     except DvtError:
         raise
     except (OSError, pa.ArrowException) as error:

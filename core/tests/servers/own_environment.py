@@ -36,9 +36,9 @@ def interpreter(name: str, packages: Sequence[str], python: str = "") -> str:
     uv = _uv()
     wanted = python or f"{sys.version_info.major}.{sys.version_info.minor}"
     digest = hashlib.sha256("\n".join([wanted, *packages]).encode()).hexdigest()[:12]
-    folder = _folder() / f"{name}-{digest}"
+    folder = folder_of_servers() / f"{name}-{digest}"
     found = str(folder / "bin" / "python")
-    with _alone(folder.with_suffix(".lock")):
+    with alone(folder.with_suffix(".lock")):
         if (folder / "ready").exists():
             return found
         shutil.rmtree(folder, ignore_errors=True)
@@ -75,7 +75,7 @@ def _run(command: Sequence[str]) -> None:
         raise NotToBeHad(f"{' '.join(command[1:3])} failed: {answer.stderr.strip()[-500:]}")
 
 
-def _folder() -> Path:
+def folder_of_servers() -> Path:
     """Where environments are kept: beside the tests' own one."""
     folder = Path(sys.prefix) / "dvt-servers"
     folder.mkdir(exist_ok=True)
@@ -83,7 +83,7 @@ def _folder() -> Path:
 
 
 @contextlib.contextmanager
-def _alone(file: Path) -> Iterator[None]:
+def alone(file: Path) -> Iterator[None]:
     """One process at a time makes an environment."""
     with file.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -102,16 +102,7 @@ class ObjectPath:
         return replace(self, known=known)
 
     @property
-    def existing(paths: Sequence[FilePath]) -> list[FilePath]:
-    """Those that are there. A store is asked for all at once."""
-    far = [path for path in paths if isinstance(path, ObjectPath)]
-    if not far:
-        return [path for path in paths if path.exists()]
-    told = [path.told(info) for path, info in zip(far, far[0].infos([path.key for path in far]), strict=True)]
-    return [path for path in told if path.exists()]
-
-
-def size_bytes(self) -> int:
+    def size_bytes(self) -> int:
         """The object's size."""
         return int(self._info.size or 0)
 

@@ -36,7 +36,8 @@ FORMATS = ("parquet", "csv")
 
 def _place(settings: Mapping[str, Any]) -> tuple[Any, ...]:
     if address := address_of(settings):
-        return ("files", address.kind, endpoint_of_settings(settings, address.kind), address.account, address.key)
+        account = settings.get("account_name") or address.account
+        return ("files", address.kind, endpoint_of_settings(settings, address.kind), account, address.key)
     return ("files", str((Path(settings["__root__"]) / str(settings["path"])).resolve()))
 
 

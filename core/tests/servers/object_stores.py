@@ -76,10 +76,11 @@ def s3_store() -> Iterator[Store]:
     client = functools.partial(boto3.client, endpoint_url=endpoint)
     try:
         people = client("iam", **root)
-        people.create_user(UserName="reader")
+        reader = f"reader-{bucket}"  # moto's servers of one process have the same users
+        people.create_user(UserName=reader)
         rights = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
-        people.put_user_policy(UserName="reader", PolicyName="all", PolicyDocument=json.dumps(rights))
-        key = people.create_access_key(UserName="reader")["AccessKey"]
+        people.put_user_policy(UserName=reader, PolicyName="all", PolicyDocument=json.dumps(rights))
+        key = people.create_access_key(UserName=reader)["AccessKey"]
         login = {
             "aws_access_key_id": key["AccessKeyId"],
             "aws_secret_access_key": key["SecretAccessKey"],

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from dvt.connections.object_store_errors import translate
 from dvt.connections.reach import require_port
-from dvt.errors import ConfigurationError, ConnectionFailedError, DvtError
+from dvt.errors import ConfigurationError, ConnectionFailedError, DvtError, UnsupportedError
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
@@ -155,8 +155,18 @@ def filesystem(connection: Connection, address: Address) -> FileSystem:
         parts = urlsplit(endpoint)
         require_port(connection, str(parts.hostname), parts.port or (443 if parts.scheme == "https" else 80))
     make = {"s3": s3_filesystem, "gs": gcs_filesystem, "az": azure_filesystem}[address.kind]
-    with translated(connection):
-        made = make(connection, address, endpoint)
+    try:
+        with translated(connection):
+            made = make(connection, address, endpoint)
+    except (ImportError, TypeError) as error:  # older ones lack clients, or arguments of theirs
+        import pyarrow as pa
+
+        raise UnsupportedError(
+            f"pyarrow {pa.__version__} cannot do what the connection asks of {address.kind}://: {error}",
+            connection=connection.name,
+            phase="connect",
+            remedy="Install a newer pyarrow",
+        ) from error
     with _lock:
         _open[same] = made
         while len(_open) > _MOST_OPEN:

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dvt import errors
-from dvt.connections.aws import session
+from dvt.connections.aws import session_of
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
 from dvt.connections.spec import ConnectionSpec, Option
-
-if TYPE_CHECKING:
-    import boto3
-
-__all__ = ["SPEC", "QueryFailedError", "aws_session", "connect", "translate"]
 
 
 def _place(settings: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -69,17 +64,6 @@ SPEC = ConnectionSpec(
 )
 
 
-def aws_session(connection: Connection) -> boto3.Session:
-    """Whose credentials and region count: the output's keys, its profile, or the environment."""
-    return session(
-        profile_name=connection.first("aws_profile_name"),
-        aws_access_key_id=connection.first("aws_access_key_id"),
-        aws_secret_access_key=connection.secret("aws_secret_access_key"),
-        aws_session_token=connection.secret("aws_session_token"),
-        region_name=str(connection.first("region_name")),
-    )
-
-
 def connect(connection: Connection) -> Any:
     """The client of Athena's API; nothing is sent yet. Throttling and its like are tried again `num_retries` times.
 
@@ -97,7 +81,7 @@ def connect(connection: Connection) -> Any:
         retries={"max_attempts": retries, "mode": "standard"},
     )
     try:
-        return aws_session(connection).client("athena", endpoint_url=connection.first("endpoint_url"), config=config)
+        return session_of(connection).client("athena", endpoint_url=connection.first("endpoint_url"), config=config)
     except (BotoCoreError, ValueError) as error:
         raise translate(error, connection, phase="connect") from error
 

@@ -60,10 +60,7 @@ def _own(connection: Connection, scopes: list[str]) -> Any:
         from google.oauth2 import service_account
 
         info = _keyfile(connection) if method == "service-account" else _keyfile_json(connection)
-        if isinstance(info.get("private_key"), str):
-            register(info["private_key"])
-            info["private_key"] = info["private_key"].replace("\\n", "\n")
-        return service_account.Credentials.from_service_account_info(info, scopes=scopes)
+        return service_account.Credentials.from_service_account_info(_unfolded(info), scopes=scopes)
     if method == "oauth-secrets":
         from google.oauth2.credentials import Credentials
 
@@ -78,6 +75,19 @@ def _own(connection: Connection, scopes: list[str]) -> Any:
             scopes=scopes,
         )
     raise _refusal(f"method {method} is not one that dvt knows", connection, _INSTEAD)
+
+
+def key_of_output(connection: Connection) -> dict[str, Any]:
+    """The service account's key that an output names, or holds."""
+    return _unfolded(_keyfile(connection) if connection.first("keyfile") else _keyfile_json(connection))
+
+
+def _unfolded(info: dict[str, Any]) -> dict[str, Any]:
+    """A key whose lines are lines; the secret in it is known as one from here on."""
+    if isinstance(info.get("private_key"), str):
+        register(info["private_key"])
+        info["private_key"] = info["private_key"].replace("\\n", "\n")
+    return info
 
 
 def _keyfile(connection: Connection) -> dict[str, Any]:

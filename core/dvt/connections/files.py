@@ -1,14 +1,24 @@
-"""Folders of Parquet and CSV files: settings, options, and where a relation's files lie."""
+"""Parquet and CSV files in a folder or an object store: settings, options, and where a relation's files lie."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dvt.connections import object_store_errors
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
+from dvt.connections.object_paths import FilePath, ObjectPath, existing
+from dvt.connections.object_stores import (
+    SECRET_SETTINGS,
+    SETTINGS,
+    address_of,
+    check_settings,
+    endpoint_of_settings,
+    require_bucket,
+)
 from dvt.connections.spec import ConnectionSpec, Option
 from dvt.errors import (
     ConfigurationError,
@@ -25,6 +35,9 @@ FORMATS = ("parquet", "csv")
 
 
 def _place(settings: Mapping[str, Any]) -> tuple[Any, ...]:
+    if address := address_of(settings):
+        account = settings.get("account_name") or address.account
+        return ("files", address.kind, endpoint_of_settings(settings, address.kind), account, address.key)
     return ("files", str((Path(settings["__root__"]) / str(settings["path"])).resolve()))
 
 
@@ -58,9 +71,9 @@ def _comparing(connection: Connection, relation: Relation, options: Mapping[str,
 SPEC = ConnectionSpec(
     type="files",
     dialect="duckdb",
-    settings=("path", "schema", "database", "format"),
+    settings=("path", "schema", "database", "format", *SETTINGS),
     required=("path",),
-    secret_settings=(),
+    secret_settings=SECRET_SETTINGS,
     options=(*CSV_OPTIONS, Option("block_bytes", "int", 8 * 1024 * 1024, "CSV: largest row in bytes", minimum=1024)),
     place=_place,
     runs_sql=False,
@@ -96,36 +109,44 @@ def csv_options(connection: Connection, given: Mapping[str, Any]) -> CsvOptions:
     return CsvOptions(**values, block_bytes=connection.options["block_bytes"])
 
 
-def root_folder(connection: Connection) -> Path:
+def root_path(connection: Connection) -> FilePath:
+    """The folder, or the address in an object store, below which all files lie."""
+    address = check_settings(connection)
+    return ObjectPath(connection, address, address.key) if address else connection.path("path")
+
+
+def root_folder(connection: Connection) -> FilePath:
     """The root, which must exist.
 
     Raises:
-        ConnectionFailedError: It does not.
+        ConnectionFailedError: It does not; or the object store refuses, or does not answer.
     """
-    root = connection.path("path")
-    if not root.is_dir():
+    root = root_path(connection)
+    if isinstance(root, ObjectPath):
+        require_bucket(connection, root.address)
+    elif not root.is_dir():
         raise ConnectionFailedError(
             f"there is no folder {root}", connection=connection.name, phase="connect", remedy="Correct `path`"
         )
     return root
 
 
-def folder_of(connection: Connection, relation: Relation) -> Path:
+def folder_of(connection: Connection, relation: Relation) -> FilePath:
     """The folder of a relation: the sub-folder named by its schema, or by the connection's."""
     schema = relation.schema or connection.first("schema")
-    root = connection.path("path")
+    root = root_path(connection)
     return inside(connection, root / schema, relation) if schema else root
 
 
-def inside(connection: Connection, path: Path, relation: Relation | str) -> Path:
+def inside(connection: Connection, path: FilePath, relation: Relation | str) -> FilePath:
     """The path with symbolic links resolved, which must not lead out of the root.
 
     Raises:
         ConfigurationError: It does.
     """
-    root = connection.path("path")
+    root = root_path(connection)
     resolved = path.resolve() if "\0" not in str(path) else root.parent
-    if not resolved.is_relative_to(root):
+    if resolved.parts[: len(root.parts)] != root.parts:
         raise ConfigurationError(
             f"{path} lies outside of {root}",
             connection=connection.name,
@@ -135,7 +156,7 @@ def inside(connection: Connection, path: Path, relation: Relation | str) -> Path
     return resolved
 
 
-def locate(connection: Connection, relation: Relation, options: Mapping[str, Any]) -> tuple[str, list[Path]]:
+def locate(connection: Connection, relation: Relation, options: Mapping[str, Any]) -> tuple[str, list[FilePath]]:
     """Format and files of a relation, in the order of their names.
 
     A relation is a file of its name, a file of its name and format, or a folder of such files; `path` in the
@@ -145,20 +166,19 @@ def locate(connection: Connection, relation: Relation, options: Mapping[str, Any
     Raises:
         RelationNotFoundError: There is nothing; the message names what was looked for.
     """
-    root = root_folder(connection)
+    root = root_path(connection)
     wanted = _format(options.get("format"), connection)
     if path := options.get("path"):
         is_pattern = any(mark in str(path) for mark in "*?[")
         _refuse_outside_pattern(connection, str(path), relation)
-        found = sorted(root.glob(str(path))) if is_pattern else [root / str(path)]
-        return _expanded(connection, relation, [file for file in found if file.exists()], wanted, str(path))
+        found = _ordered(root.glob(str(path))) if is_pattern else [root / str(path)]
+        return _expanded(connection, relation, existing(found), wanted, str(path))
     folder = folder_of(connection, relation)
-    if not folder.is_dir():
+    if folder != root and not folder.is_dir():
         folder = root
     stem = inside(connection, folder / relation.name, relation)
     formats = (wanted,) if wanted else FORMATS
-    candidates = [stem] if stem.exists() else []
-    candidates += [file for format_ in formats if (file := stem.with_name(f"{stem.name}.{format_}")).exists()]
+    candidates = existing([stem, *(stem.with_name(f"{stem.name}.{format_}") for format_ in formats)])
     if len(candidates) > 1:
         names = " and ".join(candidate.name for candidate in candidates)
         raise ConfigurationError(
@@ -170,7 +190,7 @@ def locate(connection: Connection, relation: Relation, options: Mapping[str, Any
     return _expanded(connection, relation, candidates, wanted, f"{stem}(.parquet|.csv)")
 
 
-def target_file(connection: Connection, relation: Relation) -> tuple[str, Path]:
+def target_file(connection: Connection, relation: Relation) -> tuple[str, FilePath]:
     """Format and path of the file as which a relation lands."""
     suffix = Path(relation.name).suffix.lower().lstrip(".")
     format_ = suffix if suffix in FORMATS else _format(connection.first("format"), connection) or "parquet"
@@ -178,8 +198,10 @@ def target_file(connection: Connection, relation: Relation) -> tuple[str, Path]:
     return format_, inside(connection, folder_of(connection, relation) / name, relation)
 
 
-def translate(error: OSError, connection: Connection, relation: str | None, phase: str) -> DvtError:
-    """The `DvtError` of an error of the file system."""
+def translate(error: Exception, connection: Connection, relation: str | None, phase: str) -> DvtError:
+    """The `DvtError` of an error of the file system, or of an object store."""
+    if address_of(connection.settings):
+        return object_store_errors.translate(error, connection, relation, phase)
     place: dict[str, Any] = {"connection": connection.name, "relation": relation, "phase": phase}
     if isinstance(error, FileNotFoundError):
         return RelationNotFoundError(f"there is no file {error.filename}", **place)
@@ -209,14 +231,15 @@ def _refuse_outside_pattern(connection: Connection, path: str, relation: Relatio
 
 
 def _expanded(
-    connection: Connection, relation: Relation, found: list[Path], wanted: str | None, looked_for: str
-) -> tuple[str, list[Path]]:
-    files: list[Path] = []
+    connection: Connection, relation: Relation, found: list[FilePath], wanted: str | None, looked_for: str
+) -> tuple[str, list[FilePath]]:
+    files: list[FilePath] = []
     for path in found:
         files += _folder_files(connection, relation, path, wanted) if path.is_dir() else [path]
     files = [inside(connection, file, relation) for file in files]
     formats = {wanted or file.suffix.lower().lstrip(".") for file in files}
     if not files:
+        root_folder(connection)
         raise RelationNotFoundError(
             f"there is no file {looked_for}", connection=connection.name, relation=str(relation), phase="describe"
         )
@@ -230,12 +253,16 @@ def _expanded(
     return formats.pop(), files
 
 
-def _folder_files(connection: Connection, relation: Relation, folder: Path, wanted: str | None) -> list[Path]:
+def _ordered(paths: Iterable[FilePath]) -> list[FilePath]:
+    return sorted(paths, key=lambda path: path.parts)
+
+
+def _folder_files(connection: Connection, relation: Relation, folder: FilePath, wanted: str | None) -> list[FilePath]:
     """The files of a folder and its sub-folders; hidden ones (temporary, _SUCCESS) are none of the data."""
     formats = (wanted,) if wanted else FORMATS
     files = []
-    for file in sorted(folder.rglob("*")):
-        parts = file.relative_to(folder).parts
+    for file in _ordered(folder.rglob("*")):
+        parts = file.parts[len(folder.parts) :]
         if any(part.startswith((".", "_")) for part in parts) or not file.is_file():
             continue
         if any("=" in part for part in parts[:-1]):

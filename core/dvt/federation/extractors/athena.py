@@ -11,7 +11,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from dvt.connections.athena import SPEC, QueryFailedError, aws_session, connect, translate
+from dvt.connections.athena import SPEC, QueryFailedError, connect, translate
+from dvt.connections.aws import session_of
 from dvt.connections.connection import Connection
 from dvt.errors import DataError, InterruptedRunError
 from dvt.federation.extractors.athena_query import AthenaQuery, Column
@@ -122,7 +123,7 @@ class AthenaExtractor(BaseExtractor):
     def _new_folder(self) -> S3Folder:
         if self._staging is None:
             place = str(self.connection.first("s3_staging_dir"))
-            self._staging = s3_folder(place, aws_session(self.connection), None, self.connection.name)
+            self._staging = s3_folder(place, session_of(self.connection), None, self.connection.name)
         return self._staging.private()
 
     def _run(self, sql: str, folder: S3Folder) -> AthenaQuery:

@@ -1,15 +1,15 @@
-"""Reads Parquet and CSV files below one folder."""
+"""Reads Parquet and CSV files below one folder, of this machine or of an object store."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 
 import pyarrow as pa
 from sqlglot import exp
 
 from dvt.connections.files import SPEC, csv_options, locate, root_folder, translate
+from dvt.connections.object_paths import FilePath, size_bytes, state_of
 from dvt.errors import (
     DataError,
     DvtError,
@@ -77,7 +77,7 @@ class FilesExtractor(BaseExtractor):
             format_, files = locate(self.connection, request.relation, request.file_options)
             if format_ == "parquet":
                 return parquet_statistics(files)
-            return TableStatistics(bytes=sum(path.stat().st_size for path in files))
+            return TableStatistics(bytes=sum(size_bytes(path) for path in files))
 
     def get_row_count(self, relation: Relation) -> int:
         """The exact number of rows."""
@@ -96,7 +96,7 @@ class FilesExtractor(BaseExtractor):
     def close(self) -> None:
         """Nothing is held open between scans."""
 
-    def _files(self, request: ExtractionConfig) -> tuple[str, list[Path], list[ColumnSchema]]:
+    def _files(self, request: ExtractionConfig) -> tuple[str, list[FilePath], list[ColumnSchema]]:
         if request.relation is None:
             raise UnsupportedError(
                 "files run no queries", connection=self.connection.name, remedy="Name a relation instead"
@@ -119,7 +119,7 @@ class FilesExtractor(BaseExtractor):
     def _batches(
         self,
         format_: str,
-        files: list[Path],
+        files: list[FilePath],
         columns: list[ColumnSchema],
         wanted: list[ColumnSchema],
         request: ExtractionConfig,
@@ -139,10 +139,13 @@ class FilesExtractor(BaseExtractor):
                     batches = (batch.select(kept) for batch in parquet_batches(path, read, size, conditions))
                 else:
                     batches = csv_batches(path, wanted, names, options, size)
+                state = state_of(path)
                 for batch in batches:
                     if self._is_cancelled:
                         raise InterruptedRunError("the scan was cancelled")
                     yield batch
+                if state_of(path) != state:
+                    raise DataError(f"{path} changed while it was read", remedy="Run again")
 
     @staticmethod
     def _limited(batches: Iterator[pa.RecordBatch], limit: int | None) -> Iterator[pa.RecordBatch]:
@@ -164,6 +167,8 @@ class FilesExtractor(BaseExtractor):
             raise translate(error, self.connection, request.label, phase) from error
         except pa.ArrowInvalid as error:  # not a Parquet file, or a broken one
             raise DataError(str(error), connection=self.connection.name, relation=request.label, phase=phase) from error
+        except pa.ArrowException as error:  # what the client of an object store has no word for
+            raise translate(error, self.connection, request.label, phase) from error
 
 
 def _sql(predicate: exp.Expr) -> str:

@@ -5,21 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import BinaryIO
+from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from dvt.connections.files import CsvOptions
+from dvt.connections.object_paths import FilePath, open_input
 from dvt.errors import ConfigurationError, DataError
 from dvt.federation.stream import ColumnSchema
 from dvt.types.declared import declared_arrow_type
 from dvt.types.text_values import Parser, parser
 
 
-def csv_columns(files: list[Path], declared: Mapping[str, str], options: CsvOptions) -> list[ColumnSchema]:
+def csv_columns(files: Sequence[FilePath], declared: Mapping[str, str], options: CsvOptions) -> list[ColumnSchema]:
     """The columns by the header, or by the declaration where there is no header; text where nothing is declared.
 
     Raises:
@@ -41,7 +40,7 @@ def csv_columns(files: list[Path], declared: Mapping[str, str], options: CsvOpti
 
 
 def csv_batches(
-    path: Path, columns: list[ColumnSchema], all_names: list[str], options: CsvOptions, batch_rows: int
+    path: FilePath, columns: list[ColumnSchema], all_names: list[str], options: CsvOptions, batch_rows: int
 ) -> Iterator[pa.RecordBatch]:
     """One file's rows with these columns.
 
@@ -55,7 +54,7 @@ def csv_batches(
     schema = pa.schema([pa.field(column.name, column.type) for column in columns])
     parsers = {column.name: parser(column.type) for column in columns}
     first_row = 1
-    with path.open("rb") as file:
+    with open_input(path) as file:
         names, has_rows = _head(file, path, options, all_names)
         if not has_rows:
             return
@@ -72,7 +71,7 @@ def csv_batches(
             raise _refusal(error, path, names) from error
 
 
-def _open(file: BinaryIO, names: list[str], wanted: list[str], options: CsvOptions) -> pacsv.CSVStreamingReader:
+def _open(file: pa.NativeFile, names: list[str], wanted: list[str], options: CsvOptions) -> pacsv.CSVStreamingReader:
     return pacsv.open_csv(
         file,
         read_options=pacsv.ReadOptions(
@@ -97,12 +96,12 @@ def _open(file: BinaryIO, names: list[str], wanted: list[str], options: CsvOptio
     )
 
 
-def _header(path: Path, options: CsvOptions) -> list[str]:
-    with path.open("rb") as file:
+def _header(path: FilePath, options: CsvOptions) -> list[str]:
+    with open_input(path) as file:
         return _head(file, path, options, [])[0]
 
 
-def _head(file: BinaryIO, path: Path, options: CsvOptions, names: list[str]) -> tuple[list[str], bool]:
+def _head(file: pa.NativeFile, path: FilePath, options: CsvOptions, names: list[str]) -> tuple[list[str], bool]:
     """The column names, and whether anything follows the header."""
     encoding = "utf-8-sig" if options.encoding.lower().replace("_", "-") in ("utf-8", "utf8") else options.encoding
     try:
@@ -127,7 +126,7 @@ def _head(file: BinaryIO, path: Path, options: CsvOptions, names: list[str]) -> 
         text.detach()
 
 
-def _array(batch: pa.RecordBatch, column: ColumnSchema, parse: Parser, path: Path, first_row: int) -> pa.Array:
+def _array(batch: pa.RecordBatch, column: ColumnSchema, parse: Parser, path: FilePath, first_row: int) -> pa.Array:
     texts = batch.column(batch.schema.get_field_index(column.name))
     try:
         return parse(texts)
@@ -146,7 +145,7 @@ def _array(batch: pa.RecordBatch, column: ColumnSchema, parse: Parser, path: Pat
         raise
 
 
-def _refusal(error: pa.ArrowInvalid, path: Path, names: list[str]) -> DataError:
+def _refusal(error: pa.ArrowInvalid, path: FilePath, names: list[str]) -> DataError:
     text = str(error)
     remedy = None
     if "straddling" in text:

@@ -12,7 +12,19 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dvt.connections.files import SPEC, CsvOptions, csv_options, folder_of, inside, root_folder, target_file, translate
+from dvt.connections.connection import Connection
+from dvt.connections.files import (
+    SPEC,
+    CsvOptions,
+    csv_options,
+    folder_of,
+    inside,
+    root_folder,
+    root_path,
+    target_file,
+    translate,
+)
+from dvt.connections.object_paths import FilePath, ObjectPath
 from dvt.errors import ConfigurationError, DataError, DvtError, RelationNotFoundError, UnsupportedError
 from dvt.federation.extractors.base import ExtractionConfig
 from dvt.federation.extractors.files import FilesExtractor
@@ -31,6 +43,15 @@ class FilesLoader(BaseLoader):
 
     spec = SPEC
 
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        if isinstance(root_path(connection), ObjectPath):
+            raise UnsupportedError(
+                "models cannot land in an object store yet",
+                connection=connection.name,
+                remedy="Land them in a local folder or a database",
+            )
+
     def load(self, stream: RowStream, config: LoadConfig) -> LoadResult:
         """Write a hidden file and rename it into place. A failed load leaves the old file, whole."""
         with self._errors(config.relation):
@@ -41,7 +62,7 @@ class FilesLoader(BaseLoader):
     def private_relation(self, config: LoadConfig) -> Relation:
         """The run-scoped name under which a target's file is staged, of the target's format."""
         with self._errors(config.relation):
-            format_, path = target_file(self.connection, config.relation)
+            format_, path = self._target(config.relation)
         stem = path.name.removesuffix(f".{format_}")
         name = private_name(stem, config.run_id, self.spec.max_identifier_bytes)
         return config.relation.sibling(str(Path(config.relation.name).with_name(f"{name}.{format_}")))
@@ -71,7 +92,7 @@ class FilesLoader(BaseLoader):
         """
         with self._errors(config.relation):
             format_, staged = self._hidden(private)
-            _, target = target_file(self.connection, config.relation)
+            _, target = self._target(config.relation)
             folder = target.with_name(target.name.removesuffix(f".{format_}"))
             if config.mode == "append" and folder.is_dir():
                 self._check_columns(format_, staged, self._folder_columns(format_, folder))
@@ -110,7 +131,7 @@ class FilesLoader(BaseLoader):
         with self._errors(relation):
             root_folder(self.connection)
             folder = inside(self.connection, folder_of(self.connection, relation) / relation.name, relation).parent
-            folder.mkdir(parents=True, exist_ok=True)
+            _here(folder).mkdir(parents=True, exist_ok=True)
 
     def drop(self, relation: Relation) -> None:
         """Delete a staged file if it exists."""
@@ -124,8 +145,12 @@ class FilesLoader(BaseLoader):
         """Arrow's names of the types."""
         return [str(field.type) for field in schema]
 
+    def _target(self, relation: Relation) -> tuple[str, Path]:
+        format_, path = target_file(self.connection, relation)
+        return format_, _here(path)
+
     def _hidden(self, private: Relation) -> tuple[str, Path]:
-        format_, path = target_file(self.connection, private)
+        format_, path = self._target(private)
         return format_, path.with_name(f".{path.name}")
 
     def _options(self, format_: str) -> CsvOptions:
@@ -204,6 +229,11 @@ class FilesLoader(BaseLoader):
             raise error.at(**place) from error.__cause__
         except OSError as error:
             raise translate(error, self.connection, str(relation), "load") from error
+
+
+def _here(path: FilePath) -> Path:
+    assert isinstance(path, Path), "an object store is refused at the start"
+    return path
 
 
 def _sync_folder(folder: Path) -> None:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.csv as csv
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dvt.errors import DataError
@@ -37,6 +37,7 @@ def _typed(draw: st.DrawFn) -> tuple[int, int, list[Decimal | None]]:
     return precision, scale, [None if v is None else Decimal(v).scaleb(-scale) for v in values]
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_typed())
 def test_every_decimal_of_up_to_fifteen_digits_comes_out_as_it_was(case):
     precision, scale, values = case

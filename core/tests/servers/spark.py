@@ -102,6 +102,7 @@ class SparkServer:
         """The same with a session of its own, in which texts of moments are in UTC; it ends with this one's."""
         other = replace(self, _open=[])
         other.execute("set spark.sql.session.timeZone=UTC")
+        self._cursor()  # which stands at the end
         self._open.insert(0, other)
         return other
 

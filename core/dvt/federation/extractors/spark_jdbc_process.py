@@ -63,7 +63,7 @@ class SparkProcess:
     """
 
     def __init__(self, home: Path, jars: tuple[str, ...], cores: int, settings: dict[str, str]) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="dvt-spark-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="dvt-jdbc-"))
         self.key = _key(home, jars, cores, settings)
         self._settings = {
             **_SETTINGS,

@@ -148,7 +148,8 @@ def _annotated(result: Any, model: Any, loaded: LoadResult, lane: str, scans: An
     for scan in scans:
         if scan.passed_over:
             why = "; ".join(str(each) for each in scan.passed_over)
-            fire_event(Note(msg=f"{model.name}: {scan.scan.input.read} was read by {scan.method} ({why})"))
+            what = scan.scan.input.source_name or scan.scan.input.read
+            fire_event(Note(msg=f"{model.name}: {what} was read by {scan.method} ({why})"))
     dvt = {
         "lane": lane,
         "rows": loaded.rows,

@@ -47,7 +47,10 @@ ANSWERS = {
 
 
 @pytest.fixture
-def project(postgres_server: PostgresServer, mariadb_server: MariaDBServer, tmp_path: Path) -> Iterator[Faulty]:
+def project(
+    postgres_server: PostgresServer, mariadb_server: MariaDBServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Faulty]:
+    monkeypatch.setattr("fault.kit._PATIENCE_S", 400)  # Spark starts in ten seconds, or a minute on a busy machine
     gone = [jar for jar in JARS if not Path(jar).is_file()]
     if why := missing() or (f"there is no {gone[0]}" if gone else ""):
         pytest.skip(why)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ _SETTINGS = {
 }
 _JAVA = "-Duser.timezone=UTC -Dfile.encoding=UTF-8 -XX:+UseSerialGC"
 _WORDS_OF_THE_END = 300
+_TRIES_TO_REMOVE = 40
 _lock = threading.Lock()
 _idle: dict[tuple[Any, ...], list[SparkProcess]] = {}
 
@@ -61,7 +63,7 @@ class SparkProcess:
     """
 
     def __init__(self, home: Path, jars: tuple[str, ...], cores: int, settings: dict[str, str]) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="dvt-spark-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="dvt-jdbc-"))
         self.key = _key(home, jars, cores, settings)
         self._settings = {
             **_SETTINGS,
@@ -115,7 +117,11 @@ class SparkProcess:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        for _ in range(_TRIES_TO_REMOVE):  # Java may write while it ends
+            shutil.rmtree(self.folder, ignore_errors=True)
+            if not self.folder.exists():
+                return
+            time.sleep(0.05)
 
     def _last_words(self) -> str:
         try:

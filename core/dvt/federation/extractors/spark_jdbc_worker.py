@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -33,6 +34,8 @@ def main() -> None:
             answer = {"error": _told(error)}
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
+    # Whoever started it has ended without a word, and the folder is its own.
+    shutil.rmtree(os.getcwd(), ignore_errors=True)
 
 
 class _Session:

@@ -22,7 +22,7 @@ def is_read_as_float(type_: pa.DataType) -> bool:
     >>> is_read_as_float(pa.decimal128(15, 2)), is_read_as_float(pa.decimal128(16, 2)), is_read_as_float(pa.int64())
     (True, False, False)
     """
-    return pa.types.is_decimal128(type_) and 0 <= type_.scale <= type_.precision <= _MOST_DIGITS
+    return bool(pa.types.is_decimal128(type_) and 0 <= type_.scale <= type_.precision <= _MOST_DIGITS)
 
 
 def decimals(floats: pa.Array, type_: pa.DataType) -> pa.Array:

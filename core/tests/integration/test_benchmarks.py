@@ -65,3 +65,28 @@ def test_what_leaves_the_sources_is_counted():
         assert int(off) >= int(needed), name
     # Query 1 at scale 0.001: lineitem has 6,005 rows, of which the specification's condition leaves out a few.
     assert (int(lines[0][2]), int(lines[0][1])) == (6005, 5914)
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_every_way_of_extracting_has_the_same_answer(tmp_path: Path):
+    if generator() is None:
+        pytest.skip("tpchgen-cli is not installed")
+    figures = tmp_path / "figures.json"
+    cases = ["extract-parquet", "extract-arrow", "extract-sqlite"]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", *cases, "--scale", "0.001", "--runs", "1", "--json", figures],
+        cwd=_ROOT,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = {case["case"]: case for case in json.loads(figures.read_text())}
+    assert {name: case["wrong"] for name, case in found.items()} == {name: [] for name in cases}
+    # The specification's dbgen gives these numbers of rows at scale 0.001.
+    for case, rows in zip(cases, ("6005", "6005", "1500"), strict=True):
+        answers = {name: runs[0]["answer"]["rows"] for name, runs in found[case]["runs"].items()}
+        assert set(answers.values()) == {rows}, answers
+    assert {"COPY drain, csv", "COPY drain, binary"} <= set(found["extract-parquet"]["runs"])
+    assert {"dvt", "sqlite3 fetchmany"} <= set(found["extract-sqlite"]["runs"])

@@ -93,3 +93,35 @@ def test_memory_is_that_of_all_children_together():
 def test_what_a_failed_process_said_is_kept():
     found = measure((sys.executable, "-c", "import sys; sys.exit('no such database')"), {})
     assert found.error == "no such database"
+
+
+def test_a_drain_is_compared_by_as_much_of_an_answer_as_it_has():
+    contenders = (Contender("dvt", ("true",)), Contender("drain", ("true",), is_drain=True))
+    whole = [Measurement(1.0, 1.0, 1, {"rows": "3", "keys": "6"})]
+
+    def wrong(answer: dict[str, str]) -> list[str]:
+        runs = {"dvt": whole, "drain": [Measurement(1.0, 1.0, 1, answer)]}
+        return CaseRuns(Case("extract", "a case", contenders), runs).wrong()
+
+    assert wrong({"rows": "3"}) == []
+    assert wrong({"rows": "2"}) == ["drain"]
+    assert wrong({}) == ["drain"]
+
+
+def test_a_row_can_have_a_reference_of_its_own():
+    contenders = (
+        Contender("a: dvt", ("true",), against="a: dvt"),
+        Contender("a: vendor", ("true",), against="a: dvt"),
+        Contender("b: dvt", ("true",), against="b: dvt"),
+        Contender("b: vendor", ("true",), against="b: dvt"),
+    )
+    walls = {"a: dvt": 2.0, "a: vendor": 1.0, "b: dvt": 30.0, "b: vendor": 10.0}
+    runs = {name: [Measurement(wall, wall, 1_000_000, _SAME)] for name, wall in walls.items()}
+    table = case_table(CaseRuns(Case("fakes", "fakes", contenders), runs))
+    assert _cells(table, "b: dvt")[-3:] == ["", "", ""]
+    assert [_cells(table, f"{name}: vendor")[4] for name in "ab"] == ["2.00x", "3.00x"]
+
+
+def test_what_failed_in_a_ready_table_is_named():
+    table = case_table(CaseRuns(Case("memory", "memory", (), failures=("SQLite, 5 rows: it read 4",)), {}))
+    assert "- FAILED: SQLite, 5 rows: it read 4" in table

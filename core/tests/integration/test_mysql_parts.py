@@ -181,7 +181,7 @@ def moving(server: MariaDBServer) -> Iterator[None]:
 def test_each_row_once_while_keys_move(server):
     split = 0
     with moving(server):
-        for _ in range(8):
+        for _ in range(5):
             request = ExtractionConfig(relation=Relation("moved"), columns=("id", "v"), split=Split("id", 4))
             with MySQLExtractor(connect(server, NAME, batch_rows=500)) as extractor:
                 with extractor.scan(request) as stream:

@@ -36,6 +36,7 @@ _BY_NAME = {
 }
 
 
+_WITH_POINT = "cast(x as varchar) || case when contains(cast(x as varchar), '.') then '' else '.0' end"
 _SHOW = re.compile(r"(?i)^show (databases|tables|views)(?: in (?:`lake`\.)?`((?:[^`]|``)+)`)?$")
 
 
@@ -52,7 +53,15 @@ def translated(statement: str) -> str:
             f" information_schema.tables where table_catalog = 'lake' and table_schema = {schema}"
             f" and table_type in {kinds}"
         )
-    return sqlglot.parse_one(statement, read="databricks").sql(dialect="duckdb")
+    return sqlglot.parse_one(statement, read="databricks").transform(_said_in_duckdb).sql(dialect="duckdb")
+
+
+def _said_in_duckdb(node: exp.Expr) -> exp.Expr:
+    """`format_number` always writes a point."""
+    if not isinstance(node, exp.Anonymous) or node.name.lower() != "format_number":
+        return node
+    said = sqlglot.parse_one(_WITH_POINT, read="duckdb")
+    return exp.paren(said.transform(lambda n: node.expressions[0].copy() if isinstance(n, exp.Column) else n))
 
 
 def thrift_column(position: int, field: pa.Field) -> Any:

@@ -97,7 +97,7 @@ def _extremes(session: Session, request: ExtractionConfig, key: ColumnReader) ->
 def _estimated(session: Session, request: ExtractionConfig, stretch: exp.Expr) -> float:
     """Rows in a stretch as the optimiser counts them: in an index to the page, else by a rule of thumb."""
     query = _select(request, exp.Literal.number(1)).where(stretch).sql(dialect="mysql")
-    names = [field.name for field in session.open(" ".join(["explain", query]))]
+    names = [field.name for field in session.open(" ".join(["explain format = traditional", query]))]
     at, found = names.index("rows"), 0
     for rows in session.fetched(100):
         texts = rows.columns(len(names))[at].cast("string").to_pylist()

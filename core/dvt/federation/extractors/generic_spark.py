@@ -10,6 +10,7 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -19,7 +20,6 @@ from dvt.connections.connection import Connection
 from dvt.connections.generic import setting_text
 from dvt.connections.generic_jvm import jars_of, login_properties
 from dvt.connections.jdbc_ways import SparkWay
-from dvt.connections.spark_home import spark_home
 from dvt.errors import ConfigurationError, DataError, ResourceError, UnsupportedError
 from dvt.federation.extractors.generic_method import Method, Opened, Statement
 from dvt.federation.extractors.key_marks import even_marks, extent
@@ -53,12 +53,14 @@ class SparkJdbc:
 
     Args:
         way: What is to be known of the engine.
+        home: Where Spark stands.
         parts: Connections that read side by side.
         split_by: The column that cuts the parts; empty for the only column of the primary key.
         settings: Spark's settings.
     """
 
     way: SparkWay
+    home: Path
     parts: int = 1
     split_by: str = ""
     settings: Mapping[str, str] | None = None
@@ -90,10 +92,8 @@ class SparkJdbcMethod(Method):
     def connect(self) -> None:
         """Start Spark, or take one that runs, and log in."""
         url = setting_text(self.connection, "url")
-        home = spark_home(self.connection)
-        assert home is not None, "it was asked for before"
         jars, cores = jars_of(self.connection, url), self._spark.parts
-        self._process = taken(home, jars, cores, dict(self._spark.settings or {}), self.connection.name)
+        self._process = taken(self._spark.home, jars, cores, dict(self._spark.settings or {}), self.connection.name)
         driver = str(self.connection.first("driver", default=self._spark.way.driver))
         properties = login_properties(self.connection, url)
         limit_s = int(self.connection.options["connect_timeout_s"])

@@ -17,9 +17,9 @@ demo:
 
 test:
 	@scripts/servers
-	@scripts/spark
 	@echo '== hatch run unit-tests'
 	@$(HATCH) run unit-tests
+	@scripts/spark
 	@echo '== hatch run integration-tests'
 	@$(HATCH) run integration-tests
 

@@ -86,6 +86,11 @@ class EndsQuietlyWhenCancelled(Faulty):
                 yield batch
 
 
+class HearsNoCancel(Faulty):
+    def cancel(self) -> None:
+        """The rest comes, as if nothing had been."""
+
+
 class TellsItsPath(Faulty):
     def describe(self, request: ExtractionConfig) -> Any:
         raise DvtError(f"cannot describe with {self.connection.settings}")
@@ -161,6 +166,7 @@ FAULTS: list[tuple[type[BaseExtractor], str]] = [
     (LosesTheThirdRow, "columns_are_chosen_and_ordered"),
     (LosesTheThirdRow, "hashes_are_those_of_the_rows"),
     (EndsQuietlyWhenCancelled, "cancelling_from_another_thread"),
+    (HearsNoCancel, "cancelling_from_another_thread"),
     (TellsItsPath, "unknown_relations_and_columns"),
 ]
 

@@ -188,7 +188,9 @@ class ExasolExtractor(BaseExtractor):
         try:
             with self._guarded("extract", request.label):
                 texts = export.batches(names, longest)
-                yield from of_size((_converted(batch, columns, place) for batch in texts), self.batch_rows(request))
+                for batch in of_size((_converted(text, columns, place) for text in texts), self.batch_rows(request)):
+                    self._check()  # what had arrived is no answer any more
+                    yield batch
         finally:
             export.stop()
 

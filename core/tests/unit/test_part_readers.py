@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pytest
 
+from dvt.errors import InterruptedRunError
 from dvt.federation.extractors.part_readers import PartReaders
 
 
@@ -54,6 +55,31 @@ def test_an_early_end_wakes_a_part_that_waits_for_its_source():
     readers.close()
     assert source.is_set()
     assert threading.active_count() == 1 or not [t for t in threading.enumerate() if t.name.endswith("(_read)")]
+
+
+def test_who_waits_for_a_batch_learns_that_another_thread_closed():
+    source, ends = threading.Event(), []
+
+    def waiting() -> Iterator[pa.RecordBatch]:
+        yield from _part(range(1))
+        source.wait()
+
+    readers = PartReaders([waiting()], source.set)
+    batches = readers.batches()
+    next(batches)
+
+    def take() -> None:
+        try:
+            ends.append(next(batches, None))
+        except InterruptedRunError as error:
+            ends.append(error)
+
+    taking = threading.Thread(target=take, daemon=True)
+    taking.start()
+    readers.close()
+    taking.join(30)
+    [end] = ends
+    assert "closed before its end" in str(end)
 
 
 def test_no_more_batches_wait_than_there_are_parts():

@@ -138,8 +138,10 @@ class BigQueryExtractor(BaseExtractor):
         """Within it, what Google's clients or the socket raise becomes a dvt error."""
         try:
             yield
-        except self._errors() as error:
+        except (*self._errors(), InterruptedRunError) as error:
             self._check()
+            if isinstance(error, InterruptedRunError):
+                raise
             raise translate(error, self.connection, phase=phase, relation=label) from error
 
     def _job(self, sql: str, *, dry_run: bool = False) -> Any:
@@ -270,7 +272,7 @@ class BigQueryExtractor(BaseExtractor):
                 left = None if left is None else left - batch.num_rows
                 if left == 0:
                     break
-        self._check()  # closed streams end without a word
+        self._check()
         self._running = None
 
 

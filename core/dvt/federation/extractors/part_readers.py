@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pyarrow as pa
 
+from dvt.errors import InterruptedRunError
+
 _POLL_S = 0.1
 
 
@@ -29,10 +31,19 @@ class PartReaders:
             thread.start()
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """Batches until every part is through; the first failure of any of them is raised."""
+        """Batches until every part is through; the first failure of any of them is raised.
+
+        Raises:
+            InterruptedRunError: It was closed from another thread: what came is not all.
+        """
         running = len(self._threads)
         while running:
-            item = self._queue.get()
+            try:
+                item = self._queue.get(timeout=_POLL_S)
+            except queue.Empty:
+                if self._done.is_set():
+                    raise InterruptedRunError("the scan was closed before its end", phase="extract") from None
+                continue
             if item is None:
                 running -= 1
             elif isinstance(item, BaseException):

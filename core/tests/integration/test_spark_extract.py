@@ -468,8 +468,8 @@ def test_parameters_reach_the_session_and_the_zone_is_utc(shop: SparkServer) -> 
 def test_a_session_that_is_gone_is_told_and_another_one_works(shop: SparkServer) -> None:
     extractor = SparkExtractor(connect(shop))
     extractor.ping()
-    assert extractor._client is not None
-    extractor._client.release_session()
+    assert extractor._session is not None
+    extractor._session.release_session()
     with pytest.raises(errors.ConnectionLostError):
         extractor.extract_stream("select 1 as a").to_table()
     extractor.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import re
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -14,10 +13,11 @@ import pyarrow as pa
 from dvt.connections.athena import SPEC, QueryFailedError, connect, translate
 from dvt.connections.aws import session_of
 from dvt.connections.connection import Connection
-from dvt.errors import DataError, InterruptedRunError
+from dvt.errors import DataError
 from dvt.federation.extractors.athena_query import AthenaQuery, Column
-from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig
+from dvt.federation.extractors.base import ExtractionConfig
 from dvt.federation.extractors.s3_parquet import S3Folder, ScanFolders, s3_folder
+from dvt.federation.extractors.sessions import CancellableExtractor
 from dvt.federation.extractors.wrapped_sql import wrapped_sql
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation, quote
@@ -28,7 +28,7 @@ _UTILITY = re.compile(r"(?i)^\s*(show|describe|desc|explain)\b")
 Typed = Sequence[tuple[ColumnSchema, AthenaType]]
 
 
-class AthenaExtractor(BaseExtractor):
+class AthenaExtractor(CancellableExtractor):
     """Reads one catalogue of Athena. Each statement sees a state of its own."""
 
     spec = SPEC
@@ -40,7 +40,6 @@ class AthenaExtractor(BaseExtractor):
         self._query: AthenaQuery | None = None
         self._staging: S3Folder | None = None
         self._folders = ScanFolders()
-        self._is_cancelled = threading.Event()
 
     def ping(self) -> str:
         """Run a query that reads nothing, and give the engine's version."""
@@ -67,10 +66,6 @@ class AthenaExtractor(BaseExtractor):
         """The statement of a scan, without the casts that its columns' types ask for."""
         return wrapped_sql(self._qualified(request), "athena")
 
-    def get_row_count(self, relation: Relation) -> int:
-        """The exact number of rows."""
-        return super().get_row_count(self._own(relation))
-
     def close(self) -> None:
         """Stop what still runs, and close the client's connections."""
         client, self._client = self._client, None
@@ -94,10 +89,6 @@ class AthenaExtractor(BaseExtractor):
         if query is not None:
             with contextlib.suppress(BotoCoreError, ClientError):
                 query.stop()
-
-    def _check(self) -> None:
-        if self._is_cancelled.is_set():
-            raise InterruptedRunError("the scan was cancelled", connection=self.connection.name, phase="extract")
 
     @contextlib.contextmanager
     def _guarded(self, phase: str, label: str) -> Iterator[None]:
@@ -138,11 +129,6 @@ class AthenaExtractor(BaseExtractor):
 
     def _own(self, relation: Relation) -> Relation:
         return dataclasses.replace(relation, schema=relation.schema or self.connection.first("schema"))
-
-    def _qualified(self, request: ExtractionConfig) -> ExtractionConfig:
-        if request.relation is None:
-            return request
-        return dataclasses.replace(request, relation=self._own(request.relation))
 
     def _described(self, request: ExtractionConfig) -> list[tuple[ColumnSchema, AthenaType]]:
         if _is_utility(request):

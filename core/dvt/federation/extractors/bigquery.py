@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import threading
 from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +12,9 @@ import pyarrow as pa
 from dvt.connections.bigquery import SPEC, connect, job_config, qualified, read_client, table_path, timeout_s, translate
 from dvt.connections.connection import Connection
 from dvt.errors import InterruptedRunError, UnsupportedError
-from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig, TableStatistics
+from dvt.federation.extractors.base import ExtractionConfig, TableStatistics
 from dvt.federation.extractors.scan_sql import scan_sql
+from dvt.federation.extractors.sessions import CancellableExtractor
 from dvt.federation.extractors.unknown_columns import unknown_column
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation
@@ -29,7 +29,7 @@ _SESSION_S = 120.0
 _READABLE = frozenset({"TABLE", "SNAPSHOT", "CLONE"})
 
 
-class BigQueryExtractor(BaseExtractor):
+class BigQueryExtractor(CancellableExtractor):
     """Reads one BigQuery project. A scan sees one state; two scans see two."""
 
     spec = SPEC
@@ -39,7 +39,6 @@ class BigQueryExtractor(BaseExtractor):
         super().__init__(connection)
         self._client: Any = None
         self._running: Any = None
-        self._is_cancelled = threading.Event()
 
     def ping(self) -> str:
         """Log in, and have a query checked that runs nothing; BigQuery has no version, its client has one."""
@@ -84,10 +83,6 @@ class BigQueryExtractor(BaseExtractor):
         """The statement that stands for a scan; a table's columns and conditions go to the Storage Read API."""
         return _inner_sql(self._qualified(request))
 
-    def get_row_count(self, relation: Relation) -> int:
-        """The exact number of rows."""
-        return super().get_row_count(qualified(relation, self.connection))
-
     def close(self) -> None:
         """End what runs, and the session."""
         self._stop()
@@ -112,14 +107,8 @@ class BigQueryExtractor(BaseExtractor):
             self._client = connect(self.connection)
         return self._client
 
-    def _check(self) -> None:
-        if self._is_cancelled.is_set():
-            raise InterruptedRunError("the scan was cancelled", connection=self.connection.name, phase="extract")
-
-    def _qualified(self, request: ExtractionConfig) -> ExtractionConfig:
-        if request.relation is None:
-            return request
-        return dataclasses.replace(request, relation=qualified(request.relation, self.connection))
+    def _own(self, relation: Relation) -> Relation:
+        return qualified(relation, self.connection)
 
     def _errors(self) -> tuple[type[BaseException], ...]:
         """What Google's clients, gRPC and the socket raise."""
@@ -138,10 +127,11 @@ class BigQueryExtractor(BaseExtractor):
         """Within it, what Google's clients or the socket raise becomes a dvt error."""
         try:
             yield
-        except (*self._errors(), InterruptedRunError) as error:
+        except InterruptedRunError:
+            self._check()  # who cancelled is told so, with the connection's name
+            raise
+        except self._errors() as error:
             self._check()
-            if isinstance(error, InterruptedRunError):
-                raise
             raise translate(error, self.connection, phase=phase, relation=label) from error
 
     def _job(self, sql: str, *, dry_run: bool = False) -> Any:

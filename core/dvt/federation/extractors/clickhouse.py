@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import threading
 from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +21,9 @@ from dvt.connections.clickhouse import (
 from dvt.connections.clickhouse_errors import CutOffError, ServerError, is_busy, translate
 from dvt.connections.connection import Connection
 from dvt.connections.retrying import attempts
-from dvt.errors import InterruptedRunError
-from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig, TableStatistics
+from dvt.federation.extractors.base import ExtractionConfig, TableStatistics
 from dvt.federation.extractors.scan_sql import scan_sql
+from dvt.federation.extractors.sessions import SessionExtractor
 from dvt.federation.extractors.unknown_columns import unknown_column
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
 _QUERY = Relation("dvt_query")
 
 
-class ClickHouseExtractor(BaseExtractor):
+class ClickHouseExtractor(SessionExtractor["Client"]):
     """Reads one ClickHouse server. Each statement sees a state of its own: ClickHouse has no snapshot of several."""
 
     spec = SPEC
@@ -46,9 +45,7 @@ class ClickHouseExtractor(BaseExtractor):
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
-        self._client: Client | None = None
         self._running: tuple[str, ArrowBody | None] | None = None
-        self._is_cancelled = threading.Event()
 
     def ping(self) -> str:
         """Connect, log in, and give the server's version."""
@@ -89,14 +86,10 @@ class ClickHouseExtractor(BaseExtractor):
         """The statement of a scan, without the casts that its columns' types ask for."""
         return _inner_sql(self._qualified(request))
 
-    def get_row_count(self, relation: Relation) -> int:
-        """The exact number of rows."""
-        return super().get_row_count(self._own(relation))
-
     def close(self) -> None:
         """End the query that may still run, and the session."""
         self._stop()
-        client, self._client = self._client, None
+        client, self._session = self._session, None
         if client is not None:
             client.close()
 
@@ -107,31 +100,18 @@ class ClickHouseExtractor(BaseExtractor):
 
     def _stop(self) -> None:
         running, self._running = self._running, None
-        if running is None or self._client is None:
+        if running is None or self._session is None:
             return
         query_id, body = running
-        kill(self._client, query_id)
+        kill(self._session, query_id)
         if body is not None:
             body.cut()
 
-    def _opened(self) -> Client:
-        self._check()
-        if self._client is None:
-            self._client = connect(self.connection, self._is_cancelled)
-            self._check()  # it was cancelled while it logged in
-        return self._client
-
-    def _check(self) -> None:
-        if self._is_cancelled.is_set():
-            raise InterruptedRunError("the scan was cancelled", connection=self.connection.name, phase="extract")
+    def _connect(self) -> Client:
+        return connect(self.connection, self._is_cancelled)
 
     def _own(self, relation: Relation) -> Relation:
         return relation if relation.schema else dataclasses.replace(relation, schema=default_database(self.connection))
-
-    def _qualified(self, request: ExtractionConfig) -> ExtractionConfig:
-        if request.relation is None:
-            return request
-        return dataclasses.replace(request, relation=self._own(request.relation))
 
     @contextlib.contextmanager
     def _guarded(self, phase: str, label: str) -> Iterator[None]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import threading
 import time
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
@@ -14,8 +13,9 @@ import pyarrow as pa
 from dvt.connections.connection import Connection
 from dvt.connections.databricks import SPEC, connect
 from dvt.connections.databricks_errors import translate
-from dvt.errors import DvtError, InterruptedRunError, UnsupportedError
-from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig
+from dvt.errors import DvtError, UnsupportedError
+from dvt.federation.extractors.base import ExtractionConfig
+from dvt.federation.extractors.sessions import SessionExtractor
 from dvt.federation.stream import ColumnSchema, RowStream
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _NAMED_WITHIN_S = 8.0
 
 
-class DatabricksExtractor(BaseExtractor):
+class DatabricksExtractor(SessionExtractor["Session"]):
     """Reads one warehouse or cluster. Each statement sees a state of its own."""
 
     spec = SPEC
@@ -34,9 +34,7 @@ class DatabricksExtractor(BaseExtractor):
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
-        self._session: Session | None = None
         self._running: Cursor | None = None
-        self._is_cancelled = threading.Event()
 
     def ping(self) -> str:
         """Connect, log in, and give the version of the Spark that answers."""
@@ -93,16 +91,8 @@ class DatabricksExtractor(BaseExtractor):
             with contextlib.suppress(DvtError), self._guarded("extract", ""):
                 cursor.cancel()
 
-    def _opened(self) -> Session:
-        self._check()
-        if self._session is None:
-            self._session = connect(self.connection, self._is_cancelled)
-            self._check()  # it was cancelled while it logged in
-        return self._session
-
-    def _check(self) -> None:
-        if self._is_cancelled.is_set():
-            raise InterruptedRunError("the scan was cancelled", connection=self.connection.name, phase="extract")
+    def _connect(self) -> Session:
+        return connect(self.connection, self._is_cancelled)
 
     @contextlib.contextmanager
     def _executed(self, sql: str, phase: str, label: str) -> Iterator[Cursor]:

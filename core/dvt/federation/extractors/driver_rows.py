@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from abc import abstractmethod
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,10 +13,11 @@ from sqlglot import exp
 
 from dvt.connections.connection import Connection
 from dvt.connections.retrying import Retries, attempts, says
-from dvt.errors import DataError, DvtError, InterruptedRunError, RelationNotFoundError, UnsupportedError
-from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig
+from dvt.errors import DataError, DvtError, RelationNotFoundError, UnsupportedError
+from dvt.federation.extractors.base import ExtractionConfig
 from dvt.federation.extractors.methods import BUFFERED, HELD_IN_MEMORY, STREAMING, Method
 from dvt.federation.extractors.scan_sql import scan_sql
+from dvt.federation.extractors.sessions import SessionExtractor
 from dvt.federation.extractors.unknown_columns import unknown_column
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation, quote
@@ -47,21 +47,16 @@ def column_of(name: str, native: str, reading: RowReading, nullable: bool = True
     return RowColumn(ColumnSchema(name, reading.type, nullable, native), reading, in_star)
 
 
-class DriverRowsExtractor(BaseExtractor):
+class DriverRowsExtractor(SessionExtractor[Any]):
     """Scans by a DB-API cursor, batch by batch. Each statement sees a state of its own."""
 
     method = "cursor_streaming"
     kinds = frozenset({STREAMING, BUFFERED})
+    _session: Any
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
-        self._session: Any = None
-        self._is_cancelled = threading.Event()
         self._is_in_driver = False
-
-    @abstractmethod
-    def _connect(self) -> Any:
-        """Log in."""
 
     @abstractmethod
     def _translated(self, error: Exception, phase: str, label: str) -> DvtError | None:
@@ -125,17 +120,6 @@ class DriverRowsExtractor(BaseExtractor):
     @abstractmethod
     def _ending_errors(self) -> tuple[type[Exception], ...]:
         """What the driver raises when a session or a cursor is closed that is broken already."""
-
-    def _opened(self) -> Any:
-        self._check()
-        if self._session is None:
-            self._session = self._connect()
-            self._check()  # it was cancelled while it logged in
-        return self._session
-
-    def _check(self) -> None:
-        if self._is_cancelled.is_set():
-            raise InterruptedRunError("the scan was cancelled", connection=self.connection.name, phase="extract")
 
     @contextlib.contextmanager
     def _guarded(self, phase: str, label: str) -> Iterator[None]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import re
-import threading
 from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -15,9 +14,10 @@ from sqlglot import exp
 from dvt.connections.connection import Connection
 from dvt.connections.exasol import SPEC, connect
 from dvt.connections.exasol_errors import CutOffError, translate
-from dvt.errors import ConnectionLostError, DataError, InterruptedRunError, QueryError, UnsupportedError
-from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig, TableStatistics
+from dvt.errors import ConnectionLostError, DataError, QueryError, UnsupportedError
+from dvt.federation.extractors.base import ExtractionConfig, TableStatistics
 from dvt.federation.extractors.scan_sql import scan_sql
+from dvt.federation.extractors.sessions import SessionExtractor
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation
 from dvt.types.exasol import Reading, column, reading
@@ -32,7 +32,7 @@ _SHOWN_CHARACTERS = 60
 _DIGITS_OF_A_CONSTANT = 18
 
 
-class ExasolExtractor(BaseExtractor):
+class ExasolExtractor(SessionExtractor["ExaConnection"]):
     """Reads one Exasol cluster, a statement at a time; each sees a state of its own."""
 
     spec = SPEC
@@ -40,9 +40,7 @@ class ExasolExtractor(BaseExtractor):
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
-        self._session: ExaConnection | None = None
         self._running: Export | None = None
-        self._is_cancelled = threading.Event()
 
     def ping(self) -> str:
         """Connect, log in, and give the server's version."""
@@ -128,25 +126,21 @@ class ExasolExtractor(BaseExtractor):
         if running is not None:
             running.stop()
 
+    def _connect(self) -> ExaConnection:
+        return connect(self.connection, self._is_cancelled)
+
     def _opened(self) -> ExaConnection:
-        self._check()
-        if self._session is None or self._session.is_closed:
-            self._session = connect(self.connection, self._is_cancelled)
-            self._check()
-        return self._session
+        if self._session is not None and self._session.is_closed:
+            self._session = None
+        return super()._opened()
 
     def _check(self) -> None:
-        if self._is_cancelled.is_set():
-            if self._running is not None:
-                self._running.stop()
-            raise InterruptedRunError("the scan was cancelled", connection=self.connection.name, phase="extract")
+        if self._is_cancelled.is_set() and self._running is not None:
+            self._running.stop()
+        super()._check()
 
-    def _qualified(self, request: ExtractionConfig) -> ExtractionConfig:
-        relation = request.relation
-        if relation is None or relation.schema:
-            return request
-        own = self.connection.first("schema")
-        return dataclasses.replace(request, relation=dataclasses.replace(relation, schema=own))
+    def _own(self, relation: Relation) -> Relation:
+        return dataclasses.replace(relation, schema=relation.schema or self.connection.first("schema"))
 
     @contextlib.contextmanager
     def _guarded(self, phase: str, label: str | None) -> Iterator[None]:

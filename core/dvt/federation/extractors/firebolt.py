@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import threading
 import uuid
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -13,9 +12,10 @@ import pyarrow as pa
 
 from dvt.connections.connection import Connection
 from dvt.connections.firebolt import SPEC, connect, translate
-from dvt.errors import ConnectionLostError, DataError, InterruptedRunError
-from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig
+from dvt.errors import ConnectionLostError, DataError
+from dvt.federation.extractors.base import ExtractionConfig
 from dvt.federation.extractors.firebolt_lines import BodyError, FireboltBody
+from dvt.federation.extractors.sessions import SessionExtractor
 from dvt.federation.extractors.wrapped_sql import wrapped_sql
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _RUNNING = "select query_id from information_schema.engine_running_queries where query_label ="
 
 
-class FireboltExtractor(BaseExtractor):
+class FireboltExtractor(SessionExtractor["Session"]):
     """Reads one Firebolt database. Each statement sees a state of its own."""
 
     spec = SPEC
@@ -35,10 +35,8 @@ class FireboltExtractor(BaseExtractor):
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
-        self._session: Session | None = None
         self._label = ""
         self._body: FireboltBody | None = None
-        self._is_cancelled = threading.Event()
 
     def ping(self) -> str:
         """Connect, log in, and give the server's version."""
@@ -67,10 +65,6 @@ class FireboltExtractor(BaseExtractor):
     def source_sql(self, request: ExtractionConfig) -> str:
         """The statement of a scan."""
         return wrapped_sql(self._qualified(request), "postgres")
-
-    def get_row_count(self, relation: Relation) -> int:
-        """The exact number of rows."""
-        return super().get_row_count(self._own(relation))
 
     def close(self) -> None:
         """End what still runs, and the session."""
@@ -114,16 +108,8 @@ class FireboltExtractor(BaseExtractor):
         except (Error, FireboltError, httpx.HTTPError, OSError):
             return
 
-    def _check(self) -> None:
-        if self._is_cancelled.is_set():
-            raise InterruptedRunError("the scan was cancelled", connection=self.connection.name, phase="extract")
-
-    def _opened(self) -> Session:
-        self._check()
-        if self._session is None:
-            self._session = connect(self.connection, self._is_cancelled)
-            self._check()  # it was cancelled while it logged in
-        return self._session
+    def _connect(self) -> Session:
+        return connect(self.connection, self._is_cancelled)
 
     @contextlib.contextmanager
     def _guarded(self, phase: str, label: str) -> Iterator[None]:
@@ -158,11 +144,6 @@ class FireboltExtractor(BaseExtractor):
 
     def _own(self, relation: Relation) -> Relation:
         return dataclasses.replace(relation, schema=relation.schema or self.connection.first("schema"))
-
-    def _qualified(self, request: ExtractionConfig) -> ExtractionConfig:
-        if request.relation is None:
-            return request
-        return dataclasses.replace(request, relation=self._own(request.relation))
 
     def _started(self, request: ExtractionConfig, phase: str) -> FireboltBody:
         session = self._opened()

@@ -15,13 +15,13 @@ from dvt.connections.generic import SPEC, dialect_of, method_of
 from dvt.connections.generic_errors import translate
 from dvt.errors import (
     DvtError,
-    InterruptedRunError,
     TimeoutExceededError,
     UnsupportedError,
 )
-from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig
+from dvt.federation.extractors.base import ExtractionConfig
 from dvt.federation.extractors.generic_method import Method, Opened, Statement
 from dvt.federation.extractors.scan_sql import scan_sql
+from dvt.federation.extractors.sessions import CancellableExtractor
 from dvt.federation.extractors.unknown_columns import unknown_column
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation
@@ -36,7 +36,7 @@ class _Scan:
     is_done: bool = False
 
 
-class GenericExtractor(BaseExtractor):
+class GenericExtractor(CancellableExtractor):
     """Reads one connection. What drivers say of values counts, and what they are known to spoil is asked for otherwise.
 
     A session whose scan ends early is closed: of drivers nothing else is certain to stop the query.
@@ -48,7 +48,6 @@ class GenericExtractor(BaseExtractor):
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self._method: Method | None = None
-        self._is_cancelled = threading.Event()
         self._is_over = threading.Event()
 
     def ping(self) -> str:
@@ -143,10 +142,6 @@ class GenericExtractor(BaseExtractor):
 
     def _new_method(self) -> Method:
         return _method(self.connection)
-
-    def _check(self) -> None:
-        if self._is_cancelled.is_set():
-            raise InterruptedRunError("the scan was cancelled", connection=self.connection.name, phase="extract")
 
     @contextlib.contextmanager
     def _guarded(self, method: Method, phase: str, label: str | None) -> Iterator[None]:

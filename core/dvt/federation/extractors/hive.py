@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -17,11 +16,11 @@ from dvt.errors import (
     ConnectionLostError,
     DataError,
     DvtError,
-    InterruptedRunError,
     TimeoutExceededError,
     UnsupportedError,
 )
-from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig
+from dvt.federation.extractors.base import ExtractionConfig
+from dvt.federation.extractors.sessions import CancellableExtractor
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import quote
 
@@ -35,7 +34,7 @@ _RUNNING = frozenset({"INITIALIZED_STATE", "PENDING_STATE", "RUNNING_STATE"})
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.01, 0.25
 
 
-class HiveExtractor(BaseExtractor):
+class HiveExtractor(CancellableExtractor):
     """Reads one HiveServer2 in one session. Each statement sees a state of its own."""
 
     spec = SPEC
@@ -47,7 +46,6 @@ class HiveExtractor(BaseExtractor):
         self._cursor: HiveServer2Cursor | None = None
         self._is_spark = False
         self._is_lost = False
-        self._is_cancelled = threading.Event()
 
     def ping(self) -> str:
         """Connect, log in, and give the server's name and version."""
@@ -145,10 +143,6 @@ class HiveExtractor(BaseExtractor):
         own = self._cursor.session
         answer = own.client.GetInfo(TGetInfoReq(sessionHandle=own.handle, infoType=getattr(TGetInfoType, name)))
         return str(answer.infoValue.stringValue)
-
-    def _check(self) -> None:
-        if self._is_cancelled.is_set():
-            raise InterruptedRunError("the scan was cancelled", connection=self.connection.name, phase="extract")
 
     @contextlib.contextmanager
     def _executed(self, sql: str, phase: str, label: str) -> Iterator[HiveServer2Cursor]:

@@ -32,7 +32,7 @@ class JdbcExtractor(GenericExtractor):
 
     def __init__(self, connection: Connection, why: str) -> None:
         super().__init__(jdbc_connection(connection))
-        self._own = connection
+        self._engines_own = connection
         self._type = connection.type
         self._why = why
         self._given = dict(connection.options.get("jdbc") or {})
@@ -58,7 +58,7 @@ class JdbcExtractor(GenericExtractor):
             return "dvt.jdbc.by is jpype"
         if self._type not in SPARK_WAYS:
             return f"how Spark reads {self._type} exactly is not known"
-        if why := spark_lacks(self._own):
+        if why := spark_lacks(self._engines_own):
             return why
         try:
             jars_of(self.connection, setting_text(self.connection, "url"))
@@ -72,7 +72,7 @@ class JdbcExtractor(GenericExtractor):
         from dvt.connections.spark_home import spark_home
         from dvt.federation.extractors.generic_spark import SparkJdbc, SparkJdbcMethod
 
-        home = spark_home(self._own)
+        home = spark_home(self._engines_own)
         assert home is not None, "it was asked for before"
         settings = {str(name): str(value) for name, value in (self._given.get("spark_settings") or {}).items()}
         split_by = str(self._given.get("split_by") or "")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
@@ -14,10 +13,11 @@ from dvt.connections.connection import Connection
 from dvt.connections.mysql import SPEC, default_database, open_session, spec_for
 from dvt.connections.mysql_errors import ServerError, translating
 from dvt.connections.spec import ConnectionSpec
-from dvt.errors import InterruptedRunError, QueryError
-from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig, TableStatistics
+from dvt.errors import QueryError
+from dvt.federation.extractors.base import ExtractionConfig, TableStatistics
 from dvt.federation.extractors.methods import BUFFERED, HELD_IN_MEMORY, STREAMING, Method, PassedOver
 from dvt.federation.extractors.scan_sql import scan_sql
+from dvt.federation.extractors.sessions import SessionExtractor
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation
 
@@ -31,7 +31,7 @@ _NO_SUCH_FUNCTION = 1305
 _ONE_RESULT = "a result that is held in memory comes through one session"
 
 
-class MySQLExtractor(BaseExtractor):
+class MySQLExtractor(SessionExtractor["Session"]):
     """Reads one MySQL or MariaDB server.
 
     All scans run in one read-only transaction with a consistent snapshot, which InnoDB tables honour. It begins when
@@ -44,10 +44,8 @@ class MySQLExtractor(BaseExtractor):
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
-        self._session: Session | None = None
         self._parallel: ParallelRows | None = None
         self._has_scanned = False
-        self._is_cancelled = threading.Event()
 
     @classmethod
     def spec_for(cls, type_: str) -> ConnectionSpec:
@@ -86,10 +84,9 @@ class MySQLExtractor(BaseExtractor):
         """The columns of the primary key, from the catalogue."""
         from dvt.federation.extractors.mysql_schema import primary_key
 
-        request = self._qualified(ExtractionConfig(relation=relation))
-        session = self._opened()
-        with self._guarded("describe", request.label):
-            return primary_key(session, request.relation or relation)
+        own, session = self._own(relation), self._opened()
+        with self._guarded("describe", str(own)):
+            return primary_key(session, own)
 
     def scan(self, request: ExtractionConfig) -> RowStream:
         """Start reading; the server sends rows as they are taken."""
@@ -183,32 +180,20 @@ class MySQLExtractor(BaseExtractor):
         if session is not None:
             session.kill("connection")
 
-    def _check(self) -> None:
-        if self._is_cancelled.is_set():
-            raise InterruptedRunError("the scan was cancelled", connection=self.connection.name, phase="extract")
+    def _connect(self) -> Session:
+        session = open_session(self.connection, default_database(self.connection), self._is_cancelled)
+        try:
+            with self._guarded("connect", None):
+                session.run("set session transaction isolation level repeatable read")
+                session.run("start transaction with consistent snapshot, read only")
+        except BaseException:
+            session.close()
+            raise
+        self._has_scanned = False
+        return session
 
-    def _opened(self) -> Session:
-        self._check()
-        if self._session is None:
-            session = open_session(self.connection, default_database(self.connection), self._is_cancelled)
-            try:
-                with self._guarded("connect", None):
-                    session.run("set session transaction isolation level repeatable read")
-                    session.run("start transaction with consistent snapshot, read only")
-            except BaseException:
-                session.close()
-                raise
-            self._session = session
-            self._has_scanned = False
-            self._check()  # it was cancelled while it logged in, when there was nothing to kill
-        return self._session
-
-    def _qualified(self, request: ExtractionConfig) -> ExtractionConfig:
-        relation = request.relation
-        if relation is None or relation.schema:
-            return request
-        schema = default_database(self.connection)
-        return dataclasses.replace(request, relation=dataclasses.replace(relation, schema=schema))
+    def _own(self, relation: Relation) -> Relation:
+        return relation if relation.schema else dataclasses.replace(relation, schema=default_database(self.connection))
 
     def _guarded(self, phase: str, label: str | None) -> AbstractContextManager[None]:
         return translating(self.connection, phase, label, self._is_cancelled)

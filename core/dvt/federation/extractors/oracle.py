@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import threading
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any, ClassVar
 
@@ -13,8 +12,8 @@ from sqlglot import exp
 
 from dvt.connections.connection import Connection
 from dvt.connections.oracle import SPEC, connect, default_schema, folded, translate
-from dvt.errors import DvtError, InterruptedRunError, PrivilegeError
-from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig, TableStatistics
+from dvt.errors import DvtError, PrivilegeError
+from dvt.federation.extractors.base import ExtractionConfig, TableStatistics
 from dvt.federation.extractors.oracle_columns import (
     ColumnReader,
     column_readers,
@@ -31,6 +30,7 @@ from dvt.federation.extractors.oracle_split import (
     parts_of,
 )
 from dvt.federation.extractors.scan_sql import count_sql, scan_sql
+from dvt.federation.extractors.sessions import SessionExtractor
 from dvt.federation.extractors.unknown_columns import unknown_column
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation
@@ -40,7 +40,7 @@ _CHARSET = "SELECT value FROM nls_database_parameters WHERE parameter = 'NLS_CHA
 _STATISTICS = "SELECT num_rows, avg_row_len FROM all_tables WHERE owner = :owner AND table_name = :name"
 
 
-class OracleExtractor(BaseExtractor):
+class OracleExtractor(SessionExtractor[Any]):
     """Reads one Oracle database. All scans of an instance see the state at which it logged in."""
 
     spec = SPEC
@@ -49,11 +49,9 @@ class OracleExtractor(BaseExtractor):
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
-        self._session: Any = None
         self._parallel: ParallelFrames | None = None
         self._has_scanned = False
         self._is_running = False
-        self._is_cancelled = threading.Event()
         self._charset = ""
 
     def ping(self) -> str:
@@ -187,28 +185,15 @@ class OracleExtractor(BaseExtractor):
             with contextlib.suppress(oracledb.Error, OSError):
                 session.cancel()
 
-    def _opened(self) -> Any:
-        self._check()
-        if self._session is None:
-            self._session = connect(self.connection)
-            self._has_scanned = False
-            self._check()  # it was cancelled while it logged in
-        return self._session
-
-    def _check(self) -> None:
-        if self._is_cancelled.is_set():
-            raise InterruptedRunError("the scan was cancelled", connection=self.connection.name, phase="extract")
+    def _connect(self) -> Any:
+        self._has_scanned = False
+        return connect(self.connection)
 
     def _own(self, relation: Relation) -> Relation:
         """A relation by the names that the catalogue has."""
         name, schema = relation.name, relation.schema or default_schema(self.connection)
         is_folded = self.connection.options["names_as"] == "folded"
         return Relation(folded(name), folded(schema)) if is_folded else Relation(name, schema)
-
-    def _qualified(self, request: ExtractionConfig) -> ExtractionConfig:
-        if request.relation is None:
-            return request
-        return dataclasses.replace(request, relation=self._own(request.relation))
 
     @contextlib.contextmanager
     def _guarded(self, phase: str, label: str) -> Iterator[None]:

@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import itertools
 import logging
-import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +13,11 @@ import pyarrow as pa
 
 from dvt.connections.connection import Connection
 from dvt.connections.redshift import SPEC, connect, end_session, run, translate
-from dvt.errors import DataError, DvtError, InterruptedRunError
-from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig, TableStatistics
+from dvt.errors import DataError, DvtError
+from dvt.federation.extractors.base import ExtractionConfig, TableStatistics
 from dvt.federation.extractors.row_batches import record_batch
 from dvt.federation.extractors.s3_parquet import ScanFolders
+from dvt.federation.extractors.sessions import CancellableExtractor
 from dvt.federation.extractors.wrapped_sql import wrapped_sql
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation
@@ -33,7 +33,7 @@ _LOG = logging.getLogger(__name__)
 _SINGLE_NODE_ROWS = 1000
 
 
-class RedshiftExtractor(BaseExtractor):
+class RedshiftExtractor(CancellableExtractor):
     """Reads one Redshift database. All scans are in one transaction, which is one snapshot."""
 
     spec = SPEC
@@ -44,7 +44,6 @@ class RedshiftExtractor(BaseExtractor):
         self._session: redshift_connector.Connection | None = None
         self._backend_pid = 0
         self._in_transaction = False
-        self._is_cancelled = threading.Event()
         self._folders = ScanFolders()
         self._numbers = itertools.count(1)
 
@@ -88,10 +87,6 @@ class RedshiftExtractor(BaseExtractor):
         """The query that a cursor, or UNLOAD, is given."""
         return wrapped_sql(self._qualified(request), "redshift")
 
-    def get_row_count(self, relation: Relation) -> int:
-        """The exact number of rows."""
-        return super().get_row_count(self._own(relation))
-
     def close(self) -> None:
         """End the transaction, which nothing was changed in, and the session."""
         session, self._session, self._in_transaction = self._session, None, False
@@ -116,10 +111,6 @@ class RedshiftExtractor(BaseExtractor):
             run(other, f"select pg_terminate_backend({int(pid)})")
         finally:
             end_session(other)
-
-    def _check(self) -> None:
-        if self._is_cancelled.is_set():
-            raise InterruptedRunError("the scan was cancelled", connection=self.connection.name, phase="extract")
 
     def _opened(self) -> redshift_connector.Connection:
         self._check()
@@ -148,11 +139,6 @@ class RedshiftExtractor(BaseExtractor):
     def _own(self, relation: Relation) -> Relation:
         schema = relation.schema or self.connection.first("schema")
         return dataclasses.replace(relation, schema=schema)
-
-    def _qualified(self, request: ExtractionConfig) -> ExtractionConfig:
-        if request.relation is None:
-            return request
-        return dataclasses.replace(request, relation=self._own(request.relation))
 
     def _begin(self) -> redshift_connector.Connection:
         session = self._opened()

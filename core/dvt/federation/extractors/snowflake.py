@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import threading
 from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +13,9 @@ from sqlglot import exp
 from dvt.connections.connection import Connection
 from dvt.connections.snowflake import SPEC, cancel_all, connect, folded, qualified
 from dvt.connections.snowflake_errors import IncompleteError, translate
-from dvt.errors import InterruptedRunError
-from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig, TableStatistics
+from dvt.federation.extractors.base import ExtractionConfig, TableStatistics
 from dvt.federation.extractors.scan_sql import scan_sql
+from dvt.federation.extractors.sessions import SessionExtractor
 from dvt.federation.extractors.unknown_columns import unknown_column
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 _QUERY = Relation("DVT_QUERY")
 
 
-class SnowflakeExtractor(BaseExtractor):
+class SnowflakeExtractor(SessionExtractor[Any]):
     """Reads one Snowflake account. Each statement sees a state of its own: there is no snapshot of several."""
 
     spec = SPEC
@@ -35,9 +34,7 @@ class SnowflakeExtractor(BaseExtractor):
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
-        self._session: Any = None
         self._is_busy = False
-        self._is_cancelled = threading.Event()
 
     def ping(self) -> str:
         """Connect, log in, and give the server's version."""
@@ -84,10 +81,6 @@ class SnowflakeExtractor(BaseExtractor):
         """The statement of a scan, without the casts that its columns' types ask for."""
         return _inner_sql(self._qualified(request))
 
-    def get_row_count(self, relation: Relation) -> int:
-        """The exact number of rows."""
-        return super().get_row_count(qualified(relation, self.connection))
-
     def close(self) -> None:
         """End the session."""
         session, self._session = self._session, None
@@ -111,21 +104,11 @@ class SnowflakeExtractor(BaseExtractor):
         finally:
             self._is_busy = False
 
-    def _opened(self) -> Any:
-        self._check()
-        if self._session is None:
-            self._session = connect(self.connection, self._is_cancelled)
-            self._check()  # it was cancelled while it logged in
-        return self._session
+    def _connect(self) -> Any:
+        return connect(self.connection, self._is_cancelled)
 
-    def _check(self) -> None:
-        if self._is_cancelled.is_set():
-            raise InterruptedRunError("the scan was cancelled", connection=self.connection.name, phase="extract")
-
-    def _qualified(self, request: ExtractionConfig) -> ExtractionConfig:
-        if request.relation is None:
-            return request
-        return dataclasses.replace(request, relation=qualified(request.relation, self.connection))
+    def _own(self, relation: Relation) -> Relation:
+        return qualified(relation, self.connection)
 
     def _errors(self) -> tuple[type[Exception], ...]:
         """What the connector and the socket raise; an overflow comes from its decoding of batches."""

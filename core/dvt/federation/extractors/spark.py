@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from dvt.connections.connection import Connection
 from dvt.connections.spark import SPEC, connect, run, translate
-from dvt.errors import DvtError, InterruptedRunError, TimeoutExceededError
-from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig
+from dvt.errors import DvtError, TimeoutExceededError
+from dvt.federation.extractors.base import ExtractionConfig
+from dvt.federation.extractors.sessions import SessionExtractor
 from dvt.federation.stream import ColumnSchema, RowStream
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from dvt.federation.extractors.spark_columns import SparkColumn
 
 
-class SparkExtractor(BaseExtractor):
+class SparkExtractor(SessionExtractor["SparkConnectClient"]):
     """Reads one Spark Connect server, in a session of its own. Each statement sees a state of its own."""
 
     spec = SPEC
@@ -29,9 +30,7 @@ class SparkExtractor(BaseExtractor):
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
-        self._client: SparkConnectClient | None = None
         self._is_running = False
-        self._is_cancelled = threading.Event()
         self._is_late = threading.Event()
 
     def ping(self) -> str:
@@ -78,7 +77,7 @@ class SparkExtractor(BaseExtractor):
     def close(self) -> None:
         """End the statement that may still run, and the session."""
         self._stop()
-        client, self._client = self._client, None
+        client, self._session = self._session, None
         if client is not None:
             with contextlib.suppress(DvtError), self._guarded("extract", ""):
                 client.release_session()
@@ -91,28 +90,22 @@ class SparkExtractor(BaseExtractor):
 
     def _stop(self) -> None:
         """End what runs in the session, on the server."""
-        if self._is_running and self._client is not None:
+        if self._is_running and self._session is not None:
             self._is_running = False
             with contextlib.suppress(DvtError), self._guarded("extract", ""):
-                self._client.interrupt_all()
+                self._session.interrupt_all()
 
-    def _opened(self) -> SparkConnectClient:
-        self._check()
-        if self._client is None:
-            self._client = connect(self.connection, self._is_cancelled)
-            self._check()  # it was cancelled while it logged in
-        return self._client
+    def _connect(self) -> SparkConnectClient:
+        return connect(self.connection, self._is_cancelled)
 
     def _check(self) -> None:
-        name = self.connection.name
-        if self._is_cancelled.is_set():
-            raise InterruptedRunError("the scan was cancelled", connection=name, phase="extract")
+        super()._check()
         if self._is_late.is_set():
             self._is_late.clear()
             limit_s = self.connection.options["statement_timeout_s"]
             raise TimeoutExceededError(
                 f"the statement ran longer than {limit_s} seconds",
-                connection=name,
+                connection=self.connection.name,
                 phase="extract",
                 remedy="Raise dvt.statement_timeout_s, or make it quicker",
             )

@@ -14,9 +14,9 @@ from dvt.connections.connection import Connection
 from dvt.connections.retrying import attempts
 from dvt.connections.sqlserver import SPEC, cancel, connect, tried_again
 from dvt.connections.sqlserver_errors import translate
-from dvt.errors import InterruptedRunError
-from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig, TableStatistics
+from dvt.federation.extractors.base import ExtractionConfig, TableStatistics
 from dvt.federation.extractors.scan_sql import scan_sql
+from dvt.federation.extractors.sessions import SessionExtractor
 from dvt.federation.extractors.sqlserver_columns import (
     ColumnReader,
     column_readers,
@@ -31,18 +31,17 @@ from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation
 
 
-class SqlServerExtractor(BaseExtractor):
+class SqlServerExtractor(SessionExtractor[Any]):
     """Reads one database. Each scan sees what is committed as it goes, or all see one state: `dvt.isolation`."""
 
     spec = SPEC
     hash_keys: ClassVar[str] = "TEXT"
     whole_because = "its sessions do not share a snapshot"
+    _session: Any
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
-        self._session: Any = None
         self._cursor: Any = None
-        self._is_cancelled = threading.Event()
         # While a cursor is in the driver it may be cancelled; between two calls there is nothing to cancel, and the
         # driver would read from the connection in two threads.
         self._in_driver = False
@@ -126,25 +125,12 @@ class SqlServerExtractor(BaseExtractor):
             with contextlib.suppress(mssql_python.Error, RuntimeError):
                 session.close()
 
-    def _opened(self) -> Any:
-        self._check()
-        if self._session is None:
-            self._session = connect(self.connection, self._is_cancelled)
-            self._check()  # it was cancelled while it logged in
-        return self._session
-
-    def _check(self) -> None:
-        if self._is_cancelled.is_set():
-            raise InterruptedRunError("the scan was cancelled", connection=self.connection.name, phase="extract")
+    def _connect(self) -> Any:
+        return connect(self.connection, self._is_cancelled)
 
     def _own(self, relation: Relation) -> Relation:
         schema = relation.schema or str(self.connection.first("schema", default="dbo"))
         return dataclasses.replace(relation, schema=schema)
-
-    def _qualified(self, request: ExtractionConfig) -> ExtractionConfig:
-        if request.relation is None:
-            return request
-        return dataclasses.replace(request, relation=self._own(request.relation))
 
     @contextlib.contextmanager
     def _guarded(self, phase: str, label: str) -> Iterator[None]:

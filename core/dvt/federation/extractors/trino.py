@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import threading
 from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +13,10 @@ from dvt.connections.connection import Connection
 from dvt.connections.trino import SPEC, connect
 from dvt.connections.trino_errors import CutOffError, translate
 from dvt.connections.trino_statement import Cancelled, Statement
-from dvt.errors import InterruptedRunError, QueryError, RelationNotFoundError
-from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig, TableStatistics
+from dvt.errors import QueryError, RelationNotFoundError
+from dvt.federation.extractors.base import ExtractionConfig, TableStatistics
 from dvt.federation.extractors.scan_sql import scan_sql
+from dvt.federation.extractors.sessions import CancellableExtractor
 from dvt.federation.stream import RowStream
 from dvt.identifiers import Relation
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _QUERY = Relation("dvt_query")
 
 
-class TrinoExtractor(BaseExtractor):
+class TrinoExtractor(CancellableExtractor):
     """Reads one Trino coordinator. Each statement sees a state of its own: there is no snapshot of several."""
 
     spec = SPEC
@@ -40,7 +40,6 @@ class TrinoExtractor(BaseExtractor):
         super().__init__(connection)
         self._login: TrinoLogin | None = None
         self._running: Statement | None = None
-        self._is_cancelled = threading.Event()
 
     def ping(self) -> str:
         """Connect, log in, and give the server's version."""
@@ -105,10 +104,6 @@ class TrinoExtractor(BaseExtractor):
         if self._login is None:
             self._login = connect(self.connection)
         return self._login.request
-
-    def _check(self) -> None:
-        if self._is_cancelled.is_set():
-            raise InterruptedRunError("the scan was cancelled", connection=self.connection.name, phase="extract")
 
     def _statement(self, sql: str) -> Statement:
         self._running = Statement(self._opened(), sql)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import threading
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +11,9 @@ import pyarrow as pa
 
 from dvt.connections.connection import Connection
 from dvt.connections.vertica import SPEC, connect, end_session, run, translate
-from dvt.errors import DataError, InterruptedRunError, UnsupportedError
-from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig
+from dvt.errors import DataError, UnsupportedError
+from dvt.federation.extractors.base import ExtractionConfig
+from dvt.federation.extractors.sessions import SessionExtractor
 from dvt.federation.extractors.wrapped_sql import wrapped_sql
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import vertica_python
 
 
-class VerticaExtractor(BaseExtractor):
+class VerticaExtractor(SessionExtractor["vertica_python.Connection"]):
     """Reads one Vertica database. Each statement sees what was committed when it began."""
 
     spec = SPEC
@@ -31,9 +31,7 @@ class VerticaExtractor(BaseExtractor):
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
-        self._session: vertica_python.Connection | None = None
         self._is_streaming = False
-        self._is_cancelled = threading.Event()
 
     def ping(self) -> str:
         """Connect, log in, and give the server's version."""
@@ -73,10 +71,6 @@ class VerticaExtractor(BaseExtractor):
         """The statement of a scan."""
         return wrapped_sql(self._qualified(request), "postgres")
 
-    def get_row_count(self, relation: Relation) -> int:
-        """The exact number of rows."""
-        return super().get_row_count(self._own(relation))
-
     def close(self) -> None:
         """End what still runs, and the session."""
         self._stop()
@@ -100,16 +94,8 @@ class VerticaExtractor(BaseExtractor):
             _request_end(session)
             end_session(session)
 
-    def _check(self) -> None:
-        if self._is_cancelled.is_set():
-            raise InterruptedRunError("the scan was cancelled", connection=self.connection.name, phase="extract")
-
-    def _opened(self) -> vertica_python.Connection:
-        self._check()
-        if self._session is None:
-            self._session = connect(self.connection, self._is_cancelled)
-            self._check()  # it was cancelled while it logged in
-        return self._session
+    def _connect(self) -> vertica_python.Connection:
+        return connect(self.connection, self._is_cancelled)
 
     @contextlib.contextmanager
     def _guarded(self, phase: str, label: str) -> Iterator[None]:
@@ -128,11 +114,6 @@ class VerticaExtractor(BaseExtractor):
 
     def _own(self, relation: Relation) -> Relation:
         return dataclasses.replace(relation, schema=relation.schema or self.connection.first("schema"))
-
-    def _qualified(self, request: ExtractionConfig) -> ExtractionConfig:
-        if request.relation is None:
-            return request
-        return dataclasses.replace(request, relation=self._own(request.relation))
 
     def _executed(self, sql: str) -> Any:
         cursor = self._opened().cursor()

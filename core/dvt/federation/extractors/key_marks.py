@@ -1,4 +1,4 @@
-"""Where to cut a key so that its parts are of one size: by a sample, by the source's estimates, or evenly."""
+"""Where to cut a key so that its parts are of one size: by the source's estimates, or evenly."""
 
 from __future__ import annotations
 
@@ -11,11 +11,28 @@ from typing import Any
 
 from sqlglot import exp
 
+from dvt.federation.extractors.base import ExtractionConfig
 from dvt.federation.extractors.key_ranges import Mark
 
 # A stretch this much smaller than a part is cut no further.
 _PIECES_OF_A_PART = 4
 _MOST_QUESTIONS = 128
+
+
+def undivided(request: ExtractionConfig) -> str:
+    """Why a request is read as one part whatever its source is; empty where the source may cut it."""
+    if request.relation is None:
+        return "a query is read as one"
+    return "a limit is of the whole" if request.limit is not None else ""
+
+
+def asked_of(request: ExtractionConfig, *what: exp.Expr) -> exp.Select:
+    """A question about the rows that a request reads of its relation."""
+    assert request.relation is not None, "a query is never cut"
+    select = exp.Select().select(*what).from_(request.relation.ast())
+    for predicate in request.predicates:
+        select = select.where(predicate.copy())
+    return select
 
 
 def extent(column: str) -> tuple[exp.Expr, exp.Expr]:
@@ -36,19 +53,6 @@ def even_marks(low: Mark, high: Mark, parts: int) -> list[Mark]:
     """
     found = [_between(low, high, number, parts) for number in range(1, parts)]
     return sorted({mark for mark in found if mark is not None and low < mark <= high})  # type: ignore[operator]
-
-
-def sampled_marks(keys: Sequence[Mark | None], parts: int) -> list[Mark]:
-    """Marks by a sample of keys, so that each part has as many of them; equal keys stay together.
-
-    >>> sampled_marks([9, 1, None, 1, 1, 1, 5, 1], 3)
-    [5]
-    """
-    known: list[Any] = sorted(key for key in keys if key is not None and key == key)
-    if not known:
-        return []
-    found = {known[len(known) * number // parts] for number in range(1, parts)}
-    return sorted(mark for mark in found if mark > known[0])
 
 
 def balanced_marks(low: Mark, high: Mark, parts: int, rows_between: Callable[[Mark, Mark], float]) -> list[Mark]:

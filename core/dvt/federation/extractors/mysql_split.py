@@ -8,7 +8,7 @@ from dvt.connections.connection import Connection
 from dvt.connections.mysql_session import Session
 from dvt.errors import DataError
 from dvt.federation.extractors.base import ExtractionConfig
-from dvt.federation.extractors.key_marks import balanced_marks, extent
+from dvt.federation.extractors.key_marks import asked_of, balanced_marks, extent, undivided
 from dvt.federation.extractors.key_ranges import Mark, can_be_key, key_ranges
 from dvt.federation.extractors.mysql_schema import catalogue, primary_key, relation_readers, text_literal
 from dvt.federation.extractors.mysql_values import ColumnReader
@@ -29,10 +29,8 @@ def parts_of(
         connection: For the options of its types.
     """
     relation = request.relation
-    if relation is None:
-        return [], "a query is read as one"
-    if request.limit is not None:
-        return [], "a limit is of the whole"
+    if relation is None or undivided(request):
+        return [], undivided(request)
     kind, rows = _kind(session, relation)
     if kind != "InnoDB":
         return [], f"only InnoDB tables have a snapshot, and this is {kind}"
@@ -82,7 +80,7 @@ def _by_key(session: Session, request: ExtractionConfig, key: ColumnReader, want
 
 
 def _extremes(session: Session, request: ExtractionConfig, key: ColumnReader) -> tuple[Mark, Mark] | None:
-    session.open(_select(request, *extent(key.schema.name)).sql(dialect="mysql"))
+    session.open(asked_of(request, *extent(key.schema.name)).sql(dialect="mysql"))
     values = []
     for rows in session.fetched(1):
         try:
@@ -96,18 +94,10 @@ def _extremes(session: Session, request: ExtractionConfig, key: ColumnReader) ->
 
 def _estimated(session: Session, request: ExtractionConfig, stretch: exp.Expr) -> float:
     """Rows in a stretch as the optimiser counts them: in an index to the page, else by a rule of thumb."""
-    query = _select(request, exp.Literal.number(1)).where(stretch).sql(dialect="mysql")
+    query = asked_of(request, exp.Literal.number(1)).where(stretch).sql(dialect="mysql")
     names = [field.name for field in session.open(" ".join(["explain format = traditional", query]))]
     at, found = names.index("rows"), 0
     for rows in session.fetched(100):
         texts = rows.columns(len(names))[at].cast("string").to_pylist()
         found += sum(int(float(text)) for text in texts if text)
     return float(found)
-
-
-def _select(request: ExtractionConfig, *what: exp.Expr) -> exp.Select:
-    assert request.relation is not None
-    select = exp.Select().select(*what).from_(request.relation.ast())
-    for predicate in request.predicates:
-        select = select.where(predicate.copy())
-    return select

@@ -12,7 +12,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from dvt.federation.extractors.base import ExtractionConfig
-from dvt.federation.extractors.key_marks import even_marks, extent
+from dvt.federation.extractors.key_marks import even_marks, extent, undivided
 from dvt.federation.extractors.key_ranges import Mark, can_be_key, key_ranges
 from dvt.federation.extractors.part_readers import PartReaders
 from dvt.federation.stream import ColumnSchema
@@ -61,10 +61,8 @@ def parts_of(
         describe: The column of a name.
     """
     relation = request.relation
-    if relation is None:
-        return [], "a query is read as one"
-    if request.limit is not None:
-        return [], "a limit is of the whole"
+    if relation is None or undivided(request):
+        return [], undivided(request)
     found = ask(TABLE, owner=relation.schema, name=relation.name)
     if not found:
         return [], "only tables are read in parts"

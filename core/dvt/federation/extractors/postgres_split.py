@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from dvt.errors import DataError
 from dvt.federation.extractors.base import ExtractionConfig
-from dvt.federation.extractors.key_marks import balanced_marks, extent
+from dvt.federation.extractors.key_marks import asked_of, balanced_marks, extent, undivided
 from dvt.federation.extractors.key_ranges import Mark, can_be_key, key_ranges
 from dvt.federation.extractors.postgres_catalog import columns_of, primary_key, reach
 from dvt.federation.extractors.postgres_csv import CsvDecoder
@@ -46,10 +46,8 @@ def parts_of(
         wanted: How many parts were asked for; more than one.
         connection: For the options of its types.
     """
-    if request.relation is None:
-        return [], "a query is read as one"
-    if request.limit is not None:
-        return [], "a limit is of the whole"
+    if request.relation is None or undivided(request):
+        return [], undivided(request)
     found = reach(session, request.relation)
     if not found.kinds:
         return [], "no relation of that name"
@@ -99,7 +97,7 @@ def _extremes(
     session: psycopg.Connection[Any], request: ExtractionConfig, key: str, decoder: CsvDecoder
 ) -> tuple[Mark, Mark] | None:
     assert request.relation is not None
-    ends = [_select(request, end).sql(dialect="postgres") for end in extent(key)]
+    ends = [asked_of(request, end).sql(dialect="postgres") for end in extent(key)]
     wire = Wire(session)
     wire.start_copy("".join(["copy (", " union all ".join(ends), ") to stdout (format csv)"]))
     try:
@@ -114,20 +112,12 @@ def _extremes(
 
 
 def _estimated(session: psycopg.Connection[Any], request: ExtractionConfig, stretch: exp.Expr) -> float:
-    query = _select(request, exp.Literal.number(1)).where(stretch)
+    query = asked_of(request, exp.Literal.number(1)).where(stretch)
     found = session.execute(b"explain (format json) " + query.sql(dialect="postgres").encode()).fetchone()
     plan = found[0] if found else []
     if isinstance(plan, (str, bytes)):
         plan = json.loads(plan)
     return float(plan[0]["Plan"]["Plan Rows"])
-
-
-def _select(request: ExtractionConfig, what: exp.Expr) -> exp.Select:
-    assert request.relation is not None
-    select = exp.Select().select(what).from_(request.relation.ast())
-    for predicate in request.predicates:
-        select = select.where(predicate.copy())
-    return select
 
 
 def _is_steady(definition: str) -> bool:

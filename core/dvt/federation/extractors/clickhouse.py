@@ -66,10 +66,6 @@ class ClickHouseExtractor(SessionExtractor["Client"]):
         numbers = [int(text) if text.isdigit() else None for text in found]
         return TableStatistics(*numbers) if len(numbers) == 2 else None
 
-    def detect_primary_key(self, relation: Relation) -> tuple[str, ...]:
-        """None: what ClickHouse calls a primary key is an order, and many rows may have one key."""
-        return ()
-
     def scan(self, request: ExtractionConfig) -> RowStream:
         """Start reading; the server sends blocks as they are taken."""
         request = self._qualified(request)

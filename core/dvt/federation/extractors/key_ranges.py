@@ -16,20 +16,16 @@ from dvt.federation.plan.condition_reading import family_of
 from dvt.federation.plan.predicates import Constant, Family
 
 # A value of a key at which a part begins.
-Mark: TypeAlias = int | Decimal | float | date | datetime | str
+Mark: TypeAlias = int | Decimal | float | date | datetime
 
-_COUNTED: Final = frozenset({Family.INTEGER, Family.DECIMAL, Family.DOUBLE, Family.DATE, Family.TIMESTAMP})
+_COUNTED: Final = frozenset(
+    {Family.INTEGER, Family.DECIMAL, Family.DOUBLE, Family.DATE, Family.TIMESTAMP, Family.INSTANT}
+)
 
 
-def can_be_key(type_: pa.DataType, compares_bytes: bool = False) -> bool:
-    """Whether a column of a carried type can cut its relation.
-
-    Args:
-        type_: The type.
-        compares_bytes: Whether the source compares this column's texts by their bytes; else texts cut nothing.
-    """
-    family = family_of(type_)
-    return family in _COUNTED or family is Family.INSTANT or (compares_bytes and family is Family.TEXT)
+def can_be_key(type_: pa.DataType) -> bool:
+    """Whether a column of a carried type can cut its relation."""
+    return family_of(type_) in _COUNTED
 
 
 def key_ranges(column: str, type_: pa.DataType, marks: Iterable[Mark], dialect: str) -> list[exp.Expr]:
@@ -54,13 +50,11 @@ def key_ranges(column: str, type_: pa.DataType, marks: Iterable[Mark], dialect: 
         return []
     parts: list[exp.Expr] = []
     for number, begin in enumerate([None, *reached]):
-        later = reached[number:]
-        # Numbers that reach a later mark reach the next one; of a source's texts this is not ours to say.
-        ends = [_before(end, family) for end in (later if family is Family.TEXT else later[:1])]
+        ends = [_before(end, family) for end in reached[number : number + 1]]
         if begin is not None:
             parts.append(exp.and_(begin.copy(), *ends))
         else:
-            parts.append(exp.or_(exp.and_(*ends), exp.Is(this=reached[0].this.copy(), expression=exp.Null())))
+            parts.append(exp.or_(*ends, exp.Is(this=reached[0].this.copy(), expression=exp.Null())))
     return parts
 
 
@@ -71,15 +65,13 @@ def _reached(column: str, mark: Mark, family: Family, dialect: str) -> exp.GTE:
 
 def _before(reached: exp.GTE, family: Family) -> exp.Expr:
     """The opposite of reaching a mark, for every key but NULL."""
-    if family in (Family.DOUBLE, Family.TEXT):  # a NaN is neither less nor more
+    if family is Family.DOUBLE:  # a NaN is neither less nor more
         return exp.Not(this=exp.paren(reached.copy()))
     return exp.LT(this=reached.this.copy(), expression=reached.expression.copy())
 
 
 def _ordered(marks: Iterable[Mark]) -> list[Mark]:
-    usable = {mark for mark in marks if _is_usable(mark)}
-    # Code points are in the order of their UTF-8 bytes.
-    return sorted(usable)
+    return sorted({mark for mark in marks if _is_usable(mark)})
 
 
 def _is_usable(mark: Mark) -> bool:
@@ -87,7 +79,7 @@ def _is_usable(mark: Mark) -> bool:
         return math.isfinite(mark)
     if isinstance(mark, Decimal):
         return mark.is_finite()
-    return not isinstance(mark, str) or "\0" not in mark
+    return True
 
 
 def _constant(mark: Mark, family: Family) -> Constant:

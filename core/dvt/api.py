@@ -52,9 +52,7 @@ def read(
         close=lambda: _close_both(stream, extractor),
         estimated_row_count=stream.estimated_row_count,
         method=stream.method,
-        parts=stream.parts,
-        whole_because=stream.whole_because,
-        passed_over=stream.passed_over,
+        how=stream.how,
     )
 
 

@@ -164,7 +164,7 @@ def _analyzed(bridge: Bridge, node: Any, planned: PlannedNode) -> PlannedNode:
 
 def _actual(stats: ScanStats) -> ActualScan:
     seconds = round(stats.seconds, 3)
-    parts = (stats.parts, stats.whole_because)
+    parts = (stats.how.parts, stats.how.whole_because)
     return ActualScan(stats.rows, stats.bytes, seconds, stats.method, stats.shared, *parts)
 
 

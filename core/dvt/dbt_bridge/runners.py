@@ -146,8 +146,8 @@ def _annotated(result: Any, model: Any, loaded: LoadResult, lane: str, scans: An
     if model.config.materialized != "incremental" or str(result.message).split()[0] == "OK":
         result.message = f"{loaded.rows} rows"
     for scan in scans:
-        if scan.passed_over:
-            why = "; ".join(str(each) for each in scan.passed_over)
+        if scan.how.passed_over:
+            why = "; ".join(str(each) for each in scan.how.passed_over)
             what = scan.scan.input.source_name or scan.scan.input.read
             fire_event(Note(msg=f"{model.name}: {what} was read by {scan.method} ({why})"))
     dvt = {
@@ -168,9 +168,9 @@ def _figures(stats: Any) -> dict[str, Any]:
         "rows": stats.rows,
         "bytes": stats.bytes,
         "method": stats.method,
-        "passed_over": [asdict(each) for each in stats.passed_over],
+        "passed_over": [asdict(each) for each in stats.how.passed_over],
         "seconds": round(stats.seconds, 3),
         "shared": stats.shared,
-        "parts": stats.parts,
-        **({"whole_because": stats.whole_because} if stats.whole_because else {}),
+        "parts": stats.how.parts,
+        **({"whole_because": stats.how.whole_because} if stats.how.whole_because else {}),
     }

@@ -17,7 +17,7 @@ from dvt.federation.extractors.base import BaseExtractor
 from dvt.federation.plan.model import DirectScan
 from dvt.federation.raw import GivesRaw, RawRows
 from dvt.federation.staging.parquet import scan_errors
-from dvt.federation.stream import RowStream
+from dvt.federation.stream import HowRead, RowStream
 
 _UNDECODED = "rows that are not decoded on their way come through one session"
 
@@ -67,7 +67,7 @@ class _Reading:
                 yield pa.RecordBatch.from_arrays([batch.column(place) for place in places], schema=self._schema)
             seconds = time.monotonic() - started
             rows, size = source.rows_read, source.bytes_read
-            self._stats.append(ScanStats(scan, rows, size, source.method, seconds, False, *source.how))
+            self._stats.append(ScanStats(scan, rows, size, source.method, seconds, False, source.how))
 
     def raw_offer(self) -> RawRows | None:
         """The source's offer to give the same rows undecoded."""
@@ -100,6 +100,6 @@ class _Reading:
         assert self.stream is not None
         self.stream.rows_read, self.stream.bytes_read = rows, size
         is_split = self._extractor.parts_wanted(scan.request()) > 1
-        parts = (1, _UNDECODED if is_split else "")
-        self._stats.append(ScanStats(scan, rows, size, offer.format, time.monotonic() - started, False, *parts))
+        how = HowRead(whole_because=_UNDECODED if is_split else "")
+        self._stats.append(ScanStats(scan, rows, size, offer.format, time.monotonic() - started, False, how))
         return rows

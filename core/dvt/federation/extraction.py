@@ -17,7 +17,6 @@ from dvt.connections.connection import Connection
 from dvt.federation.cancel import CancelScope
 from dvt.federation.engines.base import BaseEngine, Handle
 from dvt.federation.extractors.base import BaseExtractor
-from dvt.federation.extractors.methods import PassedOver
 from dvt.federation.keys import keys_predicate
 from dvt.federation.plan.key_filters import levels
 from dvt.federation.plan.model import ScanPlan
@@ -25,7 +24,7 @@ from dvt.federation.sampling import Sample, SampleRequest, sample_of, samples_wa
 from dvt.federation.staging.address import ScanUnit
 from dvt.federation.staging.parquet import StagedScan, scan_errors, stage_unit
 from dvt.federation.staging.shared import SharedScans
-from dvt.federation.stream import ColumnSchema, RowStream
+from dvt.federation.stream import ColumnSchema, HowRead, RowStream
 
 ExtractorFactory = Callable[[Connection], BaseExtractor]
 _T = TypeVar("_T")
@@ -45,9 +44,7 @@ class ScanStats:
         method: How the source was read, for example "copy_streaming".
         seconds: Wall time until the rows were at the engine.
         shared: Whether the rows come from a scan that was staged for several queries.
-        parts: How many parts of the rows were read side by side.
-        whole_because: Why there was one, where more were asked for.
-        passed_over: The methods that were not taken, and why.
+        how: In which parts they were read, and which methods were not taken.
     """
 
     scan: ScanPlan
@@ -56,9 +53,7 @@ class ScanStats:
     method: str
     seconds: float
     shared: bool
-    parts: int = 1
-    whole_because: str = ""
-    passed_over: tuple[PassedOver, ...] = ()
+    how: HowRead
 
 
 class Extraction:
@@ -197,7 +192,7 @@ class Extraction:
             self._arrived[scan.input.handle].set()
         seconds = time.monotonic() - started
         return [
-            ScanStats(scan, staged.rows, staged.bytes, staged.method, seconds, True, *staged.how)
+            ScanStats(scan, staged.rows, staged.bytes, staged.method, seconds, True, staged.how)
             for scan, staged in zip(unit.scans, parts, strict=True)
         ]
 
@@ -208,14 +203,14 @@ class Extraction:
             columns = [ColumnSchema(field.name, field.type, field.nullable) for field in table.schema]
             rows = self._engine.register(scan.input.handle, RowStream(columns, iter(table.to_batches())))
             self._arrived[scan.input.handle].set()
-            return ScanStats(scan, rows, table.nbytes, "known", time.monotonic() - started, False)
+            return ScanStats(scan, rows, table.nbytes, "known", time.monotonic() - started, False, HowRead())
         with scan_errors(scan), session.scan(scan) as stream:
             rows = self._engine.register(scan.input.handle, stream)
             self._arrived[scan.input.handle].set()
             seconds = time.monotonic() - started
         sample = self._samples.get(scan.input.handle)
         moved = stream.bytes_read + (sample.bytes if sample is not None else 0)
-        return ScanStats(scan, rows, moved, stream.method, seconds, False, *stream.how)
+        return ScanStats(scan, rows, moved, stream.method, seconds, False, stream.how)
 
 
 def _with_scans(unit: ScanUnit, kept: Mapping[Handle, ScanPlan]) -> ScanUnit:
@@ -240,8 +235,8 @@ class _Session:
         self._scope.check()
         request = scan.request()
         stream = self._extractor.scan(request)
-        if self._extractor.parts_wanted(request) > 1 and stream.parts == 1 and not stream.whole_because:
-            stream.whole_because = self._extractor.whole_because
+        if self._extractor.parts_wanted(request) > 1 and stream.how.parts == 1 and not stream.how.whole_because:
+            stream.how = replace(stream.how, whole_because=self._extractor.whole_because)
         return stream
 
     def sample(self, request: SampleRequest) -> Sample:

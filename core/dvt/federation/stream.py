@@ -38,6 +38,21 @@ class ColumnSchema:
     encoding: str = ""
 
 
+@dataclass(frozen=True)
+class HowRead:
+    """How rows are read, beside the method: as results tell it.
+
+    Args:
+        parts: How many parts of the rows are read side by side.
+        whole_because: Why there is one part, where more were asked for.
+        passed_over: The methods that were not taken, and why.
+    """
+
+    parts: int = 1
+    whole_because: str = ""
+    passed_over: tuple[PassedOver, ...] = ()
+
+
 class RowStream:
     """A single pass over a result, in batches that fit in memory.
 
@@ -54,10 +69,8 @@ class RowStream:
         close: Called once, when the stream is closed or exhausted.
         estimated_row_count: None when unknown.
         method: How the rows are fetched, for example "copy_streaming".
-        passed_over: The methods that were not taken, and why.
+        how: In which parts they are read, and which methods were not taken.
         raw: An offer of the same rows undecoded; who takes it reads no batches.
-        parts: How many parts of the rows are read side by side.
-        whole_because: Why there is one part, where more were asked for.
     """
 
     def __init__(
@@ -68,31 +81,22 @@ class RowStream:
         close: Callable[[], None] | None = None,
         estimated_row_count: int | None = None,
         method: str = "cursor_streaming",
-        passed_over: tuple[PassedOver, ...] = (),
+        how: HowRead | None = None,
         raw: RawRows | None = None,
-        parts: int = 1,
-        whole_because: str = "",
     ) -> None:
         self.columns = [replace(c, type=normal_type(c.type) or c.type) for c in columns]
         self.schema = pa.schema([pa.field(c.name, c.type, c.nullable) for c in self.columns])
         self._announced = [c.type for c in columns]
         self.estimated_row_count = estimated_row_count
         self.method = method
-        self.passed_over = passed_over
+        self.how = how or HowRead()
         self.raw = raw
-        self.parts = parts
-        self.whole_because = whole_because
         self.rows_read = 0
         self.bytes_read = 0
         self._batches = batches
         self._close = close
         self._rest: pa.RecordBatch | None = None
         self._is_closed = False
-
-    @property
-    def how(self) -> tuple[int, str, tuple[PassedOver, ...]]:
-        """The parts, why there is one, and the methods that were passed over: as results tell it."""
-        return self.parts, self.whole_because, self.passed_over
 
     def batches(self) -> Generator[pa.RecordBatch, None, None]:
         """The remaining record batches, as the source cuts them; empty batches are left out."""

@@ -117,7 +117,7 @@ class ReadingContract(Contract):
                 whole = _as_bag(stream.to_table())
         with place.extractor() as extractor:
             with extractor.scan(ExtractionConfig(relation=relation, split=Split("id", 3))) as stream:
-                assert 1 < stream.parts <= 3, stream.whole_because
+                assert 1 < stream.how.parts <= 3, stream.how.whole_because
                 found = _as_bag(stream.to_table())
             # What read the parts has gone, and its session is as good as new.
             assert extractor.get_row_count(relation) == len(keys)

@@ -68,7 +68,7 @@ def test_what_a_pooler_refuses_is_passed_over(
             chosen = extractor.chosen()
             for _ in range(2):  # asked once a session
                 with extractor.scan(REQUEST) as stream:
-                    assert (stream.method, [each.method for each in stream.passed_over]) == (method, passed)
+                    assert (stream.method, [each.method for each in stream.how.passed_over]) == (method, passed)
                     batches = list(stream.batches())
         with new_extractor(connection) as another:  # what was let through is known to the next session
             assert another.chosen() == chosen
@@ -110,7 +110,7 @@ def test_a_method_can_be_asked_for(postgres_server: PostgresServer, database: st
                 return
             with extractor.scan(REQUEST) as stream:
                 assert stream.method == "buffered"
-                assert set(stream.passed_over) == {
+                assert set(stream.how.passed_over) == {
                     PassedOver(name, "dvt.read_by is buffered") for name in ("copy_streaming", "cursor_streaming")
                 }
                 assert stream.to_table().num_rows == 1001

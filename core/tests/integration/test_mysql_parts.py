@@ -54,7 +54,7 @@ def _read(
     with MySQLExtractor(connect(server, NAME, **options)) as extractor, extractor.scan(request) as stream:
         batches = list(stream.batches())
         rows = sorted(repr(row) for batch in batches for row in batch.to_pylist())
-        return rows, stream.parts, stream.whole_because, [batch.num_rows for batch in batches]
+        return rows, stream.how.parts, stream.how.whole_because, [batch.num_rows for batch in batches]
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
@@ -151,7 +151,7 @@ def test_a_login_that_may_not_lock_reads_whole(server):
     connection = type(connection).from_output("shop", output, connection.spec)
     with MySQLExtractor(connection) as extractor, extractor.scan(request) as stream:
         assert stream.to_table().num_rows == 5000
-        assert (stream.parts, "LOCK TABLES" in stream.whole_because) == (1, True)
+        assert (stream.how.parts, "LOCK TABLES" in stream.how.whole_because) == (1, True)
 
 
 @contextmanager
@@ -185,11 +185,11 @@ def test_each_row_once_while_keys_move(server):
             request = ExtractionConfig(relation=Relation("moved"), columns=("id", "v"), split=Split("id", 4))
             with MySQLExtractor(connect(server, NAME, batch_rows=500)) as extractor:
                 with extractor.scan(request) as stream:
-                    split += stream.parts == 4
+                    split += stream.how.parts == 4
                     rows = stream.to_table()
                 # The session that led them sees what they saw; a second scan is its own.
                 with extractor.scan(request) as stream:
-                    assert "began its snapshot" in stream.whole_because
+                    assert "began its snapshot" in stream.how.whole_because
                     assert sorted(stream.to_table().column("id").to_pylist()) == sorted(rows.column("id").to_pylist())
             assert sorted(rows.column("v").to_pylist()) == list(range(1, ROWS + 1))
     assert split
@@ -238,7 +238,7 @@ def test_a_part_that_fails_ends_all(server):
     request = ExtractionConfig(relation=Relation("fails"), split=Split("id", 3))
     with MySQLExtractor(connect(server, NAME, batch_rows=10)) as extractor:
         with extractor.scan(request) as stream:
-            assert stream.parts == 3
+            assert stream.how.parts == 3
             with pytest.raises(errors.DataError, match="2024-00-00"):
                 stream.to_table()
         assert extractor.get_row_count(Relation("moved")) == ROWS

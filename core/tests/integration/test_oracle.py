@@ -391,7 +391,7 @@ def _parts(double: OracleDouble, **request: Any) -> tuple[list[int | None], int,
             ids = rows.to_table().column(0).to_pylist()
         assert double.sessions == 1  # those of the parts have ended
     read = [sql for sql in double.statements() if " AS OF SCN " in sql and "1 = 0" not in sql]
-    return ids, rows.parts, rows.whole_because, read
+    return ids, rows.how.parts, rows.how.whole_because, read
 
 
 def test_parts_are_read_as_of_the_leaders_scn(double: OracleDouble) -> None:

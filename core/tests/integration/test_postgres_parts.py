@@ -65,7 +65,7 @@ def _read(server: PostgresServer, database: str, table: str, split: Split | None
         dates = [pa.int32() if column.type == pa.date32() else column.type for column in table.columns]
         texts = [column.cast(type_).to_pylist() for column, type_ in zip(table.columns, dates, strict=True)]
         rows = sorted(map(repr, zip(*texts, strict=True)))
-        return rows, stream.parts, stream.whole_because
+        return rows, stream.how.parts, stream.how.whole_because
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_each_row_once_while_keys_move(postgres_server, database):
             request = ExtractionConfig(relation=Relation("moved", "public"), split=Split("id", 4))
             with PostgresExtractor(connection(postgres_server, database, batch_rows=500)) as extractor:
                 with extractor.scan(request) as stream:
-                    assert stream.parts == 4
+                    assert stream.how.parts == 4
                     rows = stream.to_table()
                 # The session that led them sees what they saw.
                 with extractor.extract_stream("select sum(id)::bigint as s from moved") as whole:
@@ -206,7 +206,7 @@ def test_a_part_that_fails_ends_all(postgres_server, database):
     request = ExtractionConfig(relation=Relation("fails", "public"), split=Split("id", 3))
     with PostgresExtractor(connection(postgres_server, database, batch_rows=100)) as extractor:
         with extractor.scan(request) as stream:
-            assert stream.parts == 3
+            assert stream.how.parts == 3
             with pytest.raises(DvtError, match="division by zero"):
                 stream.to_table()
         # The session goes on, in its snapshot.
@@ -223,5 +223,5 @@ def test_a_run_tells_how_many_parts_there_were_and_why_one(postgres_server, data
     with RunSession(tmp_path, **limits) as session:
         with session.query(sql, inputs, pushdown=Pushdown.OFF) as run:
             assert list(run.stream) == [{"c": ROWS, "d": ROWS, "o": 3000}]
-            told = {stats.scan.input.handle.name: (stats.parts, stats.whole_because) for stats in run.scans}
+            told = {stats.scan.input.handle.name: (stats.how.parts, stats.how.whole_because) for stats in run.scans}
     assert told == {"large": (2, ""), "one_key": (1, "it is small")}

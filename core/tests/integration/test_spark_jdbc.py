@@ -298,7 +298,7 @@ def test_without_spark_jpype_reads(crm: dict[str, Any], monkeypatch: pytest.Monk
         chosen = extractor.chosen()
         with extractor.scan(ExtractionConfig(relation=Relation("t", "public"))) as stream:
             assert (stream.method, stream.to_table().num_rows) == ("jdbc", 502)
-            assert stream.passed_over == chosen.passed_over
+            assert stream.how.passed_over == chosen.passed_over
     assert {each.method: each.why for each in chosen.passed_over} == {
         "streaming": "dvt.read_by is jdbc",
         "buffered": "dvt.read_by is jdbc",

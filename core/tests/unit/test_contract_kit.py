@@ -20,7 +20,7 @@ from dvt.errors import ConfigurationError, DvtError
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig
 from dvt.federation.extractors.key_ranges import key_ranges
 from dvt.federation.extractors.sqlite import SQLiteExtractor
-from dvt.federation.stream import RowStream
+from dvt.federation.stream import HowRead, RowStream
 from dvt.testing import ExtractorContract, Place, Tag
 from dvt.testing.asking import COLUMNS, ROWS
 from dvt.testing.base import Maker, Noted, cases, only_known
@@ -107,7 +107,7 @@ class InParts(SQLiteExtractor):
         parts = self.parts(key_ranges(request.split.column, pa.int64(), [7, 40], "sqlite"))
         streams = [super(InParts, self).scan(replace(request, predicates=(part,))) for part in parts]
         batches = (batch for stream in streams for batch in stream.batches())
-        return RowStream(streams[0].columns, batches, parts=len(parts))
+        return RowStream(streams[0].columns, batches, how=HowRead(len(parts)))
 
     def parts(self, parts: list[exp.Expr]) -> list[exp.Expr]:
         return parts

@@ -264,7 +264,7 @@ class BaseExtractor(ABC):
                 raise
             seconds = time.monotonic() - started
             return ExtractionResult(
-                output_path, stream.rows_read, stream.bytes_read, seconds, stream.method, stream.passed_over
+                output_path, stream.rows_read, stream.bytes_read, seconds, stream.method, stream.how.passed_over
             )
 
     def hash_stream(self, request: ExtractionConfig) -> RowStream:

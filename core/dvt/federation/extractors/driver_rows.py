@@ -19,7 +19,7 @@ from dvt.federation.extractors.methods import BUFFERED, HELD_IN_MEMORY, STREAMIN
 from dvt.federation.extractors.scan_sql import scan_sql
 from dvt.federation.extractors.sessions import SessionExtractor
 from dvt.federation.extractors.unknown_columns import unknown_column
-from dvt.federation.stream import ColumnSchema, RowStream
+from dvt.federation.stream import ColumnSchema, HowRead, RowStream
 from dvt.identifiers import Relation, quote
 from dvt.types.row_reading import RowReading
 
@@ -211,7 +211,7 @@ class DriverRowsExtractor(SessionExtractor[Any]):
             batches,
             close=lambda: self._let_go(cursor),
             method=chosen.method,
-            passed_over=chosen.passed_over,
+            how=HowRead(passed_over=chosen.passed_over),
         )
 
     def _let_go(self, cursor: Any) -> None:

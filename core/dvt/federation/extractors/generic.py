@@ -23,7 +23,7 @@ from dvt.federation.extractors.generic_method import Method, Opened, Statement
 from dvt.federation.extractors.scan_sql import scan_sql
 from dvt.federation.extractors.sessions import CancellableExtractor
 from dvt.federation.extractors.unknown_columns import unknown_column
-from dvt.federation.stream import ColumnSchema, RowStream
+from dvt.federation.stream import ColumnSchema, HowRead, RowStream
 from dvt.identifiers import Relation
 from dvt.types.generic import Reading
 
@@ -92,7 +92,7 @@ class GenericExtractor(CancellableExtractor):
             batches,
             close=close,
             method=method.name,
-            passed_over=self.chosen().passed_over,
+            how=HowRead(passed_over=self.chosen().passed_over),
         )
 
     def source_sql(self, request: ExtractionConfig) -> str:

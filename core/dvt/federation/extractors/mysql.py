@@ -18,7 +18,7 @@ from dvt.federation.extractors.base import ExtractionConfig, TableStatistics
 from dvt.federation.extractors.methods import BUFFERED, HELD_IN_MEMORY, STREAMING, Method, PassedOver
 from dvt.federation.extractors.scan_sql import scan_sql
 from dvt.federation.extractors.sessions import SessionExtractor
-from dvt.federation.stream import ColumnSchema, RowStream
+from dvt.federation.stream import ColumnSchema, HowRead, RowStream
 from dvt.identifiers import Relation
 
 if TYPE_CHECKING:
@@ -108,9 +108,8 @@ class MySQLExtractor(SessionExtractor["Session"]):
             [reader.schema for reader in readers],
             batches,
             close=session.stop_reading,
-            whole_because=reason,
             method=chosen.method,
-            passed_over=chosen.passed_over,
+            how=HowRead(1, reason, chosen.passed_over),
         )
 
     def _in_parts(
@@ -140,7 +139,8 @@ class MySQLExtractor(SessionExtractor["Session"]):
             raise
         self._parallel = parallel
         columns = [reader.schema for reader in readers]
-        return RowStream(columns, parallel.batches(), close=self._end_parts, parts=len(ranges), passed_over=passed), ""
+        how = HowRead(len(ranges), "", passed)
+        return RowStream(columns, parallel.batches(), close=self._end_parts, how=how), ""
 
     def _end_parts(self) -> None:
         parallel, self._parallel = self._parallel, None

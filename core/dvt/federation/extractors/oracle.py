@@ -32,7 +32,7 @@ from dvt.federation.extractors.oracle_split import (
 from dvt.federation.extractors.scan_sql import count_sql, scan_sql
 from dvt.federation.extractors.sessions import SessionExtractor
 from dvt.federation.extractors.unknown_columns import unknown_column
-from dvt.federation.stream import ColumnSchema, RowStream
+from dvt.federation.stream import ColumnSchema, HowRead, RowStream
 from dvt.identifiers import Relation
 
 _QUERY = Relation("DVT_QUERY")
@@ -92,11 +92,11 @@ class OracleExtractor(SessionExtractor[Any]):
             parts, reason = self._in_parts(request, readers)
             if parts:
                 self._parallel = parallel = ParallelFrames(*zip(*parts, strict=True))
-                close, count = self._end_parts, len(parts)
-                return RowStream(columns, parallel.batches(), close=close, method="arrow_streaming", parts=count)
+                close, how = self._end_parts, HowRead(len(parts))
+                return RowStream(columns, parallel.batches(), close=close, method="arrow_streaming", how=how)
         self._has_scanned = True
         batches = self._batches(self._opened(), select_sql(_inner_sql(request), readers), readers, request)
-        return RowStream(columns, batches, method="arrow_streaming", whole_because=reason)
+        return RowStream(columns, batches, method="arrow_streaming", how=HowRead(1, reason))
 
     def _in_parts(
         self, request: ExtractionConfig, readers: Sequence[ColumnReader]

@@ -31,7 +31,7 @@ from dvt.federation.extractors.postgres_split import parts_of
 from dvt.federation.extractors.postgres_wire import Wire
 from dvt.federation.extractors.scan_sql import scan_sql
 from dvt.federation.raw import RawRows
-from dvt.federation.stream import ColumnSchema, RowStream
+from dvt.federation.stream import ColumnSchema, HowRead, RowStream
 from dvt.identifiers import Relation
 
 if TYPE_CHECKING:
@@ -152,9 +152,7 @@ class PostgresExtractor(BaseExtractor):
             close=lambda: self._end_scan(session),
             estimated_row_count=_estimate(request, facts),
             method=chosen.method,
-            parts=len(self._parallel) if self._parallel is not None else 1,
-            whole_because=reason,
-            passed_over=chosen.passed_over,
+            how=HowRead(len(self._parallel) if self._parallel is not None else 1, reason, chosen.passed_over),
         )
 
     def raw(self, request: ExtractionConfig) -> RawRows | None:

@@ -63,7 +63,7 @@ def hash_stream(extractor: BaseExtractor, request: ExtractionConfig, words: Hash
     sql = hash_sql(words, columns, keys, source, dialect)
     stream = extractor.scan(ExtractionConfig(query=sql, batch_size=request.batch_size, source_name=request.source_name))
     batches = (_as_announced(batch) for batch in stream.batches())
-    return RowStream(COLUMNS, batches, close=stream.close, method=stream.method, passed_over=stream.passed_over)
+    return RowStream(COLUMNS, batches, close=stream.close, method=stream.method, how=stream.how)
 
 
 def _keys(extractor: BaseExtractor, request: ExtractionConfig, columns: Sequence[ColumnSchema]) -> list[ColumnSchema]:
@@ -93,7 +93,7 @@ def _hashed_here(
             yield hashed_batch(batch, names, key_names)
 
     method = f"{stream.method}, hashed by dvt"
-    return RowStream(COLUMNS, batches(), close=stream.close, method=method, passed_over=stream.passed_over)
+    return RowStream(COLUMNS, batches(), close=stream.close, method=method, how=stream.how)
 
 
 def hashes_by_key(stream: RowStream, form: KeyForm, label: str, batch_rows: int) -> dict[str | None, str]:

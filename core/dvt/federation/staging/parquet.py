@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from dvt.errors import PrivilegeError, QueryError, ResourceError, TimeoutExceededError, located
-from dvt.federation.extractors.methods import PassedOver
 from dvt.federation.plan.model import ScanPlan
 from dvt.federation.staging.address import ScanUnit
-from dvt.federation.stream import ColumnSchema, RowStream
+from dvt.federation.stream import ColumnSchema, HowRead, RowStream
 
 MANIFEST = "manifest.json"
 _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
@@ -34,9 +34,7 @@ class StagedScan:
         bytes: Arrow bytes that came from the source.
         method: How the source was read.
         schema: Column names and Arrow types, for a person who reads the manifest.
-        parts: How many parts of the rows were read side by side.
-        whole_because: Why there was one, where more were asked for.
-        passed_over: The methods that were not taken, and why.
+        how: In which parts they were read, and which methods were not taken.
     """
 
     file: str
@@ -45,14 +43,12 @@ class StagedScan:
     bytes: int
     method: str
     schema: dict[str, str]
-    parts: int = 1
-    whole_because: str = ""
-    passed_over: tuple[PassedOver, ...] = ()
+    how: HowRead
 
-    @property
-    def how(self) -> tuple[int, str, tuple[PassedOver, ...]]:
-        """As a stream tells it."""
-        return self.parts, self.whole_because, self.passed_over
+    def manifest(self) -> dict[str, Any]:
+        """Its entry in the manifest, which is flat."""
+        told = asdict(self)
+        return {**{name: value for name, value in told.items() if name != "how"}, **told["how"]}
 
 
 @contextmanager
@@ -106,7 +102,7 @@ def stage_unit(unit: ScanUnit, folder: Path, scan: Callable[[ScanPlan], RowStrea
     try:
         with disk_errors(folder):
             staged = tuple(_write(part, partial, number, scan) for number, part in enumerate(unit.scans))
-            manifest = json.dumps({"address": unit.address, "scans": [asdict(item) for item in staged]}, indent=1)
+            manifest = json.dumps({"address": unit.address, "scans": [item.manifest() for item in staged]}, indent=1)
             with _private_file(partial / MANIFEST) as file:
                 file.write(manifest.encode())
             partial.rename(folder)
@@ -128,7 +124,7 @@ def _write(part: ScanPlan, folder: Path, number: int, scan: Callable[[ScanPlan],
         schema = {field.name: str(field.type) for field in stream.schema}
         relation = part.input.read
         rows, size = stream.rows_read, stream.bytes_read
-        return StagedScan(name, relation, rows, size, stream.method, schema, *stream.how)
+        return StagedScan(name, relation, rows, size, stream.method, schema, stream.how)
 
 
 @contextmanager

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from typing import Any
 
 from dvt.connections.clickhouse import connect, default_database, kill, new_query_id, translate
 from dvt.connections.connection import Connection
-from dvt.errors import DvtError, UnsupportedError
+from dvt.dbt_bridge.shim.read_only import HeldRows, ReadOnlyDialect, is_bracket
+from dvt.errors import DvtError
 from dvt.identifiers import Relation
-
-# dbt brackets what it runs; ClickHouse has no transactions.
-_BRACKETS = re.compile(r"(?i)^\s*(begin|commit|rollback)\s*;?\s*$")
 
 
 class ClickHouseSession:
@@ -34,20 +30,17 @@ class ClickHouseSession:
         self.client.close()
 
 
-class ClickHouseCursor:
-    """A cursor over small results, which are read whole."""
-
-    rowcount = -1
+class ClickHouseCursor(HeldRows):
+    """A cursor over the client's results."""
 
     def __init__(self, session: ClickHouseSession) -> None:
+        super().__init__()
         self._session = session
-        self._rows: list[Any] = []
-        self.description: list[tuple[Any, ...]] = []
 
     def execute(self, sql: str, bindings: Any = None) -> None:
         """Run one statement."""
         self._rows, self.description = [], []
-        if _BRACKETS.match(sql):
+        if is_bracket(sql):
             return
         self._session.query_id = new_query_id()
         settings = {"query_id": self._session.query_id}
@@ -58,27 +51,10 @@ class ClickHouseCursor:
             (name, kind, None, None, None, None, None) for name, kind in zip(result.column_names, types, strict=True)
         ]
 
-    def fetchone(self) -> Any:
-        """The next row, None at the end."""
-        return self._rows.pop(0) if self._rows else None
 
-    def fetchmany(self, size: int) -> list[Any]:
-        """The next rows."""
-        found, self._rows = self._rows[:size], self._rows[size:]
-        return found
+class ClickHouseDialect(ReadOnlyDialect):
+    """ClickHouse, whose bindings go by name."""
 
-    def fetchall(self) -> list[Any]:
-        """All remaining rows."""
-        return self.fetchmany(len(self._rows))
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-
-class ClickHouseDialect:
-    """ClickHouse."""
-
-    quote_character = '"'
     types = {
         "text": "String",
         "integer": "Int64",
@@ -107,21 +83,5 @@ class ClickHouseDialect:
         cursor.execute(sql, {"schema": place.schema or default_database(connection)})
         return [(name, "view" if "View" in engine else "table") for name, engine in cursor.fetchall()]
 
-    def bindings(self, values: Sequence[Any]) -> Sequence[Any]:
-        return values  # by name: they pass as they are
-
-    def create_schema_sql(self, quoted: str) -> str | None:
-        raise _refusal()
-
-    def truncate_sql(self, quoted: str) -> str:
-        raise _refusal()
-
-    def replace_view_sql(self, quoted: str, existing: str | None, query: str) -> list[str]:
-        raise _refusal()
-
     def cancel(self, handle: Any, connection: Connection) -> None:
         kill(handle.client, handle.query_id)
-
-
-def _refusal() -> UnsupportedError:
-    return UnsupportedError("nothing can land on type clickhouse: dvt only reads it")

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from dvt.connections.connection import Connection
-from dvt.dbt_bridge.shim.reading import ReadingDialect
+from dvt.dbt_bridge.shim.read_only import ReadOnlyDialect
 from dvt.dbt_bridge.shim.table import DIALECT_PLACES
 from dvt.errors import ConfigurationError, DvtError
 from dvt.identifiers import Relation
@@ -225,7 +225,7 @@ class _Dialects(Mapping[str, ShimDialect]):
             module, _, name = DIALECT_PLACES[type_].partition(":")
             found: Any = getattr(importlib.import_module(module), name)
             if isinstance(found, type):
-                found = found(type_) if issubclass(found, ReadingDialect) else found()
+                found = found(type_) if issubclass(found, ReadOnlyDialect) else found()
             self._made[type_] = found
         return self._made[type_]
 

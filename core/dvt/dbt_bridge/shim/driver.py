@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from dvt.errors import UnsupportedError
-
-# dbt brackets what it runs. A session that only reads has nothing to commit, and these words may mean something else.
-_BRACKETS = re.compile(r"(?i)^\s*(begin|commit|rollback)\s*;?\s*$")
+from dvt.dbt_bridge.shim.read_only import ReadOnlyDialect, is_bracket
 
 
 class DriverCursor:
@@ -21,7 +17,7 @@ class DriverCursor:
 
     def execute(self, sql: str, bindings: Any = None) -> None:
         """Run one statement."""
-        if not _BRACKETS.match(sql):
+        if not is_bracket(sql):
             self.driver.execute(self._said(sql), *([] if bindings is None else [bindings]))
 
     def __getattr__(self, name: str) -> Any:
@@ -54,23 +50,8 @@ class DriverSession:
         self.driver.close()
 
 
-class DriverDialect:
-    """The parts of a dialect that would write, refused."""
-
-    name = ""
-    quote_character = '"'
+class DriverDialect(ReadOnlyDialect):
+    """A dialect over a driver, which takes bindings as a list."""
 
     def bindings(self, values: Sequence[Any]) -> Sequence[Any]:
         return list(values)
-
-    def create_schema_sql(self, quoted: str) -> str | None:
-        raise self._refusal()
-
-    def truncate_sql(self, quoted: str) -> str:
-        raise self._refusal()
-
-    def replace_view_sql(self, quoted: str, existing: str | None, query: str) -> list[str]:
-        raise self._refusal()
-
-    def _refusal(self) -> UnsupportedError:
-        return UnsupportedError(f"nothing can land on type {self.name}: dvt only reads it")

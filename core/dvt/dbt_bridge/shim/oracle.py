@@ -14,7 +14,6 @@ from dvt.identifiers import Relation
 class OracleDialect(DriverDialect):
     """Oracle."""
 
-    name = "oracle"
     types = {
         "text": "clob",
         "integer": "number(38)",

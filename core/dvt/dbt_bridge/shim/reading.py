@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
+from dvt.dbt_bridge.shim.read_only import HeldRows, ReadOnlyDialect, is_bracket
 from dvt.errors import UnsupportedError
 from dvt.federation.extractors.base import BaseExtractor
-
-# dbt brackets what it runs; where nothing lands there is nothing to bracket.
-_BRACKETS = re.compile(r"(?i)^\s*(begin|commit|rollback)\s*;?\s*$")
 
 
 class ReadingSession:
@@ -34,20 +31,17 @@ class ReadingSession:
         self.extractor.close()
 
 
-class ReadingCursor:
-    """A cursor over small results, which are read whole."""
-
-    rowcount = -1
+class ReadingCursor(HeldRows):
+    """A cursor over what an extractor reads."""
 
     def __init__(self, extractor: BaseExtractor) -> None:
+        super().__init__()
         self.extractor = extractor
-        self._rows: list[tuple[Any, ...]] = []
-        self.description: list[tuple[Any, ...]] = []
 
     def execute(self, sql: str, bindings: Any = None) -> None:
         """Run one query."""
         self._rows, self.description = [], []
-        if _BRACKETS.match(sql):
+        if is_bracket(sql):
             return
         if bindings:
             raise UnsupportedError(f"statements on type {self.extractor.connection.type} take no bindings")
@@ -57,34 +51,9 @@ class ReadingCursor:
                 columns = [column.to_pylist() for column in batch.columns]
                 self._rows += zip(*columns, strict=True)
 
-    def fetchone(self) -> Any:
-        """The next row, None at the end."""
-        return self._rows.pop(0) if self._rows else None
 
-    def fetchmany(self, size: int) -> list[Any]:
-        """The next rows."""
-        found, self._rows = self._rows[:size], self._rows[size:]
-        return found
-
-    def fetchall(self) -> list[Any]:
-        """All remaining rows."""
-        return self.fetchmany(len(self._rows))
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-
-class ReadingDialect:
-    """What is the same for all engines that are only read.
-
-    Args:
-        type_: The connection type.
-    """
-
-    quote_character = '"'
-
-    def __init__(self, type_: str) -> None:
-        self.type = type_
+class ReadingDialect(ReadOnlyDialect):
+    """What is the same for all engines that are read by their extractors."""
 
     def open(self, connection: Any) -> ReadingSession:
         """A session over the engine's extractor, logged in."""
@@ -102,22 +71,6 @@ class ReadingDialect:
         """Extractors raise dvt's errors."""
         return
 
-    def bindings(self, values: Any) -> Any:
-        """They are refused."""
-        return values
-
-    def create_schema_sql(self, quoted: str) -> str | None:
-        raise self._refusal()
-
-    def truncate_sql(self, quoted: str) -> str:
-        raise self._refusal()
-
-    def replace_view_sql(self, quoted: str, existing: str | None, query: str) -> list[str]:
-        raise self._refusal()
-
     def cancel(self, handle: Any, connection: Any) -> None:
         """End what runs."""
         handle.extractor.cancel()
-
-    def _refusal(self) -> UnsupportedError:
-        return UnsupportedError(f"nothing can land on type {self.type}: dvt only reads it")

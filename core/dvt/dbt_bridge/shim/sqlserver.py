@@ -31,7 +31,6 @@ def hoisted(sql: str) -> str:
 class SqlServerDialect(DriverDialect):
     """SQL Server."""
 
-    name = "sqlserver"
     types = {
         "text": "nvarchar(max)",
         "integer": "bigint",

@@ -276,3 +276,14 @@ def test_tls_with_a_wrong_authority_or_name_is_refused(shop: MariaDBServer, driv
         output = {**shop.output("reading", dvt={"driver": driver}), **settings}
         with pytest.raises(errors.ConnectionFailedError):
             MySQLExtractor(Connection.from_output("shop", output, SPEC, shop.folder)).ping()
+
+
+def test_a_session_is_asked_once_whether_it_hashes(shop: MariaDBServer) -> None:
+    with MySQLExtractor(connect(shop, "reading")) as extractor:
+        for _ in range(2):  # the next session may be another server's
+            asked = []
+            for _ in range(3):
+                asked.append(int(extractor._opened().rows("show session status like 'Com_select'")[0][1]))
+                assert extractor.hash_words() is not None
+            assert [number - asked[0] for number in asked] == [0, 1, 1]
+            extractor.close()

@@ -46,6 +46,7 @@ class MySQLExtractor(SessionExtractor["Session"]):
         super().__init__(connection)
         self._parallel: ParallelRows | None = None
         self._has_scanned = False
+        self._has_md5: bool | None = None
 
     @classmethod
     def spec_for(cls, type_: str) -> ConnectionSpec:
@@ -150,14 +151,10 @@ class MySQLExtractor(SessionExtractor["Session"]):
     def hash_words(self) -> HashWords | None:
         """None where the server has no MD5: MySQL 9.6 and later keep it in a component that is to be installed."""
         session = self._opened()
-        with self._guarded("extract", None):
-            try:
-                session.rows("select md5('')")
-            except ServerError as error:
-                if error.errno == _NO_SUCH_FUNCTION:
-                    return None
-                raise
-        return super().hash_words()
+        if self._has_md5 is None:
+            with self._guarded("extract", None):
+                self._has_md5 = _knows_md5(session)
+        return super().hash_words() if self._has_md5 else None
 
     def close(self) -> None:
         """End the session, and on the server the query that it may still run."""
@@ -189,7 +186,7 @@ class MySQLExtractor(SessionExtractor["Session"]):
         except BaseException:
             session.close()
             raise
-        self._has_scanned = False
+        self._has_scanned, self._has_md5 = False, None
         return session
 
     def _own(self, relation: Relation) -> Relation:
@@ -256,6 +253,16 @@ class MySQLExtractor(SessionExtractor["Session"]):
                 raw = rows.columns(len(readers))
                 arrays = [reader.read(column) for reader, column in zip(readers, raw, strict=True)]
                 yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _knows_md5(session: Session) -> bool:
+    try:
+        session.rows("select md5('')")
+    except ServerError as error:
+        if error.errno == _NO_SUCH_FUNCTION:
+            return False
+        raise
+    return True
 
 
 def _exact_sql(request: ExtractionConfig, readers: Sequence[ColumnReader]) -> str:

@@ -225,3 +225,17 @@ def test_a_run_tells_how_many_parts_there_were_and_why_one(postgres_server, data
             assert list(run.stream) == [{"c": ROWS, "d": ROWS, "o": 3000}]
             told = {stats.scan.input.handle.name: (stats.how.parts, stats.how.whole_because) for stats in run.scans}
     assert told == {"large": (2, ""), "one_key": (1, "it is small")}
+
+
+def test_a_database_without_an_encoding_is_read_in_parts(postgres_server):
+    """What the catalogue says there would come as bytes, once values do."""
+    name = postgres_server.create_database("dvt_parts_ascii", encoding="SQL_ASCII")
+    postgres_server.psql(
+        name,
+        "create table stored (k int primary key, v text);"
+        "insert into stored select n, repeat('x', 300) from generate_series(1, 20000) n;"
+        "create view plain as select k, v from stored where k > 10; analyze",
+    )
+    for table, column in (("stored", ""), ("stored", "k"), ("plain", "k")):
+        whole, *_ = _read(postgres_server, name, table, None)
+        assert _read(postgres_server, name, table, Split(column, 3)) == (whole, 3, ""), table

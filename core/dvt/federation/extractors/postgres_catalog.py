@@ -41,7 +41,7 @@ where a.attrelid = any(%s::oid[]) and a.attnotnull and c.relkind in ('r', 'p')
 """
 
 _RELATION = """
-select c.relkind, c.reltuples::bigint, pg_catalog.pg_relation_size(c.oid) / current_setting('block_size')::bigint
+select c.relkind::text, c.reltuples::bigint, pg_catalog.pg_relation_size(c.oid) / current_setting('block_size')::bigint
 from pg_catalog.pg_class c
 where c.oid = to_regclass(%s)
 """
@@ -81,7 +81,8 @@ with recursive reached(oid) as (
     ) as below(oid)
 )
 select c.relkind::text, c.relpersistence::text, case when c.relkind = 'v' then pg_catalog.pg_get_viewdef(c.oid) end,
-       pg_catalog.pg_relation_size(c.oid) / current_setting('block_size')::bigint, c.oid = to_regclass(%s)
+       c.reltuples::bigint, pg_catalog.pg_relation_size(c.oid) / current_setting('block_size')::bigint,
+       c.oid = to_regclass(%s)
 from reached join pg_catalog.pg_class c on c.oid = reached.oid
 """
 
@@ -122,19 +123,17 @@ class Reach:
     """A relation, and what is read with it.
 
     Args:
-        kind: The relation's own `pg_class.relkind`; empty when there is no such relation.
-        kinds: All that occur.
+        own: The relation's own facts; None when there is no such relation.
+        kinds: Each `pg_class.relkind` that occurs.
         is_persistent: Whether all of it is there for other sessions too.
         definitions: Of the views.
-        own_blocks: Size of the relation's own main fork in blocks.
-        blocks: Size of all of them.
+        blocks: Size of the main forks of all of it.
     """
 
-    kind: str
+    own: RelationFacts | None
     kinds: frozenset[str]
     is_persistent: bool
     definitions: tuple[str, ...]
-    own_blocks: int
     blocks: int
 
 
@@ -142,24 +141,22 @@ def reach(session: psycopg.Connection[Any], relation: Relation) -> Reach:
     """What is read with a relation."""
     name = relation.sql("postgres")
     found = session.execute(_REACH, [name, name]).fetchall()
-    own = next((row for row in found if row[4]), None)
     return Reach(
-        kind=own[0] if own else "",
+        own=next((_facts(kind, rows, blocks) for kind, _, _, rows, blocks, is_own in found if is_own), None),
         kinds=frozenset(row[0] for row in found),
         is_persistent=all(row[1] != "t" for row in found),
         definitions=tuple(row[2] for row in found if row[2] is not None),
-        own_blocks=int(own[3] or 0) if own else 0,
-        blocks=sum(int(row[3] or 0) for row in found),
+        blocks=sum(int(row[4] or 0) for row in found),
     )
 
 
 def relation_facts(session: psycopg.Connection[Any], relation: Relation) -> RelationFacts | None:
     """Facts of a relation, None when there is no such relation."""
     found = session.execute(_RELATION, [relation.sql("postgres")]).fetchone()
-    if found is None:
-        return None
-    kind, rows, blocks = found
-    kind = kind.decode() if isinstance(kind, bytes) else kind
+    return _facts(*found) if found is not None else None
+
+
+def _facts(kind: str, rows: int, blocks: int | None) -> RelationFacts:
     return RelationFacts(kind, rows if rows >= 0 and kind in "rmp" else None, blocks or 0)
 
 

@@ -17,23 +17,23 @@ if TYPE_CHECKING:
     import psycopg
 
     from dvt.connections.connection import Connection
-    from dvt.federation.extractors.postgres_catalog import Reach
+    from dvt.federation.extractors.postgres_catalog import RelationFacts
 
 # Below PostgreSQL 14 a range of ctid is a filter on a scan of the whole table: each session would read all of it.
 _TID_RANGE_SCAN = 140000
 SMALLEST_PART_BLOCKS = 128
 
 
-def ctid_ranges(found: Reach, parts: int, server_version: int) -> list[exp.Expr]:
+def ctid_ranges(own: RelationFacts, parts: int, server_version: int) -> list[exp.Expr]:
     """Conditions that cut what is stored as one table into `parts`; empty where blocks are no good parts.
 
     The first range has no lower and the last no upper bound, so that together they hold every row, also those of
     blocks that were added since, and of tables that inherit.
     """
-    if found.kind not in ("r", "m") or server_version < _TID_RANGE_SCAN:
+    if own.kind not in ("r", "m") or server_version < _TID_RANGE_SCAN:
         return []
-    parts = min(parts, found.own_blocks // SMALLEST_PART_BLOCKS)
-    marks = [found.own_blocks * number // parts for number in range(1, parts)] if parts > 1 else []
+    parts = min(parts, own.blocks // SMALLEST_PART_BLOCKS)
+    marks = [own.blocks * number // parts for number in range(1, parts)] if parts > 1 else []
     ranges: list[exp.Expr] = []
     for lower, upper in zip([None, *marks], [*marks, None], strict=True):
         bounds: list[exp.Expr] = []

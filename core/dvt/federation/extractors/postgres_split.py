@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import sqlglot
@@ -12,7 +14,14 @@ from dvt.errors import DataError
 from dvt.federation.extractors.base import ExtractionConfig
 from dvt.federation.extractors.key_marks import asked_of, balanced_marks, extent, undivided
 from dvt.federation.extractors.key_ranges import Mark, can_be_key, key_ranges
-from dvt.federation.extractors.postgres_catalog import columns_of, primary_key, reach
+from dvt.federation.extractors.postgres_catalog import (
+    Reach,
+    RelationFacts,
+    columns_of,
+    primary_key,
+    reach,
+    relation_facts,
+)
 from dvt.federation.extractors.postgres_csv import CsvDecoder
 from dvt.federation.extractors.postgres_parallel import SMALLEST_PART_BLOCKS, ctid_ranges
 from dvt.federation.extractors.postgres_wire import Wire
@@ -35,21 +44,45 @@ _STEADY_FUNCTIONS = (exp.Connector, exp.Cast, exp.Case, exp.If, exp.Coalesce, ex
 _CLOCK_WORDS = frozenset({"now", "today", "tomorrow", "yesterday"})
 
 
-def parts_of(
-    session: psycopg.Connection[Any], request: ExtractionConfig, wanted: int, connection: Connection
-) -> tuple[list[exp.Expr], str]:
+@dataclass(frozen=True)
+class Cut:
+    """How a request is cut.
+
+    Args:
+        ranges: Conditions of the parts; none where it is read whole.
+        whole_because: Why it is, where more were asked for.
+        facts: What the catalogue says about the relation; None of a query.
+    """
+
+    ranges: Sequence[exp.Expr] = ()
+    whole_because: str = ""
+    facts: RelationFacts | None = None
+
+
+def cut(session: psycopg.Connection[Any], request: ExtractionConfig, wanted: int, connection: Connection) -> Cut:
     """Conditions of the parts, and where there are none the reason.
 
     Args:
-        session: In its snapshot.
+        session: In its snapshot, where the catalogue's words do not come as bytes.
         request: What is read.
-        wanted: How many parts were asked for; more than one.
+        wanted: How many parts were asked for.
         connection: For the options of its types.
     """
-    if request.relation is None or undivided(request):
-        return [], undivided(request)
+    reason = undivided(request) if wanted > 1 else ""
+    if request.relation is None:
+        return Cut(whole_because=reason)
+    if wanted < 2 or reason:
+        return Cut(whole_because=reason, facts=relation_facts(session, request.relation))
     found = reach(session, request.relation)
-    if not found.kinds:
+    ranges, reason = _parts(session, request, wanted, connection, found)
+    return Cut(ranges, reason, found.own)
+
+
+def _parts(
+    session: psycopg.Connection[Any], request: ExtractionConfig, wanted: int, connection: Connection, found: Reach
+) -> tuple[list[exp.Expr], str]:
+    assert request.relation is not None, "it was reached"
+    if found.own is None:
         return [], "no relation of that name"
     if "f" in found.kinds:
         return [], "a foreign server gives each session a snapshot of its own"
@@ -62,7 +95,7 @@ def parts_of(
         wanted = min(wanted, found.blocks // SMALLEST_PART_BLOCKS)
         if wanted < 2:
             return [], "it is small"
-    ranges = [] if named else ctid_ranges(found, wanted, session.info.server_version)
+    ranges = [] if named else ctid_ranges(found.own, wanted, session.info.server_version)
     if ranges:
         return ranges, ""
     key = named or next(iter(primary_key(session, request.relation)), "")

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import duckdb
 import pytest
-from fault.kit import PROJECT, Faulty
+from e2e.joining import catalogued, checked, made, plain, source_says_what_it_should, sources
+from fault.kit import Faulty
 from servers.bigquery import BigQueryServer
 
 pytestmark = [pytest.mark.bigquery, pytest.mark.slow]
 
-SOURCES = """\
-sources:
-  - name: shop
-    config: {meta: {connection: lake}}
-    schema: shop
-    tables:
-      - name: orders_e2e
-        columns: [{name: customer, data_tests: [not_null, {accepted_values: {arguments: {values: [1], quote: false}}}]}]
-        config: {loaded_at_field: moment, freshness: {warn_after: {count: 1, period: hour}}}
-  - name: crm
-    config: {meta: {connection: lake}}
-    schema: people
-    tables: [{name: customers}]
-"""
+SOURCES = sources(
+    shop=({"connection": "lake", "schema": "shop"}, checked("orders_e2e", "moment")),
+    crm=({"connection": "lake", "schema": "people"}, plain("customers")),
+)
 MODEL = """\
 select c.name, o.kind, count(*) as n, sum(o.amount) as amount, max(o.moment) as last_at
 from {{ source('shop', 'orders_e2e') }} o join {{ source('crm', 'customers') }} c on c.id = o.customer
@@ -50,10 +40,7 @@ def project(bigquery_server: BigQueryServer, tmp_path: Path) -> Faulty:
         "warehouse": {"type": "duckdb", "path": str(tmp_path / "land.duckdb"), "schema": "main"},
         "lake": bigquery_server.output(),
     }
-    made = Faulty(tmp_path, outputs)
-    made.write(dbt_project__yml=PROJECT, models__sources__yml=SOURCES, models__m__sql=MODEL)
-    made.write_profile()
-    return made
+    return made(tmp_path, outputs, models__sources__yml=SOURCES, models__m__sql=MODEL)
 
 
 def test_a_join_of_two_datasets_lands_elsewhere(project: Faulty, bigquery_server: BigQueryServer) -> None:
@@ -78,11 +65,5 @@ def test_a_join_of_two_datasets_lands_elsewhere(project: Faulty, bigquery_server
 
 
 def test_tests_freshness_and_the_catalogue_run_on_it(project: Faulty) -> None:
-    tested = project.run("test", code=1).output
-    assert "PASS not_null" in tested.replace("source_", "")
-    assert "Got 6 results" in tested
-    assert "WARN freshness of shop.orders_e2e" in project.run("source", "freshness", code=0).output
-    project.run("docs", "generate", code=0)
-    catalog = json.loads((project.folder / "target" / "catalog.json").read_text())
-    columns = catalog["sources"]["source.faults.shop.orders_e2e"]["columns"]
-    assert columns["amount"]["type"] == "NUMERIC(18, 2)"
+    source_says_what_it_should(project, "shop.orders_e2e")
+    assert catalogued(project, "shop.orders_e2e")["amount"] == "NUMERIC(18, 2)"

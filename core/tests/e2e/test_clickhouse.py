@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from fault.kit import PROJECT, Faulty
+from e2e.joining import catalogued, checked, customers_in_postgres, made, plain, source_says_what_it_should, sources
+from fault.kit import Faulty
 from servers.clickhouse import ClickHouseServer
 from servers.postgres import PostgresServer
 
@@ -14,19 +15,10 @@ import dvt
 
 pytestmark = [pytest.mark.clickhouse, pytest.mark.postgres, pytest.mark.slow]
 
-SOURCES = """\
-sources:
-  - name: web
-    config: {meta: {connection: web}}
-    schema: e2e_web
-    tables:
-      - name: events
-        columns: [{name: customer, data_tests: [not_null, {accepted_values: {arguments: {values: [1], quote: false}}}]}]
-        config: {loaded_at_field: seen, freshness: {warn_after: {count: 1, period: hour}}}
-  - name: crm
-    schema: crm
-    tables: [{name: customers}]
-"""
+SOURCES = sources(
+    web=({"connection": "web", "schema": "e2e_web"}, checked("events")),
+    crm=({"schema": "crm"}, plain("customers")),
+)
 MODEL = """\
 select c.name, e.kind, count(*) as n, sum(e.amount) as amount, max(e.seen) as last_at
 from {{ source('web', 'events') }} e join {{ source('crm', 'customers') }} c on c.id = e.customer
@@ -47,34 +39,19 @@ def project(clickhouse_server: ClickHouseServer, postgres_server: PostgresServer
         " from numbers(5000)",
         database="e2e_web",
     )
-    database = postgres_server.create_database("e2e_clickhouse")
-    postgres_server.psql(
-        database,
-        "create schema analytics; create schema crm; create table crm.customers (id int, name text);"
-        "insert into crm.customers select n, 'c' || n from generate_series(0, 4) n",
-    )
     outputs = {
-        "warehouse": postgres_server.output(database, "analytics"),
+        **customers_in_postgres(postgres_server, "e2e_clickhouse"),
         "web": clickhouse_server.output("e2e_web"),
     }
-    made = Faulty(tmp_path, outputs)
-    made.write(dbt_project__yml=PROJECT, models__sources__yml=SOURCES, models__m__sql=MODEL, models__copy__sql=COPY)
-    made.write_profile()
-    return made
+    return made(tmp_path, outputs, models__sources__yml=SOURCES, models__m__sql=MODEL, models__copy__sql=COPY)
 
 
 def test_a_join_of_clickhouse_with_postgres(
     project: Faulty, clickhouse_server: ClickHouseServer, postgres_server: PostgresServer
 ) -> None:
     project.run("run", code=0)
-    tested = project.run("test", code=1).output  # of the source, on ClickHouse itself
-    assert "PASS not_null" in tested.replace("source_", "")
-    assert "Got 6 results" in tested
-    assert "WARN freshness of web.events" in project.run("source", "freshness", code=0).output
-    project.run("docs", "generate", code=0)
-    catalog = json.loads((project.folder / "target" / "catalog.json").read_text())
-    columns = catalog["sources"]["source.faults.web.events"]["columns"]
-    assert columns["amount"]["type"] == "Nullable(Decimal(18, 2))"
+    source_says_what_it_should(project, "web.events")
+    assert catalogued(project, "web.events")["amount"] == "Nullable(Decimal(18, 2))"
     expected = clickhouse_server.query(
         "select concat('c', toString(customer)), kind, count() as n, sum(amount), toUnixTimestamp(max(seen))"
         " from events where seen >= toDateTime('2024-01-02 00:00:00', 'UTC') and kind <> 'view' and customer < 5"

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 
 import duckdb
 import pytest
-from fault.kit import PROJECT, Faulty
+from e2e.joining import customers_in_sqlite, filled, made, plain, sources
 from servers.exasol import running
 
 pytest.importorskip("pyexasol")
 pytestmark = pytest.mark.slow
 
-SOURCES = """\
-sources:
-  - name: erp
-    config: {meta: {connection: erp}}
-    schema: main
-    tables:
-      - name: orders
-        columns: [{name: customer, data_tests: [not_null]}]
-  - name: crm
-    config: {meta: {connection: crm}}
-    schema: main
-    tables: [{name: customers}]
-"""
+SOURCES = sources(
+    erp=({"connection": "erp", "schema": "main"}, filled("orders")),
+    crm=({"connection": "crm", "schema": "main"}, plain("customers")),
+)
 MODEL = """\
 select c.name, count(*) as n, sum(o.amount) as amount
 from {{ source('erp', 'orders') }} o join {{ source('crm', 'customers') }} c on c.id = o.customer
@@ -35,24 +25,14 @@ group by 1
 
 
 def test_a_join_of_exasol_with_sqlite(tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "crm.db") as crm:
-        crm.execute("create table customers (id integer, name text)")
-        crm.executemany("insert into customers values (?, ?)", [(n, f"c{n}") for n in range(3)])
-    crm.close()
     with running() as server:
         server.execute(
             'create table "orders" ("customer" decimal(9,0), "day" date, "kind" varchar(9), "amount" decimal(18,2))',
             "insert into \"orders\" select i % 3, date '2024-01-01' + cast(i % 3 as integer),"
             " case i % 2 when 0 then 'buy' else '' end, i / 8.0 from range(3000) as r(i)",
         )
-        outputs = {
-            "warehouse": {"type": "duckdb", "path": str(tmp_path / "warehouse.duckdb"), "schema": "analytics"},
-            "crm": {"type": "sqlite", "path": str(tmp_path / "crm.db"), "schema": "main", "database": "crm"},
-            "erp": server.output(),
-        }
-        project = Faulty(tmp_path, outputs)
-        project.write(dbt_project__yml=PROJECT, models__sources__yml=SOURCES, models__m__sql=MODEL)
-        project.write_profile()
+        outputs = {**customers_in_sqlite(tmp_path, 3), "erp": server.output()}
+        project = made(tmp_path, outputs, models__sources__yml=SOURCES, models__m__sql=MODEL)
         project.run("run", code=0)
         assert "\"day\" >= CAST('2024-01-02' AS DATE)" in server.exports[-1]
         expected = server.engine.run(

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from fault.kit import PROJECT, Faulty
+from e2e.joining import checked, customers_in_postgres, made, plain, source_says_what_it_should, sources
+from fault.kit import Faulty
 from servers.generic import generic_place
 from servers.place import Place
 from servers.postgres import PostgresServer
@@ -15,19 +16,10 @@ import dvt
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
-SOURCES = """\
-sources:
-  - name: web
-    config: {meta: {connection: web}}
-    schema: public
-    tables:
-      - name: events
-        columns: [{name: customer, data_tests: [not_null, {accepted_values: {arguments: {values: [1], quote: false}}}]}]
-        config: {loaded_at_field: seen, freshness: {warn_after: {count: 1, period: hour}}}
-  - name: crm
-    schema: crm
-    tables: [{name: customers}]
-"""
+SOURCES = sources(
+    web=({"connection": "web", "schema": "public"}, checked("events")),
+    crm=({"schema": "crm"}, plain("customers")),
+)
 MODEL = """\
 select c.name, e.kind, count(*) as n, sum(e.amount) as amount, max(e.seen) as last_at
 from {{ source('web', 'events') }} e join {{ source('crm', 'customers') }} c on c.id = e.customer
@@ -55,25 +47,14 @@ def web(request: pytest.FixtureRequest) -> Place:
 
 @pytest.fixture
 def project(web: Place, postgres_server: PostgresServer, tmp_path: Path) -> Faulty:
-    database = postgres_server.create_database("e2e_generic")
-    postgres_server.psql(
-        database,
-        "create schema analytics; create schema crm; create table crm.customers (id int, name text);"
-        "insert into crm.customers select n, 'c' || n from generate_series(0, 4) n",
-    )
-    made = Faulty(tmp_path, {"warehouse": postgres_server.output(database, "analytics"), "web": dict(web.output)})
-    made.write(dbt_project__yml=PROJECT, models__sources__yml=SOURCES, models__m__sql=MODEL)
-    made.write_profile()
-    return made
+    outputs = {**customers_in_postgres(postgres_server, "e2e_generic"), "web": dict(web.output)}
+    return made(tmp_path, outputs, models__sources__yml=SOURCES, models__m__sql=MODEL)
 
 
 def test_a_join_with_postgres(project: Faulty, postgres_server: PostgresServer) -> None:
     project.run("run", code=0)
     assert postgres_server.psql("e2e_generic", ANSWER) == postgres_server.psql("generic", EXPECTED)
-    tested = project.run("test", code=1).output  # of the source, through its driver
-    assert "PASS not_null" in tested.replace("source_", "")
-    assert "Got 6 results" in tested
-    assert "WARN freshness of web.events" in project.run("source", "freshness", code=0).output
+    source_says_what_it_should(project, "web.events")
 
 
 def test_plan_debug_and_read(project: Faulty) -> None:

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 import pytest
-from fault.kit import PROJECT, Faulty
+from e2e.joining import customers_in_sqlite, filled, made, plain, sources
 from servers.object_stores import s3_store
 from servers.tables_as_files import parquet
 
 pytestmark = pytest.mark.slow
 
-SOURCES = """\
-sources:
-  - name: lake
-    config: {meta: {connection: lake}}
-    schema: events
-    tables:
-      - name: orders
-        columns: [{name: customer, data_tests: [not_null]}]
-  - name: crm
-    config: {meta: {connection: crm}}
-    schema: main
-    tables: [{name: customers}]
-"""
+SOURCES = sources(
+    lake=({"connection": "lake", "schema": "events"}, filled("orders")),
+    crm=({"connection": "crm", "schema": "main"}, plain("customers")),
+)
 MODEL = """\
 select c.name, count(*) as n, sum(o.amount) as amount
 from {{ source('lake', 'orders') }} o join {{ source('crm', 'customers') }} c on c.id = o.customer
@@ -36,10 +26,6 @@ group by 1
 
 
 def test_a_join_of_parquet_on_s3_with_sqlite(tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "crm.db") as crm:
-        crm.execute("create table customers (id integer, name text)")
-        crm.executemany("insert into customers values (?, ?)", [(n, f"c{n}") for n in range(3)])
-    crm.close()
     rows = (
         "select i % 3 as customer, date '2024-01-01' + cast(i % 5 as integer) as day,"
         " cast(i / 8.0 as decimal(18, 3)) as amount from range(30000) as r(i)"
@@ -49,14 +35,8 @@ def test_a_join_of_parquet_on_s3_with_sqlite(tmp_path: Path) -> None:
         store.put("lake/events/orders/1.parquet", parquet(orders.slice(0, 20_000)))
         store.put("lake/events/orders/2.parquet", parquet(orders.slice(20_000)))
         lake = store.output()
-        outputs = {
-            "warehouse": {"type": "duckdb", "path": str(tmp_path / "warehouse.duckdb"), "schema": "analytics"},
-            "crm": {"type": "sqlite", "path": str(tmp_path / "crm.db"), "schema": "main", "database": "crm"},
-            "lake": lake,
-        }
-        project = Faulty(tmp_path, outputs)
-        project.write(dbt_project__yml=PROJECT, models__sources__yml=SOURCES, models__m__sql=MODEL)
-        project.write_profile()
+        outputs = {**customers_in_sqlite(tmp_path, 3), "lake": lake}
+        project = made(tmp_path, outputs, models__sources__yml=SOURCES, models__m__sql=MODEL)
         project.run("run", code=0)
         asked = f"select 'c' || customer, count(*), sum(amount)::varchar from ({rows}) where day >= date '2024-01-02'"
         expected = duckdb.sql(f"{asked} group by 1 order by 1").fetchall()

@@ -3,38 +3,24 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
 import pytest
-from fault.kit import PROJECT, Faulty
+from e2e.joining import catalogued, checked, customers_in_sqlite, made, plain, source_says_what_it_should, sources
+from fault.kit import Faulty
 from servers.trino import TrinoServer, running
 
 import dvt
 
 pytestmark = pytest.mark.slow
 
-SOURCES = """\
-sources:
-  - name: web
-    config: {meta: {connection: web}}
-    schema: main
-    tables:
-      - name: events
-        columns: [{name: customer, data_tests: [not_null, {accepted_values: {arguments: {values: [1], quote: false}}}]}]
-        config: {loaded_at_field: seen, freshness: {warn_after: {count: 1, period: hour}}}
-  - name: archive
-    config: {meta: {connection: web}}
-    database: cold
-    schema: main
-    tables: [{name: events}]
-  - name: crm
-    config: {meta: {connection: crm}}
-    schema: main
-    tables: [{name: customers}]
-"""
+SOURCES = sources(
+    web=({"connection": "web", "schema": "main"}, checked("events")),
+    archive=({"connection": "web", "database": "cold", "schema": "main"}, plain("events")),
+    crm=({"connection": "crm", "schema": "main"}, plain("customers")),
+)
 MODEL = """\
 select c.name, e.kind, count(*) as n, sum(e.amount) as amount, max(e.seen) as last_at
 from {{ source('web', 'events') }} e join {{ source('crm', 'customers') }} c on c.id = e.customer
@@ -58,19 +44,8 @@ def server() -> Iterator[TrinoServer]:
 
 @pytest.fixture
 def project(server: TrinoServer, tmp_path: Path) -> Faulty:
-    with sqlite3.connect(tmp_path / "crm.db") as crm:
-        crm.execute("create table customers (id integer, name text)")
-        crm.executemany("insert into customers values (?, ?)", [(n, f"c{n}") for n in range(5)])
-    crm.close()
-    outputs = {
-        "warehouse": {"type": "duckdb", "path": str(tmp_path / "warehouse.duckdb"), "schema": "analytics"},
-        "crm": {"type": "sqlite", "path": str(tmp_path / "crm.db"), "schema": "main", "database": "crm"},
-        "web": server.output(),
-    }
-    made = Faulty(tmp_path, outputs)
-    made.write(dbt_project__yml=PROJECT, models__sources__yml=SOURCES, models__m__sql=MODEL)
-    made.write_profile()
-    return made
+    outputs = {**customers_in_sqlite(tmp_path, 5), "web": server.output()}
+    return made(tmp_path, outputs, models__sources__yml=SOURCES, models__m__sql=MODEL)
 
 
 def test_a_join_of_trino_with_sqlite(project: Faulty, server: TrinoServer) -> None:
@@ -95,15 +70,9 @@ def test_a_join_of_trino_with_sqlite(project: Faulty, server: TrinoServer) -> No
 
 
 def test_tests_freshness_and_catalogue(project: Faulty) -> None:
-    tested = project.run("test", code=1).output
-    assert "PASS not_null" in tested.replace("source_", "")
-    assert "Got 6 results" in tested
-    assert "WARN freshness of web.events" in project.run("source", "freshness", code=0).output
+    source_says_what_it_should(project, "web.events")
     project.run("run", code=0)
-    project.run("docs", "generate", code=0)
-    catalog = json.loads((project.folder / "target" / "catalog.json").read_text())
-    columns = catalog["sources"]["source.faults.web.events"]["columns"]
-    assert columns["amount"]["type"] == "decimal(18,2)"
+    assert catalogued(project, "web.events")["amount"] == "decimal(18,2)"
 
 
 def test_plan_debug_and_read(project: Faulty, server: TrinoServer) -> None:

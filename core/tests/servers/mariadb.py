@@ -7,11 +7,11 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import pytest
 
@@ -19,6 +19,7 @@ from servers.process import free_port, is_root
 
 PASSWORD = "pa55 w'or\"d`%"
 _START_S = 60
+_INSTALL_S = 120
 _PROGRAMS = ("mariadbd", "mariadb-install-db", "mariadb")
 
 
@@ -83,6 +84,9 @@ class MariaDBServer:
         self.query(sql, database)
 
 
+ServerT = TypeVar("ServerT", bound=MariaDBServer)
+
+
 def numbers(most: int) -> str:
     """A table expression of MariaDB's and MySQL's with the column `seq`, from 1 on."""
     return f"json_table(concat('[0', repeat(',0', {most} - 1), ']'), '$[*]' columns (seq for ordinality)) as numbers"
@@ -109,39 +113,46 @@ def missing_programs() -> list[str]:
 @contextmanager
 def running() -> Iterator[MariaDBServer]:
     """Start a server in a temporary folder, and remove both at the end."""
-    programs = {name: _found(name) for name in _PROGRAMS}
-    folder = Path(tempfile.mkdtemp(prefix="dvt-mariadb-"))
-    account = ["--user=mysql"] if is_root() else []
-    if is_root():
-        shutil.chown(folder, "mysql")
-    data = folder / "data"
-    subprocess.run(
-        [
-            *(str(programs["mariadb-install-db"]), "--no-defaults", *account, f"--datadir={data}"),
-            *("--auth-root-authentication-method=normal", "--skip-test-db"),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    tls = tls_options(folder, "mysql" if is_root() else "")
-    port = free_port()
-    log = folder / "log"
+    programs = {name: str(_found(name)) for name in _PROGRAMS}
+    account = "mysql" if is_root() else ""
+    options = ["--no-defaults", *([f"--user={account}"] if account else [])]
+    install = [programs["mariadb-install-db"], *options, "--auth-root-authentication-method=normal", "--skip-test-db"]
+    serve = [programs["mariadbd"], *options]
+    with started(MariaDBServer, account, install, serve) as server:
+        create_user(server, "delete from mysql.global_priv where user = ''")
+        yield server
+
+
+@contextmanager
+def started(kind: type[ServerT], account: str, install: Sequence[str], serve: Sequence[str]) -> Iterator[ServerT]:
+    """A server whose only user is root, in a temporary folder, on a free port; both are gone at the end.
+
+    Args:
+        kind: What the server is.
+        account: Whom it runs as, where that is not this process' own user.
+        install: Makes a data directory; its place is added.
+        serve: The server with what is its own; place, port and log are added.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="dvt-mysql-"))
+    if account:
+        shutil.chown(folder, account)
+    place = f"--datadir={folder / 'data'}"
+    subprocess.run([*install, place], check=True, capture_output=True, timeout=_INSTALL_S)
+    tls = tls_options(folder, account)
+    port, log = free_port(), folder / "log"
     # A name that other machines resolve would only cost time; a small redo log and no sync make the suite quick.
     process = subprocess.Popen(
         [
-            *(str(programs["mariadbd"]), "--no-defaults", *account, f"--datadir={data}", f"--port={port}"),
-            *("--bind-address=127.0.0.1", f"--socket={folder / 'sock'}", f"--pid-file={folder / 'pid'}"),
-            *("--local-infile=1", "--skip-name-resolve", "--innodb-flush-log-at-trx-commit=0"),
-            *(f"--log-error={log}", "--max-allowed-packet=64M", *tls),
+            *(*serve, place, f"--port={port}", "--bind-address=127.0.0.1", f"--socket={folder / 'sock'}"),
+            *(f"--pid-file={folder / 'pid'}", "--local-infile=1", "--skip-name-resolve"),
+            *("--innodb-flush-log-at-trx-commit=0", f"--log-error={log}", "--max-allowed-packet=64M", *tls),
         ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     with ended(process, folder):
         wait_until_up(process, folder, log)
-        server = MariaDBServer("127.0.0.1", port, "dvt", PASSWORD, folder, process.pid)
-        create_user(server, "delete from mysql.global_priv where user = ''")
-        yield server
+        yield kind("127.0.0.1", port, "dvt", PASSWORD, folder, process.pid)
 
 
 @contextmanager

@@ -149,6 +149,15 @@ def test_describe_says_what_scan_gives(shop: SqlServerFake) -> None:
                 assert list(rows.to_table().to_pylist()[0]) == [c.name for c in described]
 
 
+def test_what_an_outer_join_leaves_out_is_null(shop: SqlServerFake) -> None:
+    shop.execute("create table pairs (id int not null, c char(2))", "insert into pairs values (1, 'x'), (5000, 'y')")
+    query = (
+        "select p.c, n.id, n.word from pairs p left join numbers n on n.id = p.id where p.c in ('X', 'y') order by 1"
+    )
+    rows = [{"c": "x ", "id": 1, "word": "w1"}, {"c": "y ", "id": None, "word": None}]
+    assert read(connect(shop), query=query).to_pylist() == rows
+
+
 @pytest.mark.parametrize("name", NASTY)
 def test_nasty_identifiers(shop: SqlServerFake, name: str) -> None:
     table, odd = ("[" + part.replace("]", "]]") + "]" for part in (name, name + "_c"))

@@ -151,11 +151,9 @@ def test_describe_says_what_scan_gives(shop: SqlServerFake) -> None:
 
 def test_what_an_outer_join_leaves_out_is_null(shop: SqlServerFake) -> None:
     shop.execute("create table pairs (id int not null, c char(2))", "insert into pairs values (1, 'x'), (5000, 'y')")
-    query = (
-        "select p.c, n.id, n.word from pairs p left join numbers n on n.id = p.id where p.c in ('X', 'y') order by 1"
-    )
-    rows = [{"c": "x ", "id": 1, "word": "w1"}, {"c": "y ", "id": None, "word": None}]
-    assert read(connect(shop), query=query).to_pylist() == rows
+    query = "select p.id as p, n.id as n from pairs p left join numbers n on n.id = p.id where p.c in ('X', 'y')"
+    rows = read(connect(shop), query=query).to_pylist()
+    assert sorted(rows, key=lambda row: row["p"]) == [{"p": 1, "n": 1}, {"p": 5000, "n": None}]
 
 
 @pytest.mark.parametrize("name", NASTY)

@@ -1,4 +1,7 @@
-"""`detect_primary_key` on real servers: the key's columns in the key's order, and none where nothing enforces one."""
+"""`detect_primary_key`: the key's columns in the key's order, and none where nothing enforces one.
+
+On real servers; SQL Server alone is our fake, whose catalogue views have what DuckDB knows of its tables.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from local_engines import connection as local_connection
 from servers.clickhouse import ClickHouseServer
 from servers.mariadb import MariaDBServer
 from servers.postgres import PostgresServer
+from servers.sqlserver import SqlServerFake
 
 from dvt.federation.extractors.mysql import MySQLExtractor
 from dvt.federation.extractors.postgres import PostgresExtractor
@@ -65,6 +69,33 @@ def test_mariadb(mariadb_server: MariaDBServer):
         found = {table: extractor.detect_primary_key(Relation(table)) for table in tables}
         assert extractor.detect_primary_key(Relation("two", name)) == ("a", "b")
     assert found == {"two": ("a", "b"), "none": (), "q`x": ("k`ey",), "seen": (), "nowhere": ()}
+
+
+def test_sqlserver(sqlserver_fake: SqlServerFake):
+    sqlserver_fake.execute(
+        *_PLAIN,
+        "create table [q]]x] (v varchar(9) unique, [k]]'ey] bigint primary key)",
+        "create table stopped (k int primary key, v int unique)",
+        "alter index all on stopped disable",
+        "create view seen as select * from two",
+        "create schema keyed",
+        "create table keyed.two (x int primary key)",
+    )
+    tables = ("two", "TWO", "none", "q]x", "stopped", "seen", "nowhere")
+    with new_extractor(open_connection("erp", sqlserver_fake.output())) as extractor:
+        found = {table: extractor.detect_primary_key(Relation(table)) for table in tables}
+        assert extractor.detect_primary_key(Relation("two", "keyed")) == ("x",)
+        assert extractor.detect_primary_key(Relation("two", "dbo", "shop")) == ("a", "b")
+    expected = {"two": ("a", "b"), "TWO": ("a", "b"), "q]x": ("k]'ey",)}
+    assert found == {**dict.fromkeys(tables, ()), **expected}
+
+
+def test_synapse_enforces_no_key(sqlserver_fake: SqlServerFake):
+    sqlserver_fake.execute("create table k (a int primary key)")
+    with new_extractor(open_connection("erp", sqlserver_fake.output())) as extractor:
+        for edition, key in (("6", ()), ("11", ()), ("5", ("a",))):
+            sqlserver_fake.execute(f"update sys.properties set value = '{edition}' where name = 'engineedition'")
+            assert extractor.detect_primary_key(Relation("k")) == key
 
 
 @pytest.mark.clickhouse

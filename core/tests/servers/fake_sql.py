@@ -152,7 +152,10 @@ class FakeSQL:
         return FakeResult([FakeColumn(name, native, stored, node) for (name, stored), (native, node) in pairs], cursor)
 
     def native_columns(self, schema: str, table: str) -> Mapping[str, exp.DataType]:
-        """The columns of a table with the types with which it was created; empty when there is none."""
+        """The columns of a table with the types with which it was created; empty when there is none.
+
+        A type's arguments `nullable` and `collate` are what the column was declared with.
+        """
         return self._tables.get((schema.lower(), table.lower()), {})
 
     def _stored(self, tree: exp.Expr) -> exp.Expr:
@@ -180,13 +183,15 @@ class FakeSQL:
             names = tree.expression.named_selects
             columns = {n: native for n, (native, _) in zip(names, natives, strict=False) if native is not None}
         else:
-            columns = {c.name: c.args["kind"] for c in tree.find_all(exp.ColumnDef) if c.parent is tree.this}
+            columns = {c.name: _declared(c) for c in tree.find_all(exp.ColumnDef) if c.parent is tree.this}
         with self._lock:
             self._tables[(table.db or schema).lower(), table.name.lower()] = columns
 
     def _natives(self, query: exp.Expr, schema: str) -> list[tuple[exp.DataType | None, exp.Expr | None]]:
         """The native type of each output column, and the expression that gives it."""
-        if isinstance(query, (exp.SetOperation, exp.Subquery)):
+        if isinstance(query, exp.SetOperation):
+            return [(_may_be_null(native), node) for native, node in self._natives(query.this, schema)]
+        if isinstance(query, exp.Subquery):
             return self._natives(query.this, schema)
         if not isinstance(query, exp.Select):
             return []
@@ -205,8 +210,10 @@ class FakeSQL:
             return self._native_of(node.this, sources)
         if isinstance(node, exp.Cast):
             return node.to
+        if isinstance(node, exp.Convert):
+            return node.this if isinstance(node.this, exp.DataType) else None
         if isinstance(node, (exp.AtTimeZone, exp.Max, exp.Min)):
-            return self._native_of(node.this, sources)
+            return _may_be_null(self._native_of(node.this, sources))
         if not isinstance(node, exp.Column):
             return None
         inside = [sources[node.table.lower()]] if node.table.lower() in sources else list(sources.values())
@@ -233,6 +240,8 @@ class FakeSQL:
                 if isinstance(body, exp.Query) and body.is_star:
                     names = item.alias_column_names or self._star_names(body, schema)
                 columns = list(zip(names, natives, strict=False))
+            if any(join.side for join in query.args.get("joins") or []):
+                columns = [(name, _may_be_null(native)) for name, native in columns]
             found[(item.alias_or_name or f"#{number}").lower()] = columns
         return found
 
@@ -245,6 +254,24 @@ class FakeSQL:
             else:
                 names.append(item.alias_or_name)
         return names
+
+
+def _declared(column: exp.ColumnDef) -> exp.DataType:
+    """A column's type, with whether it may be NULL, and its collation."""
+    native: exp.DataType = column.args["kind"].copy()
+    kinds = [constraint.kind for constraint in column.constraints]
+    refusing = (exp.NotNullColumnConstraint, exp.PrimaryKeyColumnConstraint)
+    native.set("nullable", not any(isinstance(k, refusing) and not k.args.get("allow_null") for k in kinds))
+    native.set("collate", next((k.this for k in kinds if isinstance(k, exp.CollateColumnConstraint)), None))
+    return native
+
+
+def _may_be_null(native: exp.DataType | None) -> exp.DataType | None:
+    if native is None or native.args.get("nullable") is not False:
+        return native
+    native = native.copy()
+    native.set("nullable", True)
+    return native
 
 
 def _quoted(name: str) -> str:

@@ -1,43 +1,64 @@
-"""What stands behind the SQL Server fake: DuckDB, T-SQL by sqlglot, and a catalogue of SQL Server's own types.
+"""What stands behind the SQL Server fake: the engine of all fakes (`fake_sql.py`), and SQL Server's catalogue over it.
 
-DuckDB has no `datetime2(7)`, no `money` and no collation by column; so the fake remembers each column as it was
-declared, keeps what DuckDB cannot hold as the text that SQL Server prints, and says of each result which types it has.
-It is no SQL Server: what a statement means there, whom it lets in and how it compares texts is not shown by it.
+It is no SQL Server: what a statement means there and whom it lets in is not shown by it. Texts that are compared with
+literals by `=` or IN are compared without case and without the blanks at their end; other comparisons are DuckDB's.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import duckdb
 import sqlglot
 from sqlglot import exp
 
-from servers.sqlserver_words import tsql_words
-from servers.tds import LATIN1, Column
+from servers.fake_sql import FakeResult, FakeSQL, FakeSQLError
+from servers.sqlserver_types import SqlServer, stored_as, wire_column
+from servers.sqlserver_words import PADDING, said_in_duckdb
+from servers.tds import Column
 
-Name = tuple[str, str]
+DATABASE, VERSION = "shop", "16.0.1000.6"
 _BIGGER_BATCH = 2000
-_STORED = {
-    "bit": "BOOLEAN", "tinyint": "UTINYINT", "smallint": "SMALLINT", "int": "INTEGER", "bigint": "BIGINT",
-    "real": "FLOAT", "float": "DOUBLE", "money": "DECIMAL(19,4)", "smallmoney": "DECIMAL(10,4)", "date": "DATE",
-    "binary": "BLOB", "varbinary": "BLOB", "image": "BLOB", "rowversion": "BLOB", "timestamp": "BLOB",
-    "uniqueidentifier": "UUID",
-}  # fmt: skip
-# What a statement's result has of DuckDB's own types.
-_COMPUTED = {
-    "BOOLEAN": "bit", "UTINYINT": "tinyint", "SMALLINT": "smallint", "INTEGER": "int", "BIGINT": "bigint",
-    "FLOAT": "real", "DOUBLE": "float", "DATE": "date", "BLOB": "varbinary(8000)", "UUID": "uniqueidentifier",
-    "HUGEINT": "bigint",
-}  # fmt: skip
-_TEXTS = frozenset({"char", "varchar", "nchar", "nvarchar", "text", "ntext"})
-_COLUMN = re.compile(r"\s*(\[(?:[^]]|\]\])+\]|\"(?:[^\"]|\"\")+\"|\w+)\s+(\w+(?:\s*\([^)]*\))?)(.*)", re.DOTALL)
-_CONVERT = re.compile(r"CONVERT\((varchar\(\d+\)), (\[(?:[^]]|\]\])+\]), 121\)")
-_CREATE = re.compile(r"(?is)^\s*create\s+table\s+(.+?)\s*\((.*)\)\s*;?\s*$")
+_DISABLE = re.compile(r"(?is)^\s*alter\s+index\s+all\s+on\s+(\S+)\s+disable\s*$")
+# SQL Server's catalogue views, as far as dvt and its tests ask them, over DuckDB's; tests change the tables.
+_CATALOGUE = (
+    "create table shop.sys.properties as select * from"
+    f" (values ('productversion', '{VERSION}'), ('engineedition', '3')) as p(name, value)",
+    "create table shop.sys.disabled (object_id bigint)",
+    "create macro shop.dbo.serverproperty(asked) as (select value from shop.sys.properties where name = lower(asked))",
+    "create macro shop.dbo.object_number(owner, named) as (select table_oid from duckdb_tables() where"
+    " database_name = 'shop' and lower(schema_name) = lower(owner) and lower(table_name) = lower(named))",
+    "create view shop.sys.schemas as select schema_name as name from duckdb_schemas()"
+    " where database_name = 'shop' and schema_name <> 'main'",
+    "create view shop.sys.columns as select table_oid as object_id, column_index as column_id, column_name as name"
+    " from duckdb_columns() where database_name = 'shop'",
+    "create view shop.sys.indexes as select table_oid as object_id, constraint_index + 1 as index_id,"
+    " constraint_type = 'PRIMARY KEY' as is_primary_key,"
+    " table_oid in (select object_id from shop.sys.disabled) as is_disabled"
+    " from duckdb_constraints() where database_name = 'shop' and constraint_type in ('PRIMARY KEY', 'UNIQUE')",
+    "create view shop.sys.index_columns as select table_oid as object_id, constraint_index + 1 as index_id,"
+    " unnest(constraint_column_indexes) + 1 as column_id,"
+    " generate_subscripts(constraint_column_indexes, 1) as key_ordinal"
+    " from duckdb_constraints() where database_name = 'shop' and constraint_type in ('PRIMARY KEY', 'UNIQUE')",
+    "create view shop.sys.partitions as select table_oid as object_id, 1 as index_id, table_oid as hobt_id,"
+    " table_oid as partition_id, estimated_size as \"rows\" from duckdb_tables() where database_name = 'shop'",
+    "create view shop.sys.allocation_units as select table_oid as container_id, 1 as used_pages"
+    " from duckdb_tables() where database_name = 'shop'",
+)
+_SETUP = (
+    "create schema shop.dbo",
+    "create schema shop.sys",
+    *(f"create macro shop.dbo.{macro}" for macro in PADDING),
+    *_CATALOGUE,
+)
+_BY_CLASS = {
+    "Conversion Error": (245, "Conversion failed when converting a value: {}"),
+    "Out of Range Error": (8115, "Arithmetic overflow error converting expression: {}"),
+}
 
 
 @dataclass
@@ -50,206 +71,76 @@ class SqlServerError(Exception):
 
 
 class Engine:
-    """The databases of one fake."""
+    """The database of one fake."""
 
     def __init__(self) -> None:
-        self._duckdb = duckdb.connect()
-        self._duckdb.execute("set TimeZone = 'UTC'")
-        self._duckdb.execute("create schema dbo")
-        self.tables: dict[Name, list[Column]] = {}
-        self._lock = threading.Lock()
+        self._sql = FakeSQL("sqlserver", DATABASE, stored_as, self._rewritten, _SETUP)
 
     def execute(self, sql: str) -> None:
-        """Run statements of a test's setup: CREATE TABLE, INSERT, CREATE SCHEMA, DROP TABLE."""
-        found = _CREATE.match(sql)
-        if found:
-            self._create(found.group(1), found.group(2))
-            return
-        with self._lock:
-            for statement in sqlglot.parse(sql, read="tsql"):
-                if statement is not None:
-                    self._duckdb.execute(self._duckdb_sql(statement))
-
-    def rows_of(self, name: Name) -> int:
-        """How many rows a table has."""
-        found = self._cursor().execute(f"select count(*) from {_quoted(name)}").fetchone()
-        return int(found[0]) if found else 0
+        """Run a statement beside the wire."""
+        if disabled := _DISABLE.match(sql):
+            sql = f"insert into sys.disabled values (object_id('{disabled.group(1)}'))"
+        self._run(sql)
 
     def described(self, sql: str) -> list[Column]:
-        """The columns of a query's result."""
-        query = _parsed(sql)
-        names = self._run(f"select * from ({self._duckdb_sql(query)}) limit 0").description or []
-        return self._typed(query, [(name, str(kind)) for name, kind, *_ in names])
+        """The columns of a statement's result, which is not run; none for what gives no rows."""
+        with _numbered():
+            try:
+                is_query = isinstance(sqlglot.parse_one(sql, read=SqlServer), exp.Query)
+            except sqlglot.errors.SqlglotError as error:
+                raise FakeSQLError("syntax", str(error)) from error
+        if not is_query:
+            return []
+        inner = sql.rstrip().rstrip(";")
+        return self.query(f"select top 0 * from (\n{inner}\n) as described")[0]
 
     def query(self, sql: str) -> tuple[list[Column], Iterator[list[tuple[Any, ...]]]]:
-        """The columns of a query and its rows, some at a time."""
-        query = _parsed(sql)
-        cursor = self._run(self._duckdb_sql(query))
-        columns = self._typed(query, [(name, str(kind)) for name, kind, *_ in cursor.description or []])
-        return columns, iter(lambda: cursor.fetchmany(_BIGGER_BATCH), [])
+        """The columns of a statement's result and its rows, some at a time."""
+        result = self._run(sql)
+        return [wire_column(column) for column in result.columns], _blocks(result)
 
-    def _cursor(self) -> duckdb.DuckDBPyConnection:
-        with self._lock:
-            return self._duckdb.cursor()
+    def _run(self, sql: str) -> FakeResult:
+        with _numbered():
+            return self._sql.run(sql, "dbo")
 
-    def _run(self, sql: str) -> duckdb.DuckDBPyConnection:
-        cursor = self._cursor()
-        try:
-            cursor.execute("set TimeZone = 'UTC'")
-            return cursor.execute(sql)
-        except duckdb.CatalogException as error:
-            missing = re.search(r"Table with name (.+?) does not exist", str(error))
-            raise SqlServerError(208, f"Invalid object name '{missing[1] if missing else '?'}'.") from error
-        except duckdb.BinderException as error:
-            missing = re.search(
-                r"column \"?(.+?)\"? (?:not found|does not)|does not have a column named \"(.+?)\"", str(error)
-            )
-            name = next((part for part in missing.groups() if part), "?") if missing else "?"
-            raise SqlServerError(207, f"Invalid column name '{name}'.") from error
-        except duckdb.Error as error:
-            raise SqlServerError(8134, str(error)[:300]) from error
+    def _rewritten(self, tree: exp.Expr) -> exp.Expr:
+        for table in tree.find_all(exp.Table):
+            if table.db == "secret":
+                words = f"The SELECT permission was denied on the object '{table.name}', database 'shop',"
+                raise SqlServerError(229, f"{words} schema '{table.db}'.", 14)
+        return said_in_duckdb(tree, self._columns)
 
-    def _create(self, name: str, body: str) -> None:
-        table = _name(sqlglot.parse_one(f"select * from {name}", read="tsql").find(exp.Table))
-        columns = column_list(body)
-        columns_sql = ", ".join(_quoted((column.name,)) + " " + _stored(column) for column in columns)
-        with self._lock:
-            self._duckdb.execute(f"create or replace table {_quoted(table)} ({columns_sql})")
-        self.tables[table] = columns
-
-    def _duckdb_sql(self, statement: exp.Expr) -> str:
-        statement = statement.copy()
-        for table in statement.find_all(exp.Table):
-            if isinstance(table.this, exp.Identifier):
-                if table.db == "secret":
-                    raise SqlServerError(229, f"The SELECT permission was denied on the object '{table.name}',"
-                                         f" database 'shop', schema '{table.db}'.", 14)  # fmt: skip
-                is_cte = any(cte.alias == table.name for cte in statement.find_all(exp.CTE))
-                table.set("catalog", None)
-                if not table.db and not is_cte:
-                    table.set("db", exp.to_identifier("dbo", quoted=True))
-        for text in list(statement.find_all(exp.National)):
-            text.replace(exp.Literal.string(text.name))
-        statement = tsql_words(statement)
-        for cast in list(statement.find_all(exp.Cast)):
-            stored = _stored(Column("", cast.to.sql("tsql").lower()))
-            if cast.to.this in (exp.DType.DATETIME2, exp.DType.DATETIME):
-                stored = "TIMESTAMP"
-            elif cast.to.this == exp.DType.TIMESTAMPTZ:
-                stored = "TIMESTAMPTZ"
-            cast.set("to", exp.DataType.build(stored, dialect="duckdb"))
-            compared = cast.parent
-            if stored.startswith("TIMESTAMP") and isinstance(compared, exp.Predicate):  # moments are kept as texts
-                compared.set("this", exp.cast(compared.this, stored, dialect="duckdb"))
-        return statement.sql("duckdb")
-
-    def _typed(self, query: exp.Expr, computed: list[tuple[str, str]]) -> list[Column]:
-        """The result's columns: declared ones keep their type, casts have theirs, others what DuckDB says."""
-        known = self._projected(query)
-        columns = []
-        for place, (name, kind) in enumerate(computed):
-            column = known[place] if known is not None and place < len(known) else None
-            columns.append(replace(column, name=name) if column is not None else Column(name, _of_duckdb(kind)))
-        return columns
-
-    def _projected(self, query: exp.Expr) -> list[Column | None] | None:
-        while isinstance(query, (exp.Subquery, exp.SetOperation)):
-            query = query.this
-        if not isinstance(query, exp.Select):
-            return None
-        source = query.args.get("from_")
-        inside = self._source(source.this, query) if source is not None else []
-        if inside is None:
-            return None
-        by_name = {column.name.lower(): column for column in inside if column is not None}
-        found: list[Column | None] = []
-        for item in query.expressions:
-            expression = item.unalias()
-            if isinstance(expression, exp.Star):
-                found += inside
-            elif isinstance(expression, exp.Cast):
-                found.append(Column("", expression.to.sql("tsql").lower(), True, LATIN1))
-            else:
-                found.append(by_name.get(expression.name.lower()) if isinstance(expression, exp.Column) else None)
-        return found
-
-    def _source(self, source: exp.Expr, query: exp.Select) -> list[Column | None] | None:
-        if isinstance(source, exp.Subquery):
-            return self._projected(source.this)
-        if not isinstance(source, exp.Table):
-            return None
-        root = query.root()
-        for cte in root.find_all(exp.CTE):
-            if cte.alias == source.name and not source.db:
-                return self._projected(cte.this)
-        return list(self.tables.get(_name(source), [])) or None
+    def _columns(self, table: exp.Table) -> Mapping[str, exp.DataType]:
+        return self._sql.native_columns(table.db or "dbo", table.name)
 
 
-def _parsed(sql: str) -> exp.Expr:
-    sql = _CONVERT.sub(r"CAST(\2 AS \1)", sql)  # what is converted is kept as the text of that style
+@contextlib.contextmanager
+def _numbered() -> Iterator[None]:
+    """Within it, what fails in DuckDB fails as SQL Server says it."""
     try:
-        parsed = sqlglot.parse(sql, read="tsql")
-    except sqlglot.errors.SqlglotError as error:
-        raise SqlServerError(102, "Incorrect syntax near 'x'.", 15) from error
-    if len(parsed) != 1 or not isinstance(parsed[0], exp.Query):
-        raise SqlServerError(102, "Incorrect syntax near 'x'.", 15)
-    return parsed[0]
+        yield
+    except (FakeSQLError, duckdb.Error) as error:
+        raise _error(error) from error
 
 
-def _declared(part: str) -> Column:
-    name, kind, rest = _COLUMN.match(part).groups()  # type: ignore[union-attr]
-    if name[0] in '["':
-        name = name[1:-1].replace(name[-1] * 2, name[-1])
-    collation = re.search(r"(?i)\bcollate\s+(\w+)", rest)
-    is_text = kind.lower().split("(")[0] in _TEXTS
-    return Column(
-        name,
-        re.sub(r"\s", "", kind.lower()),
-        not re.search(r"(?i)\bnot\s+null\b", rest),
-        (collation.group(1) if collation else LATIN1) if is_text else None,
-    )
+def _blocks(result: FakeResult) -> Iterator[list[tuple[Any, ...]]]:
+    while True:
+        with _numbered():
+            block = result.fetchmany(_BIGGER_BATCH)
+        if not block:
+            return
+        yield block
 
 
-def _parts(body: str) -> list[str]:
-    """What stands between the commas of a column list."""
-    parts, depth, name_ends, start = [], 0, "", 0
-    for place, letter in enumerate(body):
-        if name_ends:
-            name_ends = "" if letter == name_ends else name_ends
-            continue
-        name_ends = {"[": "]", '"': '"'}.get(letter, "")
-        depth += (letter == "(") - (letter == ")")
-        if letter == "," and depth == 0:
-            parts.append(body[start:place])
-            start = place + 1
-    return [*parts, body[start:]]
-
-
-def column_list(body: str) -> list[Column]:
-    """The columns of a CREATE TABLE, or of WITH RESULT SETS."""
-    return [_declared(part) for part in _parts(body)]
-
-
-def _stored(column: Column) -> str:
-    base, _, rest = column.type.partition("(")
-    if base in ("decimal", "numeric"):
-        return f"DECIMAL({rest}" if rest else "DECIMAL(18,0)"
-    if column.collation and "_CI_" in column.collation:
-        return "VARCHAR COLLATE NOCASE"
-    return _STORED.get(base, "VARCHAR")
-
-
-def _of_duckdb(kind: str) -> str:
-    if kind.startswith("DECIMAL"):
-        return kind.lower()
-    if kind.startswith("TIMESTAMP"):
-        return "datetimeoffset(7)" if "ZONE" in kind else "datetime2(6)"
-    return _COMPUTED.get(kind, "nvarchar(4000)")
-
-
-def _name(table: Any) -> Name:
-    return (table.db or "dbo", table.name)
-
-
-def _quoted(parts: tuple[str, ...]) -> str:
-    return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
+def _error(error: FakeSQLError | duckdb.Error) -> SqlServerError:
+    kind = error.kind if isinstance(error, FakeSQLError) else "query"
+    name = error.name if isinstance(error, FakeSQLError) else ""
+    if kind == "syntax":
+        return SqlServerError(102, "Incorrect syntax near 'x'.", 15)
+    if kind in ("table", "schema"):
+        return SqlServerError(208, f"Invalid object name '{name}'.")
+    if kind == "column":
+        return SqlServerError(207, f"Invalid column name '{name}'.")
+    words = str(error)[:300]
+    number, said = next((found for start, found in _BY_CLASS.items() if words.startswith(start)), (8134, "{}"))
+    return SqlServerError(number, said.format(words))

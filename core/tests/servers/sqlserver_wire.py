@@ -22,15 +22,14 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from servers import tds
-from servers.sqlserver_sql import Engine, SqlServerError, column_list
+from servers.sqlserver_sql import DATABASE, Engine, SqlServerError
+from servers.sqlserver_types import column_list
 from servers.tds import Column
 
-USER, PASSWORD, DATABASE = "dvt", "Pa55;w'o}r\"d={ä", "shop"
-VERSION = "16.0.1000.6"
+USER, PASSWORD = "dvt", "Pa55;w'o}r\"d={ä"
 _PACKET_BYTES = 4096
 _DESCRIBE = re.compile(r"(?s)dm_exec_describe_first_result_set\s*\(N'(.*)', *NULL, *0\)")
 _DECLARED = re.compile(r"(?s)^EXEC \(N?'(.*)'\) WITH RESULT SETS \(\((.*)\)\)$")
-_SIZE = re.compile(r"(?s)object_id\(N'(.*?)'\)", re.IGNORECASE)
 _SLOW = re.compile(r"(?i)^(?!.*describe_first).*\bfrom slow\b")  # a table that nobody gets to the first row of
 _SETTING = re.compile(r"(?i)^\s*(set|use|if @@trancount|begin tran|commit|rollback)\b")
 
@@ -165,6 +164,9 @@ class _Session:
             self._send(tds.done(), is_last=True)
             return
         columns, blocks = self._result(sql)
+        if not columns:
+            self._send(tds.done(), is_last=True)
+            return
         head, write = tds.row_writer(columns)
         self._send(head)
         rows = 0
@@ -187,14 +189,6 @@ class _Session:
         describing = _DESCRIBE.search(sql)
         if describing:
             return _described(engine, describing.group(1).replace("''", "'"))
-        if "INFORMATION_SCHEMA" in sql:
-            found = [(table, "BASE TABLE") for _, table in engine.tables]
-            return [Column("TABLE_NAME", "nvarchar(128)"), Column("TABLE_TYPE", "varchar(10)")], iter([found])
-        if "@@version" in sql.lower() or "serverproperty" in sql.lower():
-            return [Column("version", "nvarchar(128)")], iter([[(VERSION,)]])
-        sizing = _SIZE.search(sql)
-        if sizing:
-            return _size(engine, sizing.group(1).replace("''", "'"))
         return engine.query(sql)
 
     def _sleep(self, seconds: int) -> None:
@@ -251,13 +245,6 @@ def _described(engine: Engine, sql: str) -> tuple[list[Column], Iterator[list[An
     except SqlServerError as error:
         rows = [(None, None, None, None, error.number, error.message)]
     return columns, iter([list(rows)])
-
-
-def _size(engine: Engine, name: str) -> tuple[list[Column], Iterator[list[Any]]]:
-    parts = [part.replace("]]", "]") for part in re.findall(r"\[((?:[^]]|\]\])+)\]", name)]
-    table = (parts[-2] if len(parts) > 1 else "dbo", parts[-1])
-    size = (engine.rows_of(table), 8192) if table in engine.tables else (None, None)
-    return [Column("row_count", "bigint"), Column("byte_count", "bigint")], iter([[size]])
 
 
 def main() -> None:

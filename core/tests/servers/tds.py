@@ -193,15 +193,11 @@ def _bytes_type(
     if arguments[0] == "max":
         return bytes([mark]) + struct.pack("<H", _NOT_SENT) + collation, lambda v: _chunks(v, encode)
     size = int(arguments[0]) * width
-    is_padded = mark in (0xAF, 0xEF, 0xAD)
-    space = b" \0" if width == 2 else (b"\0" if mark == 0xAD else b" ")
 
     def write(value: Any) -> bytes:
         if value is None:
             return struct.pack("<H", _NOT_SENT)
         data = encode(value)
-        if is_padded:
-            data += space * ((size - len(data)) // len(space))
         return struct.pack("<H", len(data)) + data
 
     return bytes([mark]) + struct.pack("<H", size) + collation, write

@@ -19,7 +19,7 @@ from dvt.connections.sqlserver_login import login_of
 from dvt.federation.extractors.base import ExtractionConfig
 from dvt.federation.extractors.scan_sql import scan_sql
 from dvt.federation.extractors.sqlserver_columns import ColumnReader, fetch_rows
-from dvt.federation.extractors.sqlserver_sql import said_in_tsql, size_sql
+from dvt.federation.extractors.sqlserver_sql import primary_key_sql, said_in_tsql, size_sql
 from dvt.federation.hashing.statement import hash_sql
 from dvt.federation.hashing.words import HASH_WORDS
 from dvt.federation.plan.answers import Source
@@ -245,6 +245,14 @@ def test_sizes_are_those_of_the_relations_own_database() -> None:
     said = size_sql(Relation("a]b", "dbo", "other"))
     assert "[other].sys.partitions AS p" in said
     assert "OBJECT_ID(N'[other].[dbo].[a]]b]')" in said
+
+
+def test_a_key_is_asked_of_the_relations_own_database_without_what_partitions_add() -> None:
+    said = primary_key_sql(Relation("a]b", "dbo", "other"))
+    for view in ("indexes AS i", "index_columns AS k", "columns AS c"):
+        assert f"[other].sys.{view}" in said
+    assert "OBJECT_ID(N'[other].[dbo].[a]]b]')" in said
+    assert "k.key_ordinal > 0" in said
 
 
 class _DriverError(Exception):

@@ -25,7 +25,7 @@ from dvt.federation.extractors.sqlserver_columns import (
     read_batch,
     select_sql,
 )
-from dvt.federation.extractors.sqlserver_sql import count_sql, said_in_tsql, size_sql
+from dvt.federation.extractors.sqlserver_sql import count_sql, primary_key_sql, said_in_tsql, size_sql
 from dvt.federation.extractors.unknown_columns import unknown_column
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation
@@ -63,6 +63,11 @@ class SqlServerExtractor(SessionExtractor[Any]):
         found = self._asked(size_sql(self._own(request.relation)), "describe", request.label)
         rows, size = found[0] if found else (None, None)
         return None if rows is None and size is None else TableStatistics(rows, size)
+
+    def detect_primary_key(self, relation: Relation) -> tuple[str, ...]:
+        """The columns of a primary key that the server enforces."""
+        found = self._asked(primary_key_sql(self._own(relation)), "describe", str(relation))
+        return tuple(row[0] for row in found)
 
     def scan(self, request: ExtractionConfig) -> RowStream:
         """Start reading; the server is asked for more rows as batches are taken."""

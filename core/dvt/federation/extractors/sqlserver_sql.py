@@ -61,20 +61,41 @@ def count_sql(relation: Relation) -> str:
 
 def size_sql(relation: Relation) -> str:
     """Rows, and bytes in use, of what holds a table's rows; one row of NULLs for what is no table."""
-    views = [
-        exp.Table(
-            this=exp.to_identifier(name),
-            db=exp.to_identifier("sys"),
-            catalog=exp.to_identifier(relation.database, quoted=True) if relation.database else None,
-        ).sql(dialect="tsql")
-        for name in ("partitions", "allocation_units")
-    ]
-    name = exp.National(this=relation.ast().sql(dialect="tsql")).sql(dialect="tsql")
-    of_table = "".join(["p.object_id = OBJECT_ID(", name, ") AND p.index_id IN (0, 1)"])
+    partitions, units = _catalogue(relation, "partitions"), _catalogue(relation, "allocation_units")
+    of_table = " ".join(["p.object_id =", _object_id(relation), "AND p.index_id IN (0, 1)"])
     return " ".join(
         [
-            *("SELECT (SELECT SUM(p.rows) FROM", views[0], "AS p WHERE", of_table + ") AS row_count,"),
-            *("(SELECT SUM(a.used_pages) * 8192 FROM", views[0], "AS p JOIN", views[1], "AS a"),
+            *("SELECT (SELECT SUM(p.rows) FROM", partitions, "AS p WHERE", of_table + ") AS row_count,"),
+            *("(SELECT SUM(a.used_pages) * 8192 FROM", partitions, "AS p JOIN", units, "AS a"),
             *("ON a.container_id IN (p.hobt_id, p.partition_id) WHERE", of_table + ") AS byte_count"),
         ]
     )
+
+
+def primary_key_sql(relation: Relation) -> str:
+    """The columns of a relation's primary key in the key's order; none where the server does not see to it.
+
+    A key whose index is disabled is not kept, and Synapse and Fabric's warehouse (editions 6 and 11) keep none at all.
+    A column that the index has for its partitions alone is no part of the key.
+    """
+    indexes, columns, names = (_catalogue(relation, name) for name in ("indexes", "index_columns", "columns"))
+    return " ".join(
+        [
+            *("SELECT c.name FROM", indexes, "AS i JOIN", columns, "AS k"),
+            "ON k.object_id = i.object_id AND k.index_id = i.index_id AND k.key_ordinal > 0",
+            *("JOIN", names, "AS c ON c.object_id = k.object_id AND c.column_id = k.column_id"),
+            *("WHERE i.object_id =", _object_id(relation), "AND i.is_primary_key = 1 AND i.is_disabled = 0"),
+            "AND CAST(SERVERPROPERTY('EngineEdition') AS int) NOT IN (6, 11) ORDER BY k.key_ordinal",
+        ]
+    )
+
+
+def _catalogue(relation: Relation, view: str) -> str:
+    """A catalogue view of the relation's own database."""
+    database = exp.to_identifier(relation.database, quoted=True) if relation.database else None
+    return exp.Table(this=exp.to_identifier(view), db=exp.to_identifier("sys"), catalog=database).sql(dialect="tsql")
+
+
+def _object_id(relation: Relation) -> str:
+    name = exp.National(this=relation.ast().sql(dialect="tsql")).sql(dialect="tsql")
+    return "".join(["OBJECT_ID(", name, ")"])

@@ -42,6 +42,7 @@ SQL_NAME = b"Spark:DataType:SqlName"
 _WITH_POINT = "cast(x as varchar) || case when contains(cast(x as varchar), '.') then '' else '.0' end"
 _SHOW = re.compile(r"(?i)^show (databases|tables|views)(?: in (?:`lake`\.)?`((?:[^`]|``)+)`)?$")
 _TEXTS = (exp.DType.VARCHAR, exp.DType.CHAR)
+_OWN_NAMES = {"HUGEINT": "DECIMAL(38,0)", '"NULL"': "VOID"}  # of what no type of Databricks' is as DuckDB's
 _AS_TEXT = ("VARIANT", "GEOMETRY", "GEOGRAPHY", "INTERVAL")
 
 
@@ -96,8 +97,8 @@ def as_sent(table: pa.Table, columns: Sequence[FakeColumn]) -> pa.Table:
 
 def _native_name(column: FakeColumn) -> str:
     """A type as results call it: a text's length is not among what they say."""
-    if column.native is None and column.stored == "HUGEINT":
-        return "DECIMAL(38,0)"
+    if column.native is None and column.stored in _OWN_NAMES:
+        return _OWN_NAMES[column.stored]
     native = column.native or exp.DataType.build(column.stored, dialect="duckdb")
     if native.this in _TEXTS:
         return "STRING"

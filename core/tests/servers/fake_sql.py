@@ -88,7 +88,7 @@ class FakeSQL:
 
     def __post_init__(self) -> None:
         self._root = duckdb.connect(":memory:")
-        self._root.execute("set TimeZone = 'UTC'")
+        self._root.execute("set global TimeZone = 'UTC'")
         self._root.execute("set global python_enable_replacements = false")  # no variable of ours is a table
         self.attach(self.database)
         for function in self.functions:

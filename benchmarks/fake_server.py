@@ -25,14 +25,13 @@ _INSERT = (
 )
 # The columns in each dialect. The values are DuckDB's, behind the fake.
 _COLUMNS = "id bigint, price decimal(15,2), day date, note varchar(40)"
-_DATABRICKS = "id bigint, price decimal(15,2), day date, note varchar"
 
 
 def main() -> None:
     """Serve one fake."""
     name, rows, given = sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3])
     with FAKES[name](given) as (output, schema, execute):
-        execute(f"create table {schema}.{TABLE} ({_DATABRICKS if name == 'databricks' else _COLUMNS})")
+        execute(f"create table {schema}.{TABLE} ({_COLUMNS})")
         if name == "redshift":
             execute(_POSTGRES_INSERT.format(rows=rows))
         else:

@@ -1,4 +1,4 @@
-"""The conformance kit against Databricks' stand-in: the connector's own Thrift service, over DuckDB."""
+"""The conformance kit against Databricks' stand-in: the connector's own Thrift service, over `fake_sql`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ class TestDatabricks(ExtractorContract):
     @classmethod
     def place(cls) -> Iterator[Place]:
         from servers.databricks import PATH, output, running
-        from servers.databricks_words import translated
 
         with running() as warehouse:
             warehouse.execute("create schema lake.sales")
@@ -26,7 +25,7 @@ class TestDatabricks(ExtractorContract):
                 "databricks",
                 Tag.FAKE,
                 output(warehouse),
-                lambda sql: warehouse.execute(translated(sql)),
+                warehouse.execute,
                 warehouse.taken,
                 schema="sales",
                 refused=output(warehouse, token="wr0ng-token"),

@@ -6,7 +6,8 @@ from typing import Any
 
 import pyarrow as pa
 from servers.databricks import output
-from servers.databricks_service import SQL_NAME, Warehouse
+from servers.databricks_service import Warehouse
+from servers.databricks_words import SQL_NAME
 
 from dvt.connections.connection import Connection
 from dvt.connections.databricks import SPEC

@@ -39,19 +39,21 @@ NASTY = (
     "a -- b",
     "x'); --",
 )
-ENDLESS = "select sum(a.range * b.range) as n from range(10000000) a, range(10000000) b"
+ENDLESS = "select sum(a.id * b.id) as n from range(10000000) a, range(10000000) b"
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Warehouse]:
     with running() as warehouse:
-        warehouse.execute("create schema lake.sales; create schema lake.other")
-        warehouse.execute("create table lake.sales.numbers as select range::int as id, 'w' || range as word,"
-                          " case when range > 90000 then range / 8 end as late from range(100000)")  # fmt: skip
-        warehouse.execute("create table lake.sales.none (id bigint, word varchar, price decimal(10, 2))")
-        warehouse.execute("create table lake.sales.nulls as select cast(null as int) as n, cast(null as varchar) as t"
-                          " from range(10)")  # fmt: skip
-        warehouse.execute("create table lake.other.numbers as select 7 as id")
+        warehouse.execute(
+            "create schema lake.sales",
+            "create schema lake.other",
+            "create table lake.sales.numbers as select cast(id as int) as id, 'w' || id as word,"
+            " case when id > 90000 then id / 8 end as late from range(100000)",
+            "create table lake.sales.none (id bigint, word string, price decimal(10, 2))",
+            "create table lake.sales.nulls as select cast(null as int) as n, cast(null as string) as t from range(10)",
+            "create table lake.other.numbers as select 7 as id",
+        )
         yield warehouse
 
 
@@ -132,7 +134,7 @@ def test_the_tokens_do_not_go_to_the_storage(shop: Warehouse) -> None:
 def test_a_result_without_links_is_fetched_as_it_is_read(shop: Warehouse) -> None:
     parameters = {"use_cloud_fetch": False, "enable_query_result_lz4_compression": False}
     with DatabricksExtractor(connect(shop, {"batch_rows": 1000}, connection_parameters=parameters)) as extractor:
-        query = "select range as n from range(400000)"
+        query = "select id as n from range(400000)"
         with extractor.scan(ExtractionConfig(query=query)) as rows:
             first = rows.read_batch(1000)
             assert first is not None
@@ -143,7 +145,7 @@ def test_a_result_without_links_is_fetched_as_it_is_read(shop: Warehouse) -> Non
 
 
 def test_memory_stays_within_a_few_files(shop: Warehouse) -> None:
-    query = "select range as n, repeat('x', 500) as filler from range(400000)"
+    query = "select id as n, repeat('x', 500) as filler from range(400000)"
     with DatabricksExtractor(connect(shop, {"batch_rows": 10_000})) as extractor:
         extractor.ping()
         before, most = pa.total_allocated_bytes(), 0
@@ -179,16 +181,16 @@ def test_describe_says_what_scan_gives(shop: Warehouse) -> None:
 
 @pytest.mark.parametrize("name", NASTY)
 def test_nasty_identifiers(shop: Warehouse, name: str) -> None:
-    table, odd = quote(name, "duckdb"), quote(name + "_c", "duckdb")
-    shop.execute(f"create or replace table lake.sales.{table} as select unnest([5, 6]) as {odd}")
+    table, odd = quote(name, "databricks"), quote(name + "_c", "databricks")
+    shop.execute(f"create or replace table lake.sales.{table} as select explode(array(5, 6)) as {odd}")
     found = read(connect(shop), name, predicates=(column(name + "_c") > 5,))
     assert found.to_pylist() == [{name + "_c": 6}]
 
 
 @pytest.mark.parametrize("text", ["it's", "\\", "\\'", "a\nb", "' or 1 = 1 --", "%", "ä🙂", ":x", "${x}${y}"])
 def test_values_of_predicates_are_no_sql(shop: Warehouse, text: str) -> None:
-    shop.execute("create or replace table lake.sales.texts (t varchar)")
-    shop.engine.execute("insert into lake.sales.texts values (?), ('other')", [text])
+    value = exp.Literal.string(text).sql("databricks")
+    shop.execute(f"create or replace table lake.sales.texts as select explode(array({value}, 'other')) as t")
     assert read(connect(shop), "texts", predicates=(column("t").eq(text),)).to_pylist() == [{"t": text}]
 
 
@@ -209,7 +211,7 @@ def test_only_queries_are_sent(shop: Warehouse) -> None:
 
 def test_an_early_end_closes_the_statement(shop: Warehouse) -> None:
     with DatabricksExtractor(connect(shop)) as extractor:
-        rows = extractor.scan(ExtractionConfig(query="select range as n from range(1000000)"))
+        rows = extractor.scan(ExtractionConfig(query="select id as n from range(1000000)"))
         assert rows.read_batch(10).num_rows == 10  # type: ignore[union-attr]
         assert shop.left_open
         rows.close()
@@ -234,7 +236,7 @@ def test_cancel_ends_a_running_scan(shop: Warehouse) -> None:
 
 def test_cancel_while_rows_are_read(shop: Warehouse) -> None:
     extractor = DatabricksExtractor(connect(shop, {"batch_rows": 1000}))
-    with extractor.scan(ExtractionConfig(query="select range as n from range(1000000)")) as rows:
+    with extractor.scan(ExtractionConfig(query="select id as n from range(1000000)")) as rows:
         assert rows.read_batch(10) is not None
         extractor.cancel()
         with pytest.raises(errors.InterruptedRunError):

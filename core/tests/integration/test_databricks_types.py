@@ -82,6 +82,32 @@ def test_each_type_by_value(
         assert described[0].native_type == native.lower()
 
 
+def test_the_types_of_a_table_are_told_by_their_names(server: Warehouse) -> None:
+    """By the engine behind the stand-in, which keeps the types with which a table was created."""
+    server.execute(
+        "create or replace table lake.sales.told (t tinyint, v varchar(5), c char(3), p decimal(5, 2), f float,"
+        " d double, b binary, day date, at timestamp, wall timestamp_ntz, i interval day to second, j variant,"
+        " a array<string>, m map<int, decimal(5, 2)>, s struct<x: int, at: timestamp>)",
+        "insert into lake.sales.told select 1, 'ab', 'c', 1.5, 0.5, 0.1, X'00ff', date '2024-02-29',"
+        " timestamp '2024-01-01 02:00:00+02:00', timestamp_ntz '2024-01-01 02:00:00.000001', '1 02:03:04', '{}',"
+        " array('x', null), map(1, cast(2.5 as decimal(5, 2))), null",
+    )
+    with DatabricksExtractor(connect(server)) as extractor:
+        request = ExtractionConfig(relation=Relation("told"))
+        assert [column.native_type for column in extractor.describe(request)] == [
+            "tinyint", "string", "string", "decimal(5,2)", "float", "double", "binary", "date", "timestamp",
+            "timestamp_ntz", "interval day to second", "variant", "array<string>", "map<int, decimal(5,2)>",
+            "struct<x: int, at: timestamp>",
+        ]  # fmt: skip
+        with extractor.scan(request) as rows:
+            (row,) = rows.to_table().to_pylist()
+    assert list(row.values()) == [
+        1, "ab", "c", Decimal("1.50"), 0.5, 0.1, b"\0\xff", date(2024, 2, 29),
+        datetime(2024, 1, 1, tzinfo=timezone.utc), datetime(2024, 1, 1, 2, 0, 0, 1), "1 02:03:04", "{}",
+        ["x", None], [("1", Decimal("2.50"))], None,
+    ]  # fmt: skip
+
+
 def test_a_nan_and_a_negative_zero_stay(server: Warehouse) -> None:
     give(server, "floats", sent("d", "DOUBLE", [float("nan"), -0.0], pa.float64()))
     assert [repr(v) for v in read(connect(server), "floats")["d"].to_pylist()] == ["nan", "-0.0"]

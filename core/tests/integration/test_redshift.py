@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-import threading
-import time
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from integration.redshift_kit import connect, read, wait_for, with_numbers
 from servers import s3
-from servers.cut_off import cut_off
 from servers.postgres import PostgresServer
-from servers.process import free_port
-from servers.redshift import RedshiftServer, running
+from servers.redshift import RedshiftServer
 from sqlglot import exp
 
 from dvt import errors
@@ -52,46 +49,12 @@ def bucket() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def server(postgres_server: PostgresServer, bucket: str) -> Iterator[RedshiftServer]:
-    with running(postgres_server, "redshift", bucket) as server:
-        server.postgres.psql(
-            "redshift",
-            "create table numbers as select i as id, 'w' || i as word, nullif(i, 7)::numeric(10,2) / 8 as part,"
-            " case when i > 2500 then i::double precision end as late, null::varchar(5) as never"
-            " from generate_series(1, 3000) i; alter table numbers alter part type numeric(12,4);"
-            " create table none (id bigint, word varchar(10));",
-        )
+    with with_numbers(postgres_server, "redshift", bucket) as server:
         yield server
-
-
-def connect(server: RedshiftServer, unloads: bool = False, **more: Any) -> Connection:
-    options = more.pop("dvt", {})
-    if unloads:
-        options = {"unload_to": f"s3://{s3.BUCKET}/tmp", "unload_role": "arn:aws:iam::1:role/r'x", **options}
-    return Connection.from_output("rs", server.output(dvt=options, **more), SPEC)
-
-
-def read(connection: Connection, name: str | None = None, **request: Any) -> tuple[pa.Table, str]:
-    if name is not None:
-        request["relation"] = Relation(name)
-    with RedshiftExtractor(connection) as extractor, extractor.scan(ExtractionConfig(**request)) as rows:
-        return rows.to_table(), rows.method
 
 
 def column(name: str) -> exp.Column:
     return exp.column(name, quoted=True)
-
-
-def cursors(server: RedshiftServer) -> str:
-    return server.postgres.psql(
-        "redshift", "select count(*) from pg_stat_activity where application_name = 'dvt' and datname = 'redshift'"
-    )
-
-
-def wait_for(server: RedshiftServer, sessions: int) -> None:
-    deadline = time.monotonic() + 20
-    while cursors(server) != str(sessions):
-        assert time.monotonic() < deadline, cursors(server)
-        time.sleep(0.05)
 
 
 def test_ping_describe_count_and_statistics(server: RedshiftServer) -> None:
@@ -291,106 +254,6 @@ def test_all_scans_see_one_state(server: RedshiftServer) -> None:
         assert extractor.get_row_count(Relation("moving")) == 1
         server.postgres.psql("redshift", "insert into moving values (2)")
         assert extractor.get_row_count(Relation("moving")) == 1
-
-
-def test_a_cluster_of_one_node_gives_smaller_portions(server: RedshiftServer) -> None:
-    server.is_single_node = True
-    try:
-        server.statements()
-        table, _ = read(connect(server), "numbers", columns=("id",))
-        assert table.num_rows == 3000
-        assert [s for s in server.statements() if s.startswith("fetch")][:2] == [
-            "fetch forward 50000 from dvt_1",
-            "fetch forward 1000 from dvt_1_single",
-        ]
-    finally:
-        server.is_single_node = False
-
-
-def test_an_unload_that_lost_rows_is_no_result(server: RedshiftServer) -> None:
-    server.loses_a_row = True
-    try:
-        with pytest.raises(errors.DataError, match="unloaded 3001 rows, 3000 were found"):
-            read(connect(server, True), "numbers")
-    finally:
-        server.loses_a_row = False
-    assert s3.keys() == []
-
-
-@pytest.mark.parametrize(
-    ("change", "family"),
-    [
-        ({"password": "wr0ng-secret"}, errors.AuthenticationError),
-        ({"user": "nobody"}, errors.AuthenticationError),
-        ({"dbname": "nowhere"}, errors.ConnectionFailedError),
-        ({"host": "no-such-host.invalid"}, errors.ConnectionFailedError),
-        ({"port": free_port()}, errors.ConnectionFailedError),
-        ({"sslmode": "prefer"}, errors.ConnectionFailedError),
-        ({"method": "browser_identity_center"}, errors.UnsupportedError),
-        ({"method": "iam"}, errors.ConfigurationError),
-        ({"method": "magic"}, errors.ConfigurationError),
-    ],
-)
-def test_who_cannot_connect_is_told_why(
-    server: RedshiftServer, change: dict[str, Any], family: type[Exception]
-) -> None:
-    connection = connect(server, retries=0, **change)
-    with pytest.raises(family) as caught:
-        RedshiftExtractor(connection).ping()
-    assert type(caught.value) is family
-    for text in (str(caught.value), repr(caught.value), repr(connection), str(caught.value.__cause__)):
-        assert server.postgres.password not in text
-        assert "wr0ng-secret" not in text
-
-
-@pytest.mark.parametrize("unloads", [False, True])
-@pytest.mark.parametrize(
-    ("request_", "family"),
-    [
-        ({"query": "select * from nowhere"}, errors.RelationNotFoundError),
-        ({"query": "select nothing from numbers"}, errors.RelationNotFoundError),
-        ({"query": "selec 1"}, errors.QueryError),
-        ({"query": "delete from numbers returning id"}, errors.QueryError),
-    ],
-)
-def test_errors_of_queries(
-    server: RedshiftServer, unloads: bool, request_: dict[str, Any], family: type[Exception]
-) -> None:
-    with RedshiftExtractor(connect(server, unloads)) as extractor:
-        with pytest.raises(family):
-            extractor.scan(ExtractionConfig(**request_)).to_table()
-        # An error leaves the session usable.
-        assert extractor.get_row_count(Relation("numbers")) == 3000
-
-
-def test_an_error_on_the_way(server: RedshiftServer) -> None:
-    query = "select 1 / (2500 - id) as x from numbers order by id"
-    with RedshiftExtractor(connect(server, dvt={"batch_rows": 500})) as extractor:
-        with pytest.raises(errors.DataError, match="division by zero"):
-            extractor.scan(ExtractionConfig(query=query)).to_table()
-        assert extractor.get_row_count(Relation("numbers")) == 3000
-
-
-def test_a_statement_may_run_for_so_long(server: RedshiftServer) -> None:
-    with pytest.raises(errors.TimeoutExceededError):
-        read(connect(server, dvt={"statement_timeout_s": 1}), query="select pg_sleep(20)")
-
-
-def test_cancelling_from_another_thread(server: RedshiftServer) -> None:
-    extractor = RedshiftExtractor(connect(server))
-    threading.Timer(1, extractor.cancel).start()
-    with pytest.raises(errors.InterruptedRunError):
-        extractor.scan(ExtractionConfig(query="select pg_sleep(60)")).to_table()
-    extractor.close()
-    wait_for(server, 0)
-
-
-def test_a_connection_that_breaks(server: RedshiftServer) -> None:
-    with cut_off(server.port, 60_000, of_the_client=False) as port:
-        broken = Connection.from_output("rs", {**server.output(dvt={"batch_rows": 1000}), "port": port}, SPEC)
-        with pytest.raises(errors.ConnectionLostError):
-            read(broken, query="select repeat('x', 100) as x from numbers")
-    assert read(connect(server), "none")[0].num_rows == 0
 
 
 def test_what_dbt_asks_through_the_shim(server: RedshiftServer) -> None:

@@ -9,6 +9,7 @@ sqlglot reads them, run by DuckDB.
 from __future__ import annotations
 
 import json
+import os
 import re
 import threading
 from collections.abc import Iterator, Sequence
@@ -73,6 +74,7 @@ class AthenaServer:
     port: int = 0
     bucket: str = "dvt-test"
     key: str = "testing"
+    s3_url: str | None = None
     sql: FakeSQL = field(default_factory=lambda: FakeSQL("trino", database="awsdatacatalog"))
     canned: dict[str, Canned] = field(default_factory=dict)
     executions: dict[str, Execution] = field(default_factory=dict)
@@ -130,8 +132,8 @@ class AthenaServer:
     def _queried(self, query: str, execution: Execution) -> pa.Table:
         if re.match(r"(?is)^\s*(delete|insert|update)\b|^with .*\(\s*(delete|insert|update|merge)\b", query):
             raise FakeSQLError("syntax", "mismatched input 'delete'")
-        result = self.sql.run(query)
-        table = result.cursor.to_arrow_reader(100_000).read_all()
+        result = self.sql.run(query, batch_rows=100_000)
+        table = result.reader.read_all() if result.reader else pa.table({})
         execution.columns = [_column(column.name, column.stored) for column in result.columns]
         if not _UNLOAD.match(execution.sql):
             columns = [column.to_pylist() for column in table.columns]
@@ -143,7 +145,7 @@ class AthenaServer:
     ) -> None:
         import boto3
 
-        client = boto3.client("s3")
+        client = boto3.client("s3", endpoint_url=self.s3_url)
         written = []
         batches = table.to_batches(max_chunksize=_PAGE) if table is not None else []
         for number, batch in enumerate(batches):
@@ -163,7 +165,7 @@ class AthenaServer:
 @contextmanager
 def running(bucket: str) -> Iterator[AthenaServer]:
     """Start a service in threads of this process; an S3 has to run (servers/s3.py)."""
-    server = AthenaServer(bucket=bucket)
+    server = AthenaServer(bucket=bucket, s3_url=os.environ.get("AWS_ENDPOINT_URL_S3"))
     http = ThreadingHTTPServer(("127.0.0.1", 0), type("BoundHandler", (Handler,), {"fake": server}))
     http.daemon_threads = True
     server.port = http.server_address[1]

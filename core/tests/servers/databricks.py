@@ -1,20 +1,22 @@
-"""A stand-in for a Databricks SQL warehouse: the connector's own Thrift service and cloud downloads, over DuckDB.
+"""A stand-in for a Databricks SQL warehouse: the connector's own Thrift service and cloud downloads.
 
 The protocol is spoken by the code that databricks-sql-connector ships for its server's side, and read by the unmodified
-connector; the statements are translated by sqlglot and run by DuckDB. It shows what our own code asks for and makes of
-the answers: options, batches, types as the test gives them, links that fail, cancelling, errors by their class. It
-proves nothing of Databricks' SQL, of Unity Catalog, of photon's values, of TLS, of OAuth beyond one token, or of speed.
+connector; the statements are run by `fake_sql`, that is by DuckDB. It shows what our own code asks for and makes of the
+answers: options, batches, types by the statement or as the test gives them, links that fail, cancelling, errors by
+their class. It proves nothing of Databricks' SQL, of Unity Catalog, of photon's values, of TLS, of OAuth beyond one
+token, or of speed.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import socket
 import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -101,6 +103,23 @@ class _Handler(BaseHTTPRequestHandler):
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
+    def __init__(self, *place: Any) -> None:
+        super().__init__(*place)
+        self._clients: list[socket.socket] = []
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """A connection, which is kept to be ended with the server."""
+        client, address = super().get_request()
+        self._clients.append(client)
+        return client, address
+
+    def server_close(self) -> None:
+        """The port is closed, and so are the connections."""
+        super().server_close()
+        for client in self._clients:
+            with suppress(OSError):
+                client.shutdown(socket.SHUT_RDWR)
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is no event."""
 
@@ -119,7 +138,6 @@ def running() -> Iterator[Warehouse]:
         server.shutdown()
         server.server_close()
         thread.join()
-        warehouse.close()
 
 
 def output(warehouse: Warehouse, **more: Any) -> dict[str, Any]:

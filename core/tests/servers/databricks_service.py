@@ -9,20 +9,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import duckdb
 import lz4.frame
 import pyarrow as pa
 from databricks.sql.thrift_api.TCLIService import TCLIService, ttypes
 from thrift.protocol.TBinaryProtocol import TBinaryProtocol
 from thrift.transport.TTransport import TMemoryBuffer
 
-from servers.databricks_words import spark_error, thrift_column, translated
+from servers.databricks_words import as_sent, asked, in_duckdb, spark_error, stored_as, thrift_column
+from servers.fake_sql import FakeCursor, FakeSQL
 
-SQL_NAME = b"Spark:DataType:SqlName"
 _OK = ttypes.TStatus(statusCode=ttypes.TStatusCode.SUCCESS_STATUS)
 _STATE = ttypes.TOperationState
 _DIRECT_S = 0.3  # so long the first answer waits for the result
 _LINKED_ROWS = 60_000  # results from here on come as links
+_BATCH_ROWS = 10_000
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Operation:
     """One statement on its way."""
 
     statement: str
-    cursor: duckdb.DuckDBPyConnection
+    cursor: FakeCursor
     state: int = _STATE.RUNNING_STATE
     error: tuple[str, str] = ("", "")
     table: pa.Table | None = None
@@ -39,6 +39,14 @@ class Operation:
     is_linked: bool = False
     is_closed: bool = False
     done: threading.Event = field(default_factory=threading.Event)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def ended(self, state: int, error: tuple[str, str] = ("", "")) -> None:
+        """It has come to an end, unless it was cancelled before."""
+        with self.lock:
+            if self.state != _STATE.CANCELED_STATE:
+                self.state, self.error = state, error
+        self.done.set()
 
 
 class Warehouse:
@@ -53,8 +61,7 @@ class Warehouse:
         self.port = port
         self.tokens = {token}
         self.token_s = 3600
-        self.engine = duckdb.connect()
-        self.engine.execute("set timezone = 'UTC'; attach ':memory:' as lake; use lake")
+        self.engine = FakeSQL("databricks", "lake", stored_as, in_duckdb)
         self.given: dict[str, pa.Table] = {}
         self.refusals: list[int] = []
         self.link_faults: list[int | str] = []
@@ -63,7 +70,7 @@ class Warehouse:
         self.rows_of_an_answer = 1_000_000
         self.downloads: list[dict[str, str]] = []
         self.agents: list[str] = []
-        self.sessions: dict[bytes, dict[str, Any]] = {}
+        self.sessions: dict[bytes, str] = {}  # the schema of each
         self.configurations: list[Mapping[str, str]] = []
         self.operations: dict[bytes, Operation] = {}
         self.cancelled: list[str] = []
@@ -71,9 +78,10 @@ class Warehouse:
         self._files: dict[str, bytes] = {}
         self._processor = TCLIService.Processor(_Service(self))
 
-    def execute(self, sql: str) -> None:
-        """Run DuckDB's SQL in its engine, not through the protocol."""
-        self.engine.execute(sql)
+    def execute(self, *statements: str) -> None:
+        """Run statements of Databricks' dialect, not through the protocol."""
+        for statement in statements:
+            self.engine.run(statement)
 
     def taken(self) -> list[str]:
         """The statements since it was last asked."""
@@ -102,34 +110,23 @@ class Warehouse:
         assert isinstance(fault, int)
         return (200, self._files[name]) if fault == 200 else (fault, b"<Error>AccessDenied</Error>")
 
-    def close(self) -> None:
-        """End the engine."""
-        self.engine.close()
-
-    def run(self, operation: Operation, configuration: dict[str, Any]) -> None:
-        """Work a statement out, in a thread of its own."""
+    def run(self, operation: Operation, schema: str) -> None:
+        """Work a statement out, in a thread of its own. A warehouse has the whole result before it says so."""
         try:
-            found = self._result(operation, configuration)
-            operation.table = found
-            operation.state = _STATE.FINISHED_STATE
+            operation.table = self._result(operation, schema)
+            operation.ended(_STATE.FINISHED_STATE)
         except Exception as error:
-            if operation.state != _STATE.CANCELED_STATE:
-                operation.error = spark_error(error)
-                operation.state = _STATE.ERROR_STATE
-        operation.done.set()
+            operation.ended(_STATE.ERROR_STATE, spark_error(error))
 
-    def _result(self, operation: Operation, configuration: dict[str, Any]) -> pa.Table:
-        given = next((name for name in self.given if f"`{name}`" in operation.statement), None)
+    def _result(self, operation: Operation, schema: str) -> pa.Table:
+        statement = operation.statement
+        given = next((name for name in self.given if f"`{name}`" in statement), None)
         if given:
-            return self.given[given].slice(0, 0 if operation.statement.endswith("LIMIT 0") else None)
-        cursor = operation.cursor
-        if operation.statement.upper().startswith("SET "):
-            configuration[operation.statement[4:]] = ""
+            return self.given[given].slice(0, 0 if statement.endswith("LIMIT 0") else None)
+        if statement.upper().startswith("SET "):
             return pa.table({"key": ["set"]})
-        cursor.execute("set timezone = 'UTC'")
-        if configuration.get("namespace"):
-            cursor.execute(f"use {configuration['namespace']}")
-        return cursor.sql(translated(operation.statement)).to_arrow_table()
+        result = self.engine.run(asked(statement), schema, statement, operation.cursor, _BATCH_ROWS)
+        return as_sent(result.reader.read_all(), result.columns) if result.reader else pa.table({})
 
     def start(self, request: Any) -> bytes:
         """Begin a statement; its operation's name."""
@@ -138,8 +135,8 @@ class Warehouse:
         operation = Operation(request.statement, self.engine.cursor(), is_lz4=bool(request.canDecompressLZ4Result))
         operation.is_linked = bool(request.canDownloadResult)
         self.operations[name] = operation
-        configuration = self.sessions[request.sessionHandle.sessionId.guid]
-        threading.Thread(target=self.run, args=(operation, configuration), daemon=True).start()
+        schema = self.sessions[request.sessionHandle.sessionId.guid]
+        threading.Thread(target=self.run, args=(operation, schema), daemon=True).start()
         operation.done.wait(_DIRECT_S)
         return name
 
@@ -173,7 +170,7 @@ class Warehouse:
                 ttypes.TSparkArrowBatch(
                     batch=_packed(b.serialize().to_pybytes(), operation.is_lz4), rowCount=b.num_rows
                 )
-                for b in part.combine_chunks().to_batches(max_chunksize=10_000)
+                for b in part.combine_chunks().to_batches(max_chunksize=_BATCH_ROWS)
             ]
             rows = ttypes.TRowSet(startRowOffset=start, rows=[], arrowBatches=batches)
         has_more = operation.offset < operation.table.num_rows
@@ -212,7 +209,7 @@ class _Service:
                 status=failed, serverProtocolVersion=ttypes.TProtocolVersion.SPARK_CLI_SERVICE_PROTOCOL_V7
             )
         name = uuid.uuid4().bytes
-        self._warehouse.sessions[name] = {"namespace": f"lake.{space.schemaName}" if space and space.schemaName else ""}
+        self._warehouse.sessions[name] = space.schemaName if space and space.schemaName else "main"
         self._warehouse.configurations.append(dict(request.configuration or {}))
         return ttypes.TOpenSessionResp(
             status=_OK,
@@ -262,7 +259,7 @@ class _Service:
     def CancelOperation(self, request: Any) -> Any:
         operation = self._of(request)
         self._warehouse.cancelled.append(operation.statement)
-        operation.state = _STATE.CANCELED_STATE
+        operation.ended(_STATE.CANCELED_STATE)
         operation.cursor.interrupt()
         return ttypes.TCancelOperationResp(status=_OK)
 

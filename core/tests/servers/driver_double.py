@@ -61,7 +61,7 @@ class NativeSQL(FakeSQL):
         for statement in statements:
             self._root.execute(statement)
 
-    def run(self, sql: str, schema: str = "main", said: str | None = None) -> FakeResult:
+    def run(self, sql: str, schema: str = "main", said: str | None = None, *more: Any) -> FakeResult:
         """Run one statement."""
         if created := _CREATE.match(sql):
             self.statements.append(sql)
@@ -69,14 +69,14 @@ class NativeSQL(FakeSQL):
         if dropped := _DROP.match(sql):
             *owner, name = parts(dropped.group(1))
             self._tables.pop(((owner or [schema])[0].lower(), name.lower()), None)
-        return super().run(sql, schema, said)
+        return super().run(sql, schema, said, *more)
 
     def _create(self, table: str, listed: str, schema: str) -> FakeResult:
         *owner, name = parts(table)
         columns = [_column(item) for item in _split(listed)]
         stored = ", ".join(f"{_quoted(column)} {self.storage(native)}" for column, native in columns)
-        cursor = self._root.cursor()
-        cursor.execute(
+        cursor = self.cursor()
+        cursor.own.execute(
             f"create table {_quoted(self.database)}.{_quoted((owner or [schema])[0])}.{_quoted(name)} ({stored})"
         )
         self._tables[((owner or [schema])[0].lower(), name.lower())] = {

@@ -10,40 +10,22 @@ letter for letter as the test wrote them.
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import sqlglot
 from sqlglot import exp
+
+from servers.fake_cursor import FakeCursor, FakeSQLError
 
 # What a SELECT reads, by the names that it gives it: columns with their native types, where they are known.
 Columns = list[tuple[str, "exp.DataType | None"]]
 Sources = dict[str, Columns]
 StoredAs = Callable[[exp.DataType], str | None]
-_KINDS = (
-    ("schema", re.compile(r"(?i)because schema \"(.+?)\" does not exist")),
-    ("table", re.compile(r"(?i)Table with name \"?(.+?)\"? does not exist|referenced table \"(.+?)\" not found")),
-    ("schema", re.compile(r"(?i)(?:schema|catalog) with name \"?(.+?)\"? does not exist")),
-    ("column", re.compile(r"(?i)referenced column \"(.+?)\" (?:was )?not found|not have a column named \"(.+?)\"")),
-)
-
-
-class FakeSQLError(Exception):
-    """A statement that failed.
-
-    Args:
-        kind: "syntax", "table", "schema", "column" or "query".
-        message: DuckDB's or sqlglot's words.
-        name: What is missing, for the middle three.
-    """
-
-    def __init__(self, kind: str, message: str, name: str = "") -> None:
-        super().__init__(message)
-        self.kind, self.message, self.name = kind, message, name
 
 
 @dataclass(frozen=True)
@@ -69,15 +51,18 @@ class FakeResult:
 
     Args:
         columns: Its columns; none when the statement gives no rows.
-        cursor: DuckDB's cursor; `fetchmany` reads, `interrupt` ends it from another thread.
+        cursor: What runs it.
+        reader: Its rows as Arrow, where these were asked for; they are then not to be fetched.
     """
 
     columns: list[FakeColumn]
-    cursor: duckdb.DuckDBPyConnection
+    cursor: FakeCursor
+    reader: pa.RecordBatchReader | None = None
 
     def fetchmany(self, rows: int) -> list[tuple[Any, ...]]:
         """The next rows, none at the end."""
-        return self.cursor.fetchmany(rows) if self.columns else []
+        with self.cursor.working():
+            return self.cursor.own.fetchmany(rows) if self.columns else []
 
 
 @dataclass
@@ -103,7 +88,8 @@ class FakeSQL:
 
     def __post_init__(self) -> None:
         self._root = duckdb.connect(":memory:")
-        self._root.execute("set TimeZone = 'UTC'")
+        self._root.execute("set global TimeZone = 'UTC'")
+        self._root.execute("set global python_enable_replacements = false")  # no variable of ours is a table
         self.attach(self.database)
         for function in self.functions:
             self._root.execute(function)
@@ -112,18 +98,62 @@ class FakeSQL:
         """Make another catalogue, with a schema `main`."""
         self._root.execute(f"attach ':memory:' as {_quoted(database)}")
 
-    def run(self, sql: str, schema: str = "main", said: str | None = None) -> FakeResult:
+    def cursor(self) -> FakeCursor:
+        """A cursor for one statement."""
+        return FakeCursor(self._root.cursor())
+
+    def run(
+        self,
+        sql: str,
+        schema: str = "main",
+        said: str | None = None,
+        cursor: FakeCursor | None = None,
+        batch_rows: int | None = None,
+    ) -> FakeResult:
         """Run one statement of the dialect.
 
         Args:
             sql: The statement.
             schema: Where names without a schema are looked up.
             said: What the client said, where this stands for it.
+            cursor: What is to run it, where it may be interrupted before there is a result.
+            batch_rows: The result is read as Arrow, in batches of so many rows; None for Python's values.
 
         Raises:
-            FakeSQLError: It cannot be parsed or run.
+            FakeSQLError: It cannot be parsed or run, or was interrupted.
         """
         self.statements.append(sql if said is None else said)
+        tree = self._parsed(sql)
+        natives = self._natives(tree, schema) if isinstance(tree, exp.Query) else []
+        cursor, reader = cursor or self.cursor(), None
+        with cursor.working():
+            cursor.own.execute(f"use {_quoted(self.database)}.{_quoted(schema)}")
+            in_duckdb = self.rewrite(self._stored(tree.copy())).sql(dialect="duckdb")
+            if batch_rows and isinstance(tree, exp.Query):
+                relation = cursor.own.sql(in_duckdb)  # `execute` would make rows first
+                about, reader = relation.description, cursor.told(relation.to_arrow_reader(batch_rows))
+            else:
+                about = cursor.own.execute(in_duckdb).description
+        self._remember(tree, schema)
+        if not isinstance(tree, exp.Query):
+            return FakeResult([], cursor)
+        described = [(str(name), str(kind)) for name, kind, *_ in about or []]
+        names = self._star_names(tree, schema) if tree.is_star else []
+        if len(names) == len(described):  # DuckDB gives the second column of a name another one
+            described = [(name, kind) for name, (_, kind) in zip(names, described, strict=True)]
+        known = natives if len(natives) == len(described) else [(None, None)] * len(described)
+        pairs = zip(described, known, strict=True)
+        columns = [FakeColumn(name, native, stored, node) for (name, stored), (native, node) in pairs]
+        return FakeResult(columns, cursor, reader)
+
+    def native_columns(self, schema: str, table: str) -> Mapping[str, exp.DataType]:
+        """The columns of a table with the types with which it was created; empty when there is none.
+
+        A type's arguments `nullable` and `collate` are what the column was declared with.
+        """
+        return self._tables.get((schema.lower(), table.lower()), {})
+
+    def _parsed(self, sql: str) -> exp.Expr:
         try:
             parsed = sqlglot.parse(sql, read=self.dialect)
         except sqlglot.errors.SqlglotError as error:
@@ -133,30 +163,7 @@ class FakeSQL:
         tree = parsed[0]
         if isinstance(tree, exp.Query) and tree.find(exp.Insert, exp.Update, exp.Delete, exp.Merge):
             raise FakeSQLError("syntax", f"mismatched input: {sql}")  # DuckDB would write from within a query
-        natives = self._natives(tree, schema) if isinstance(tree, exp.Query) else []
-        cursor = self._root.cursor()
-        try:
-            cursor.execute(f"use {_quoted(self.database)}.{_quoted(schema)}")
-            cursor.execute(self.rewrite(self._stored(tree.copy())).sql(dialect="duckdb"))
-        except duckdb.Error as error:
-            raise _error(error) from error
-        self._remember(tree, schema)
-        if not isinstance(tree, exp.Query):
-            return FakeResult([], cursor)
-        described = [(str(name), str(kind)) for name, kind, *_ in cursor.description or []]
-        names = self._star_names(tree, schema) if tree.is_star else []
-        if len(names) == len(described):  # DuckDB gives the second column of a name another one
-            described = [(name, kind) for name, (_, kind) in zip(names, described, strict=True)]
-        known = natives if len(natives) == len(described) else [(None, None)] * len(described)
-        pairs = zip(described, known, strict=True)
-        return FakeResult([FakeColumn(name, native, stored, node) for (name, stored), (native, node) in pairs], cursor)
-
-    def native_columns(self, schema: str, table: str) -> Mapping[str, exp.DataType]:
-        """The columns of a table with the types with which it was created; empty when there is none.
-
-        A type's arguments `nullable` and `collate` are what the column was declared with.
-        """
-        return self._tables.get((schema.lower(), table.lower()), {})
+        return tree
 
     def _stored(self, tree: exp.Expr) -> exp.Expr:
         for native in list(tree.find_all(exp.DataType)):
@@ -276,11 +283,3 @@ def _may_be_null(native: exp.DataType | None) -> exp.DataType | None:
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
-
-
-def _error(error: duckdb.Error) -> FakeSQLError:
-    text = str(error)
-    for kind, pattern in _KINDS:
-        if found := pattern.search(text):
-            return FakeSQLError(kind, text, next(group for group in found.groups() if group))
-    return FakeSQLError("syntax" if isinstance(error, duckdb.ParserException) else "query", text)

@@ -45,6 +45,10 @@ class RedshiftServer:
         port: Where the proxy listens.
         s3_url: Where UNLOAD writes; None when there is no S3.
         is_single_node: Whether more than 1000 rows at once are refused.
+        loses_a_row: Whether UNLOAD counts a row more than it writes.
+        loses_a_file: Whether the second file of an UNLOAD does not arrive.
+        breaks_a_file: Whether it arrives as its first half.
+        refuses_unload: What S3 says to the cluster, when it refuses.
     """
 
     postgres: PostgresServer
@@ -54,6 +58,9 @@ class RedshiftServer:
     is_single_node: bool = False
     sent: list[str] = field(default_factory=list)
     loses_a_row: bool = False
+    loses_a_file: bool = False
+    breaks_a_file: bool = False
+    refuses_unload: str = ""
 
     def output(self, **more: Any) -> dict[str, Any]:
         """A profile output."""
@@ -77,6 +84,8 @@ class RedshiftServer:
         if unload is None:
             return sql
         try:
+            if self.refuses_unload:
+                raise OSError(self.refuses_unload)
             self._unload(unload["query"].replace("''", "'").replace("\\\\", "\\"), unload["bucket"], unload["prefix"])
         except Exception as error:
             return _raising(f"S3ServiceException: {error}")
@@ -98,6 +107,10 @@ class RedshiftServer:
             table = pa.Table.from_arrays(arrays, names=[name for name, _ in fields])
             pq.write_table(table, sink, use_deprecated_int96_timestamps=True)
             body = sink.getvalue().to_pybytes()
+            if number == 1 and self.loses_a_file:
+                continue
+            if number == 1 and self.breaks_a_file:
+                body = body[: len(body) // 2]
             client.put_object(Bucket=bucket, Key=f"{prefix}{number:04d}_part_00.parquet", Body=body)
 
     def _upstream(self) -> dict[str, Any]:

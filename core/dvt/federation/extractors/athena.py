@@ -161,7 +161,7 @@ class AthenaExtractor(CancellableExtractor):
                 yield more
 
         batches = self._page_batches(rows(), typed, request)
-        remove = self._folders.remover(folder)
+        remove = self._folders.remover(folder, lambda: self._guarded("extract", request.label))
         return RowStream([schema for schema, _ in typed], batches, close=remove, method="result_pages")
 
     def _page_batches(
@@ -190,7 +190,7 @@ class AthenaExtractor(CancellableExtractor):
                     folder.remove()
                 raise
         batches = self._file_batches(rows, typed, request)
-        remove = self._folders.remover(folder)
+        remove = self._folders.remover(folder, lambda: self._guarded("extract", request.label))
         return RowStream([schema for schema, _ in typed], batches, close=remove, method="unload_parquet")
 
     def _require_all(self, about: dict[str, Any], rows: S3Folder) -> None:

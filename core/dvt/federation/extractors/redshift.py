@@ -193,7 +193,7 @@ class RedshiftExtractor(CancellableExtractor):
                 raise
         columns = [column for column, _ in described]
         batches = self._read(unload, rows, request)
-        close = self._folders.remover(unload.folder)
+        close = self._folders.remover(unload.folder, lambda: self._guarded("extract", request.label))
         return RowStream(columns, batches, close=close, estimated_row_count=rows, method="unload_parquet")
 
     def _read(self, unload: Unload, rows: int, request: ExtractionConfig) -> Iterator[pa.RecordBatch]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -87,12 +88,18 @@ class ScanFolders:
     def __init__(self) -> None:
         self._left: dict[str, S3Folder] = {}
 
-    def remover(self, folder: S3Folder) -> Callable[[], None]:
-        """What removes a folder, for its stream to call."""
+    def remover(self, folder: S3Folder, guarded: Callable[[], AbstractContextManager[None]]) -> Callable[[], None]:
+        """What removes a folder, for its stream to call.
+
+        Args:
+            folder: The folder of one scan.
+            guarded: Within it an error of S3 becomes dvt's own.
+        """
         self._left[folder.url] = folder
 
         def remove() -> None:
-            folder.remove()
+            with guarded():
+                folder.remove()
             self._left.pop(folder.url, None)
 
         return remove

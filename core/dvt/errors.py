@@ -167,6 +167,12 @@ class DuplicateKeyError(DataError):
     default_code = "DVT410"
 
 
+class VerificationError(DataError):
+    """A landed table does not hold what was sent."""
+
+    default_code = "DVT420"
+
+
 class ResourceError(DvtError):
     """This machine or the server ran out of disk or memory."""
 

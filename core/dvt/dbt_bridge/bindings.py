@@ -13,9 +13,10 @@ from dvt.dbt_bridge.shim.plugins import is_shim_type
 from dvt.errors import ConfigurationError, DvtError, UnsupportedError, nearest
 from dvt.federation.plan.pushdown import Pushdown
 from dvt.federation.registry import can_land, known_types
+from dvt.federation.verifying.level import Verify
 
 # Options of a node, flat scalars in `meta`; `target` is another word for `connection` on what lands.
-NODE_OPTIONS = ("dvt_path", "dvt_format", "dvt_pushdown", "dvt_direct")
+NODE_OPTIONS = ("dvt_path", "dvt_format", "dvt_pushdown", "dvt_direct", "dvt_verify")
 _LANDING = (NodeType.Model, NodeType.Seed, NodeType.Snapshot)
 
 
@@ -124,6 +125,14 @@ def _check_options(node: Any) -> None:
             node=f"{node.name} ({node.original_file_path})",
             remedy="It takes true or false",
         )
+    given = meta_of(node).get("dvt_verify")
+    if given is not None and Verify.of(given) is None:
+        raise ConfigurationError(
+            f"option meta.dvt_verify is {given!r}",
+            code="DVT103",
+            node=f"{node.name} ({node.original_file_path})",
+            remedy="It takes one of: count, sums, hash",
+        )
 
 
 def pushdown_of(node: Any) -> Pushdown | None:
@@ -135,6 +144,11 @@ def direct_of(node: Any) -> bool | None:
     """Whether the engine may be left out for a model, by what the model says; None when it says nothing."""
     given = meta_of(node).get("dvt_direct")
     return given if isinstance(given, bool) else None
+
+
+def verify_of(node: Any) -> Verify:
+    """How much of what a node lands is compared with what was sent."""
+    return Verify.of(meta_of(node).get("dvt_verify")) or Verify.COUNT
 
 
 def foreign(nodes: Iterable[Any], default: str) -> Iterator[tuple[str, Any]]:

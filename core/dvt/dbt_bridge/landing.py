@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Any
 from dbt_common.events.functions import fire_event
 from dbt_common.events.types import Note
 
+from dvt.dbt_bridge.bindings import verify_of
 from dvt.errors import DvtError, UnsupportedError
 from dvt.federation.loaders.base import BaseLoader, LoadConfig, LoadResult, Mode
 from dvt.federation.stream import RowStream
+from dvt.federation.verifying.level import Verify
+from dvt.federation.verifying.verifier import Verifier, words_of
 from dvt.identifiers import Relation
 
 if TYPE_CHECKING:
+    from dvt.connections.connection import Connection
     from dvt.dbt_bridge.bridge import Bridge
 
 # Materializations of dbt's own packages that land one table anew.
@@ -79,8 +83,14 @@ class Target:
         """Load a stream into the private relation; it is gone afterwards, whatever happens."""
         private = self.private
         batch_rows = int(self.loader.connection.options["batch_rows"])
+        declared = self._declared()
+        level = verify_of(self.node)
+        verifier = Verifier(level, self.loader.connection, declared) if level is not Verify.COUNT else None
+        watched = verifier.watched(stream) if verifier else stream
         try:
-            result = self.loader.stage(stream, private, declared=self._declared(), batch_rows=batch_rows)
+            result = self.loader.stage(watched, private, declared=declared, batch_rows=batch_rows)
+            if verifier:
+                verifier.check(private, self.relation)
             yield private, result
         finally:
             self.drop(private)
@@ -135,6 +145,12 @@ class Target:
             keep_indexes=not self.node.config.get("indexes"),
             keep_constraints=not (contract and contract.enforced),
         )
+
+
+def check_verifiable(node: Any, connection: Connection) -> None:
+    """Refuse a `dvt_verify` that the landing has no words for, before anything is read."""
+    if verify_of(node) is not Verify.COUNT:
+        words_of(verify_of(node), connection)
 
 
 def incremental_mode(node: Any, connection_type: str) -> Mode:

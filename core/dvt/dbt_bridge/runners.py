@@ -15,7 +15,7 @@ from dbt_common.events.types import Note
 
 from dvt.dbt_bridge.compilation import FederatedCompiler
 from dvt.dbt_bridge.failures import shown_by_dbt
-from dvt.dbt_bridge.landing import Target, uses_own_macro
+from dvt.dbt_bridge.landing import Target, check_verifiable, uses_own_macro
 from dvt.dbt_bridge.materializing import Lands, OnConnection
 from dvt.errors import DataError, UnsupportedError
 from dvt.federation.loaders.base import LoadResult
@@ -47,6 +47,7 @@ class FederatedLanding(Federated, Lands):
                 text = f"{model.name}: a view over several connections cannot exist, so it is built as a table"
                 fire_event(Note(msg=text))
             self.check_strategy(model, manifest)
+            check_verifiable(model, self.bridge.connections.get(self.connection.name))
             return self._execute(model, manifest)
 
     def _execute(self, model: Any, manifest: Any) -> Any:

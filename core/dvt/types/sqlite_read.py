@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dvt.types.float_decimals import decimals_of_floats, is_read_as_float
 from dvt.types.text_values import parser
 from dvt.types.vocabulary import is_json, is_uuid
 
@@ -74,6 +76,10 @@ def _boolean(values: Values) -> pa.Array:
 
 
 def _decimal(values: Values, type_: pa.DataType, parse: Callable[[pa.Array], pa.Array]) -> pa.Array:
-    if type_.scale == 0 and type_.precision >= 19 and set(map(type, values)) <= {int, type(None)}:
+    kinds = set(map(type, values)) - {type(None)}
+    if type_.scale == 0 and type_.precision >= 19 and kinds <= {int}:
         return pa.array(values, pa.int64()).cast(type_)
+    if kinds == {float} and is_read_as_float(type_):
+        with contextlib.suppress(pa.ArrowInvalid):  # the value is found in the texts
+            return decimals_of_floats(pa.array(values, pa.float64()), type_)
     return parse(_texts(values, int, float, str))

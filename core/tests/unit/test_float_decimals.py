@@ -12,10 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dvt.errors import DataError
-from dvt.federation.extractors.float_decimals import decimals, is_read_as_float
 from dvt.federation.extractors.postgres_csv import CsvDecoder
 from dvt.federation.parquet_dictionaries import dictionary_columns
 from dvt.federation.stream import ColumnSchema
+from dvt.types.decimal_text import decimals_from_text
+from dvt.types.float_decimals import decimals, decimals_of_floats, is_read_as_float
 from dvt.types.postgres import Carrier
 
 
@@ -99,3 +100,28 @@ def test_values_that_come_back_have_a_dictionary_and_keys_have_none(tmp_path):
         writer.write_batch(batch)
     group = pq.ParquetFile(tmp_path / "f").metadata.row_group(0)
     assert [group.column(at).has_dictionary_page for at in range(2)] == [False, True]
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=300)
+@given(
+    st.integers(0, 15),
+    st.lists(
+        st.none() | st.integers(-(10**6), 10**6).map(lambda n: n / 100) | st.floats() | st.sampled_from([0.1 + 0.2]),
+        min_size=1,
+        max_size=6,
+    ),
+)
+def test_floats_become_their_shortest_texts_or_are_refused(scale: int, floats: list[float | None]) -> None:
+    """What a float is written as decides, as it does where its digits are read."""
+    type_ = pa.decimal128(15, scale)
+    texts = pa.array([None if number is None else repr(number) for number in floats], pa.string())
+    try:
+        by_texts = decimals_from_text(texts, type_)
+    except ValueError:
+        by_texts = None
+    try:
+        found = decimals_of_floats(pa.array(floats, pa.float64()), type_)
+    except pa.ArrowInvalid:
+        found = None
+    assert (found is None) == (by_texts is None)
+    assert found is None or by_texts is None or found.equals(by_texts)

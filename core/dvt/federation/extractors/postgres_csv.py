@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.csv as csv
 
 from dvt.errors import DataError
-from dvt.federation.extractors.float_decimals import decimals, is_read_as_float
 from dvt.federation.extractors.postgres_text import ValueRefusedError, decode
 from dvt.federation.stream import ColumnSchema
+from dvt.types.float_decimals import decimals, is_read_as_float
 from dvt.types.postgres import Carrier
 from dvt.types.vocabulary import INTERVAL, is_json, is_uuid
 

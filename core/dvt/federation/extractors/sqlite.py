@@ -16,12 +16,15 @@ import pyarrow as pa
 from dvt.connections.sqlite import SPEC, connect, own, translate
 from dvt.errors import DataError, RelationNotFoundError, TimeoutExceededError, nearest
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig, TableStatistics
+from dvt.federation.extractors.batching import of_size
 from dvt.federation.extractors.scan_sql import scan_sql
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation, quote
 from dvt.types.sqlite import arrow_type
 from dvt.types.sqlite_read import Builder, array_builder, first_refused
 
+# Rows taken from the driver at a time: the values of more do not stay in the processor's caches until they are read.
+_ROWS_A_FETCH = 2_000
 # Columns examined in one pass, well below SQLite's limit of 2,000 result columns.
 _COLUMNS_A_PASS = 200
 _KINDS = ("integer", "real", "text", "blob")
@@ -82,7 +85,7 @@ class SQLiteExtractor(BaseExtractor):
         session = self._open()
         with self._limited(request):
             cursor = session.execute(self._sql(request, columns))
-        batches = self._batches(cursor, columns, request)
+        batches = of_size(self._batches(cursor, columns, request), self.batch_rows(request))
         return RowStream([column.schema for column in columns], batches, close=cursor.close)
 
     def source_sql(self, request: ExtractionConfig) -> str:
@@ -145,7 +148,7 @@ class SQLiteExtractor(BaseExtractor):
     def _batches(
         self, cursor: sqlite3.Cursor, columns: list[_Column], request: ExtractionConfig
     ) -> Iterator[pa.RecordBatch]:
-        size = self.batch_rows(request)
+        size = min(self.batch_rows(request), _ROWS_A_FETCH)
         schema = pa.schema([pa.field(c.schema.name, c.schema.type, c.schema.nullable) for c in columns])
         first_row = 1
         while True:

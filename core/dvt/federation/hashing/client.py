@@ -25,8 +25,8 @@ def hashed_batch(batch: pa.RecordBatch, columns: Sequence[str], keys: Sequence[s
         columns: What is hashed.
         keys: What names a row.
     """
-    rows = _row_texts(batch, columns)
-    key = canonical_texts(batch.column(keys[0]), keys[0]) if len(keys) == 1 else _row_texts(batch, keys)
+    rows = row_texts(batch, columns)
+    key = canonical_texts(batch.column(keys[0]), keys[0]) if len(keys) == 1 else row_texts(batch, keys)
     hashes = [hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() for text in rows.to_pylist()]
     return pa.RecordBatch.from_arrays([key, pa.array(hashes, pa.string())], schema=SCHEMA)
 
@@ -74,7 +74,8 @@ def _six_digits(array: pa.Array) -> pa.Array:
     return array.cast(pa.string())
 
 
-def _row_texts(batch: pa.RecordBatch, columns: Sequence[str]) -> pa.Array:
+def row_texts(batch: pa.RecordBatch, columns: Sequence[str]) -> pa.Array:
+    """The text of each row, of which the hash is made."""
     parts = []
     for name in columns:
         array = batch.column(name)

@@ -37,9 +37,18 @@ def hash_sql(
         UnsupportedError: The engine has no words for a column's type.
     """
     key = _value(words, keys[0], dialect) if len(keys) == 1 else _row(words, keys, dialect)
-    digest = words.digest.replace("{x}", _row(words, columns, dialect))
+    digest = digest_sql(words, columns, dialect)
     listed = ", ".join([f"{key} as {quote(KEY, dialect)}", f"{digest} as {quote(HASH, dialect)}"])
     return " ".join(["select", listed, "from", source])
+
+
+def digest_sql(words: HashWords, columns: Sequence[ColumnSchema], dialect: str) -> str:
+    """The MD5 of a row's columns, as an expression.
+
+    Raises:
+        UnsupportedError: The engine has no words for a column's type.
+    """
+    return words.digest.replace("{x}", _row(words, columns, dialect))
 
 
 def family(type_: pa.DataType) -> str:

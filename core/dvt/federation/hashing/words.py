@@ -124,7 +124,7 @@ _SQLITE = HashWords(
     timestamp="cast({x} as text)",
     instant="cast({x} as text)",
     time="cast({x} as text)",
-    binary="lower(hex({x}))",
+    binary="case when {x} is not null then lower(hex({x})) end",  # hex of NULL is an empty text
     uuid="lower(cast({x} as text))",
     digest="dvt_md5({x})",  # made for the session
 )

@@ -1,4 +1,4 @@
-"""Decimals of few digits that were read as floats: several times as quick as reading their digits, and as exact.
+"""Decimals of few digits that are floats, or were read as such: several times as quick as their digits, and as exact.
 
 A decimal of at most 15 digits, times a power of ten that a float holds, is off the whole number that it stands for by
 less than a quarter (two roundings of half a unit in the last place of 53 bits, below 10**15): the nearest whole number
@@ -32,10 +32,35 @@ def decimals(floats: pa.Array, type_: pa.DataType) -> pa.Array:
         pa.ArrowInvalid: Some are none of the type: infinite, not a number, too large, of more digits after the point.
     """
     scaled = pc.multiply(floats, pa.scalar(10.0**type_.scale))
-    whole = pc.subtract(pc.add(scaled, _WHOLE), _WHOLE)
+    whole = _whole(scaled)
     off, most = pc.abs(pc.subtract(scaled, whole)), pc.multiply(pc.abs(scaled), _TWO_ROUNDINGS)
+    return _of_wholes(whole, pc.less_equal(off, most), type_)
+
+
+def decimals_of_floats(floats: pa.Array, type_: pa.DataType) -> pa.Array:
+    """The decimals that are the shortest texts of floats, which stand for themselves.
+
+    A whole number below 10**15 divided by the power of ten gives the float nearest to the decimal: where that is the
+    float itself, no text of as few digits stands nearer.
+
+    Raises:
+        pa.ArrowInvalid: Some are none of the type: infinite, not a number, too large, of more digits after the point.
+
+    >>> decimals_of_floats(pa.array([0.3, None]), pa.decimal128(3, 2)).to_pylist()
+    [Decimal('0.30'), None]
+    """
+    power = pa.scalar(10.0**type_.scale)
+    whole = _whole(pc.multiply(floats, power))
+    return _of_wholes(whole, pc.equal(pc.divide(whole, power), floats), type_)
+
+
+def _whole(scaled: pa.Array) -> pa.Array:
+    return pc.subtract(pc.add(scaled, _WHOLE), _WHOLE)
+
+
+def _of_wholes(whole: pa.Array, is_exact: pa.Array, type_: pa.DataType) -> pa.Array:
     largest = pc.max(pc.abs(whole)).as_py()
-    if pc.all(pc.less_equal(off, most)).as_py() is False or (largest is not None and largest >= 10**type_.precision):
+    if pc.all(is_exact).as_py() is False or (largest is not None and largest >= 10**type_.precision):
         raise pa.ArrowInvalid(f"not all are of type {type_}")
     numbers = pc.cast(pc.cast(whole, pa.int64()), pa.decimal128(19, 0))
     return pa.Array.from_buffers(type_, len(numbers), numbers.buffers(), numbers.null_count, numbers.offset)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
-import os
 import threading
 from collections.abc import Iterator
 from decimal import Decimal
@@ -12,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from servers import live
 from servers.oracle_driver import PASSWORD, VERSION, Info, OracleDouble, Table, oracle_double, output
 from sqlglot import exp
 
@@ -358,10 +357,7 @@ def test_the_driver_has_what_the_double_stands_for() -> None:
     assert hasattr(oracledb.DataFrame, "__arrow_c_stream__")
 
 
-LIVE = os.environ.get("DVT_LIVE_ORACLE_URL", "")
-
-
-@pytest.mark.skipif(not LIVE, reason="DVT_LIVE_ORACLE_URL is not set (an output of profiles.yml, as JSON)")
+@live.ORACLE.needed
 def test_a_real_server() -> None:
     """Values that the server writes itself are what is carried."""
     query = (
@@ -370,7 +366,7 @@ def test_a_real_server() -> None:
         " cast('ab' as char(4)) c, n'ñ' nc, hextoraw('00ff') r, to_clob('x') l, cast(null as varchar2(3)) v,"
         " 1.5d bd, interval '1 02:03:04.5' day to second ids from dual"
     )
-    connection = Connection.from_output("live", json.loads(LIVE), SPEC)
+    connection = Connection.from_output("live", live.ORACLE.output(), SPEC)
     with OracleExtractor(connection) as extractor:
         assert extractor.ping().startswith("Oracle ")
         with extractor.scan(ExtractionConfig(query=query.replace("1/3 third, ", ""))) as rows:

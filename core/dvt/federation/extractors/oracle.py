@@ -106,8 +106,7 @@ class OracleExtractor(BaseExtractor):
         """The state of the session, whose SCN is found before its first scan where parts may be asked for."""
         self._opened()
         if self._state is None:
-            may_ask = max(self.parts_wanted(request), int(self.connection.options["parallel"])) > 1
-            self._state = self._leading_state(request) if may_ask else UNASKED
+            self._state = self._leading_state(request) if self.parts_wanted(request) > 1 else UNASKED
         return self._state
 
     def _leading_state(self, request: ExtractionConfig) -> LeadingState:

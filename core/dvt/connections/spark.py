@@ -240,9 +240,9 @@ def translate(
     else:
         state = getattr(error, "getSqlState", lambda: "")() or ""
         found = fault(text, state)
+        if phase == "connect":
+            found = found.of_login("Correct schema and server_side_parameters in profiles.yml")
         family, words, remedy, column = found.family, found.words, found.remedy, found.column
-        if phase == "connect" and issubclass(family, errors.QueryError):
-            family, remedy = errors.ConfigurationError, "Correct schema and server_side_parameters in profiles.yml"
     return family(words, connection=connection.name, relation=relation, column=column, phase=phase, remedy=remedy)
 
 

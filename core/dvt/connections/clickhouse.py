@@ -101,9 +101,13 @@ SPEC = ConnectionSpec(
     settings=(
         *("host", "port", "user", "password", "schema", "database", "secure", "verify", "ca_cert"),
         *("client_cert", "client_cert_key", "server_host_name", "connect_timeout", "send_receive_timeout"),
-        *("sync_request_timeout", "custom_settings", "compression", "compress_block_size", "retries", "driver"),
+        *("custom_settings", "compression", "compress_block_size", "retries", "driver"),
         *("cluster", "cluster_mode", "use_lw_deletes", "check_exchange", "local_suffix", "local_db_prefix"),
-        *("allow_automatic_deduplication", "database_engine", "tcp_keepalive"),
+        *("allow_automatic_deduplication", "database_engine"),
+    ),
+    unread=(
+        ("sync_request_timeout", "only the native protocol has it, and this reads over HTTP"),
+        ("tcp_keepalive", "only the native protocol has it, and this reads over HTTP"),
     ),
     required=("host",),
     place=_place,

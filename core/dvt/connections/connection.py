@@ -43,10 +43,11 @@ class Connection:
         Raises:
             ConfigurationError: A key is unknown or missing, or an option is.
         """
+        known = {*spec.settings, *(key for key, _ in spec.unread)}
         for key in output:
-            if key not in _DBT_KEYS and key not in spec.settings:
+            if key not in _DBT_KEYS and key not in known:
                 raise ConfigurationError(
-                    f"unknown key '{key}' for type {spec.type}: {nearest(str(key), spec.settings)}",
+                    f"unknown key '{key}' for type {spec.type}: {nearest(str(key), known)}",
                     code="DVT104",
                     connection=name,
                     remedy="Correct or remove it in profiles.yml",
@@ -82,6 +83,11 @@ class Connection:
     def place(self) -> tuple[Any, ...]:
         """Equal for two connections that reach the same server and database, whatever their names."""
         return (self.spec.dialect, *self.spec.place({**self.settings, "__root__": self.root, "__name__": self.name}))
+
+    def unread(self) -> list[str]:
+        """What the output says to no effect, a line for each key."""
+        given = [(key, why) for key, why in self.spec.unread if self.settings.get(key) is not None]
+        return [f"connection {self.name}: '{key}' has no effect: {why}" for key, why in given]
 
     def first(self, *keys: str, default: Any = None) -> Any:
         """The first of several keys that is set: `first("dbname", "database")`."""

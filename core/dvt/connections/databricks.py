@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 from dvt.connections.connection import Connection
 from dvt.connections.databricks_errors import translate
 from dvt.connections.databricks_login import credentials
-from dvt.connections.reach import require_port
+from dvt.connections.reach import require_port, tried_again
+from dvt.connections.retrying import attempts
 from dvt.connections.spark_comparing import SPARK_COMPARING
 from dvt.connections.spec import ConnectionSpec
 from dvt.errors import ConfigurationError
@@ -56,9 +57,10 @@ SPEC = ConnectionSpec(
     settings=(
         *("host", "http_path", "token", "catalog", "database", "schema", "auth_type", "client_id", "client_secret"),
         *("azure_client_id", "azure_client_secret", "oauth_redirect_url", "oauth_scopes", "session_properties"),
-        *("connection_parameters", "connect_retries", "connect_timeout", "retry_all", "connect_max_idle", "compute"),
+        *("connection_parameters", "connect_retries", "connect_timeout", "retry_all", "compute"),
         *("query_tags", "user_agent_entry"),
     ),
+    unread=(("connect_max_idle", "a session is closed when its query has been read"),),
     required=("host", "http_path"),
     secret_settings=("token", "client_secret", "azure_client_secret"),
     place=_place,
@@ -105,22 +107,27 @@ def connect(connection: Connection, cancelled: threading.Event | None = None) ->
     headers = parameters.pop("http_headers", None) or {}
     origin = _origin(connection, parameters)
     login = credentials(connection, origin)
-    _reach(connection, origin, cancelled)
-    try:
-        session = sql.connect(
-            server_hostname=urlsplit(origin).netloc,
-            http_path=str(connection.first("http_path")),
-            catalog=default_catalog(connection),
-            schema=connection.first("schema"),
-            session_configuration=_configuration(connection),
-            http_headers=list(headers.items()) or None,
-            user_agent_entry="dvt",
-            **{"_socket_timeout": 600, **parameters, **_OURS, **login},
-        )
-        _begin(session, connection)
-    except Exception as error:  # the connector raises bare ones where it asks for tokens
-        raise translate(error, connection, phase="connect") from error
-    return session
+    configuration = _configuration(connection)
+
+    def attempt() -> Session:
+        _reach(connection, origin)
+        try:
+            session = sql.connect(
+                server_hostname=urlsplit(origin).netloc,
+                http_path=str(connection.first("http_path")),
+                catalog=default_catalog(connection),
+                schema=connection.first("schema"),
+                session_configuration=configuration,
+                http_headers=list(headers.items()) or None,
+                user_agent_entry="dvt",
+                **{"_socket_timeout": 600, **parameters, **_OURS, **login},
+            )
+            _begin(session, connection)
+        except Exception as error:  # the connector raises bare ones where it asks for tokens
+            raise translate(error, connection, phase="connect") from error
+        return session
+
+    return attempts(attempt, tried_again(connection, retries=1, wait_s=None), connection, cancelled=cancelled)
 
 
 def _begin(session: Session, connection: Connection) -> None:
@@ -154,7 +161,7 @@ def _origin(connection: Connection, parameters: Mapping[str, Any]) -> str:
     return f"{split.scheme}://{split.netloc}"
 
 
-def _reach(connection: Connection, origin: str, cancelled: threading.Event | None) -> None:
+def _reach(connection: Connection, origin: str) -> None:
     """Whether the port answers; the connector would try for a quarter of an hour.
 
     Behind a proxy it is the connector's to find out.
@@ -163,4 +170,4 @@ def _reach(connection: Connection, origin: str, cancelled: threading.Event | Non
     host, port = split.hostname or "", split.port or (443 if split.scheme == "https" else 80)
     if split.scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(host):
         return
-    require_port(connection, host, port, retries=1, wait_s=None, cancelled=cancelled)
+    require_port(connection, host, port)

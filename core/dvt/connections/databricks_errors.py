@@ -47,8 +47,8 @@ def _judged(error: BaseException, phase: str) -> tuple[type[errors.DvtError], st
         return errors.AuthenticationError, words, _CREDENTIALS, None
     if isinstance(error, exc.ServerOperationError) or (is_own and _NAMED.search(words)):
         found = fault(words)
-        if phase == "connect" and issubclass(found.family, errors.QueryError):
-            return errors.ConfigurationError, found.words, "Correct catalog and schema in profiles.yml", None
+        if phase == "connect":
+            found = found.of_login("Correct catalog and schema in profiles.yml")
         return found.family, found.words, found.remedy, found.column
     if phase == "connect":
         return errors.ConnectionFailedError, words, _REACH, None

@@ -7,17 +7,18 @@ database instance among all sessions of a process on a file, and refuses a secon
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
-from dvt.connections.retrying import Retries, attempts, says
+from dvt.connections.duckdb_retries import connecting_again
+from dvt.connections.retrying import attempts
 from dvt.connections.secrets import register
 from dvt.connections.spec import ConnectionSpec
 from dvt.errors import (
-    ConfigurationError,
     ConnectionFailedError,
     DataError,
     DvtError,
@@ -84,12 +85,15 @@ SPEC = ConnectionSpec(
 )
 
 
-def connect(connection: Connection, *, writable: bool) -> duckdb.DuckDBPyConnection:
+def connect(
+    connection: Connection, *, writable: bool, cancelled: threading.Event | None = None
+) -> duckdb.DuckDBPyConnection:
     """A session on the connection's database, with its extensions, attached databases and settings.
 
     Args:
         connection: The connection.
         writable: A loader's session, which creates the file when it is missing.
+        cancelled: Ends the waiting for another attempt.
 
     Raises:
         ConnectionFailedError: The file is missing, no database, or owned by another process.
@@ -119,17 +123,7 @@ def connect(connection: Connection, *, writable: bool) -> duckdb.DuckDBPyConnect
             raise translate(error, connection, phase="connect") from error
         return session
 
-    return attempts(attempt, _retries(connection), connection)
-
-
-def _retries(connection: Connection) -> Retries:
-    """`retries` as dbt-duckdb has it: how often a file is asked for that another process has locked."""
-    given = connection.first("retries", default={})
-    if not isinstance(given, Mapping):
-        raise ConfigurationError(
-            f"retries is {given!r}", connection=connection.name, remedy="Write it as {connect_attempts: 3}"
-        )
-    return Retries(int(given.get("connect_attempts", 1)) - 1, says("conflicting lock", "could not set lock"))
+    return attempts(attempt, connecting_again(connection), connection, cancelled=cancelled)
 
 
 def _prepare(session: duckdb.DuckDBPyConnection, connection: Connection) -> None:

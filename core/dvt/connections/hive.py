@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from dvt import errors
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
-from dvt.connections.reach import require_port
+from dvt.connections.reach import require_port, tried_again
+from dvt.connections.retrying import attempts
 from dvt.connections.spark_errors import fault
 from dvt.connections.spec import ConnectionSpec
 
@@ -67,7 +68,7 @@ SPEC = ConnectionSpec(
     settings=(
         *("host", "port", "schema", "database", "user", "username", "password", "auth_type", "use_ssl"),
         *("use_http_transport", "http_path", "kerberos_service_name", "usage_tracking", "ca_cert", "verify_cert"),
-        *("connect_retries", "connect_timeout"),
+        *("connect_retries", "connect_timeout", "retry_all"),
     ),
     required=("host",),
     place=_place,
@@ -104,24 +105,28 @@ def connect(connection: Connection, cancelled: threading.Event | None = None) ->
             remedy="It takes insecure, plain, ldap or kerberos",
         )
     host, port = str(connection.first("host")), int(connection.first("port", default=_PORT))
-    require_port(connection, host, port, cancelled=cancelled)
     verify = connection.settings.get("verify_cert")
-    try:
-        return open_connection(
-            host=host,
-            port=port,
-            auth_mechanism=_AUTH[auth],
-            user=connection.first("user", "username"),
-            password=connection.secret("password"),
-            kerberos_service_name=str(connection.first("kerberos_service_name", default="hive")),
-            use_ssl=bool(connection.first("use_ssl", default=False)),
-            ca_cert=connection.first("ca_cert"),
-            verify_cert=True if verify is None else bool(verify),
-            use_http_transport=bool(connection.first("use_http_transport", default=False)),
-            http_path=str(connection.first("http_path", default="")),
-        )
-    except Exception as error:  # thrift's and SASL's errors have no root of their own
-        raise translate(error, connection, phase="connect") from error
+
+    def attempt() -> HiveServer2Connection:
+        require_port(connection, host, port)
+        try:
+            return open_connection(
+                host=host,
+                port=port,
+                auth_mechanism=_AUTH[auth],
+                user=connection.first("user", "username"),
+                password=connection.secret("password"),
+                kerberos_service_name=str(connection.first("kerberos_service_name", default="hive")),
+                use_ssl=bool(connection.first("use_ssl", default=False)),
+                ca_cert=connection.first("ca_cert"),
+                verify_cert=True if verify is None else bool(verify),
+                use_http_transport=bool(connection.first("use_http_transport", default=False)),
+                http_path=str(connection.first("http_path", default="")),
+            )
+        except Exception as error:  # thrift's and SASL's errors have no root of their own
+            raise translate(error, connection, phase="connect") from error
+
+    return attempts(attempt, tried_again(connection), connection, cancelled=cancelled)
 
 
 # Numbers of Hive's ErrorMsg: what it could not find, what may not be done.

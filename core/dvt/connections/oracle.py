@@ -153,6 +153,9 @@ def _parameters(connection: Connection) -> dict[str, Any]:
         "password": connection.secret("password", "pass"),
         "tcp_connect_timeout": float(connection.options["connect_timeout_s"]),
         "wallet_password": connection.secret("wallet_password"),
+        # The driver tries again by itself; what a connection string says of it comes before this.
+        "retry_count": int(connection.first("retry_count", default=1)),
+        "retry_delay": int(connection.first("retry_delay", default=3)),
     }
     for key in ("config_dir", "wallet_location", "cclass", "shardingkey", "supershardingkey"):
         given[key] = connection.first(key)
@@ -166,8 +169,6 @@ def _parameters(connection: Connection) -> dict[str, Any]:
             "protocol": str(connection.first("protocol", default="tcp")),
             "service_name": connection.first("service"),
             "sid": connection.first("sid"),
-            "retry_count": int(connection.first("retry_count", default=1)),
-            "retry_delay": int(connection.first("retry_delay", default=3)),
         }
         if not (given["service_name"] or given["sid"]):
             raise ConfigurationError(

@@ -11,7 +11,7 @@ from dvt.connections.connection import Connection
 from dvt.connections.postgres import SPEC as POSTGRES
 from dvt.connections.redshift_errors import translate
 from dvt.connections.redshift_login import login_parameters
-from dvt.connections.retrying import NETWORK_WORDS, Retries, attempts, says
+from dvt.connections.retrying import NETWORK_WORDS, Retries, attempts, says, widened
 from dvt.connections.spec import ConnectionSpec, Option
 from dvt.identifiers import quote
 from dvt.types.redshift import WIRE
@@ -56,11 +56,19 @@ SPEC = ConnectionSpec(
     settings=(
         *("host", "port", "user", "password", "pass", "dbname", "database", "schema", "method", "cluster_id"),
         *("iam_profile", "autocreate", "db_groups", "ra3_node", "connect_timeout", "role", "sslmode", "retries"),
-        *("region", "autocommit", "access_key_id", "secret_access_key", "is_serverless", "serverless_work_group"),
-        *("serverless_acct_id", "idc_region", "issuer_url", "idp_listen_port", "idc_client_display_name"),
-        *("idp_response_timeout", "token_endpoint", "datasharing", "query_group", "tcp_keepalive"),
+        *("retry_all", "region", "autocommit", "access_key_id", "secret_access_key", "is_serverless"),
+        *(
+            "serverless_work_group",
+            "serverless_acct_id",
+            "idc_region",
+            "issuer_url",
+            "idp_listen_port",
+            "idc_client_display_name",
+        ),
+        *("token_endpoint", "datasharing", "query_group", "tcp_keepalive"),
         *("tcp_keepalive_idle", "tcp_keepalive_interval", "tcp_keepalive_count"),
     ),
+    unread=(("idp_response_timeout", "no log-in waits for a person at a browser"),),
     required=("host", ("dbname", "database")),
     secret_settings=("password", "pass", "secret_access_key", "token_endpoint"),
     place=_place,
@@ -100,7 +108,7 @@ def connect(connection: Connection, cancelled: threading.Event | None = None) ->
         except Exception as error:
             raise translate(error, connection, phase="connect") from error
 
-    retries = Retries(int(connection.first("retries", default=1)), _MAY_PASS)
+    retries = Retries(int(connection.first("retries", default=1)), widened(_MAY_PASS, connection))
     session = attempts(attempt, retries, connection, cancelled=cancelled)
     try:
         _configure(session, connection)

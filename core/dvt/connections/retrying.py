@@ -2,10 +2,12 @@
 
 What may pass is a closed list of each engine's, kept beside its errors: a port that does not answer yet, a server that
 starts, ends or is full, a victim of a deadlock. A wrong password is sent once: accounts are locked after a few.
+Each failure after which there is another attempt is told in the log, in one line.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,11 +15,14 @@ from typing import TypeVar
 
 from dvt import errors
 from dvt.connections.connection import Connection
+from dvt.connections.secrets import redact
 
 Made = TypeVar("Made")
 Seconds = Callable[[int], float]
 MayPass = Callable[[BaseException], bool]
 
+_LOG = logging.getLogger(__name__)
+_LONGEST_SAID = 300
 # What drivers and operating systems say of a network that failed; a name that nobody knows is not among it.
 NETWORK_WORDS = ("refused", "reset by", "timed out", "time out", "timeout", "broken pipe", "unreachable", "no route")
 # What resolvers say of a name that nobody knows; it stays wrong.
@@ -66,6 +71,11 @@ class Retries:
         return self.may_pass(cause)
 
 
+def widened(may_pass: MayPass, connection: Connection, *keys: str) -> MayPass:
+    """An engine's list; where the output says `retry_all`, or one of other keys, each failure that may pass at all."""
+    return (lambda _: True) if connection.first("retry_all", *keys) else may_pass
+
+
 def says(*words: str) -> MayPass:
     """A list of words, in lower case, of which an exception's text has one.
 
@@ -107,7 +117,18 @@ def attempts(
         except errors.DvtError as failure:
             if not retries.after(number, failure):
                 raise
-            if waited(retries.wait_s(number)):
+            pause_s = retries.wait_s(number)
+            _LOG.warning("%s", _told(failure, connection, phase, f"{number} of {retries.most + 1}", pause_s))
+            if waited(pause_s):
                 raise errors.InterruptedRunError(
                     "cancelled while it waited for another attempt", connection=connection.name, phase=phase
                 ) from failure
+
+
+def _told(failure: errors.DvtError, connection: Connection, phase: str, which: str, pause_s: float) -> str:
+    """The line of a failed attempt; what a server said may have several."""
+    relation = f", relation {failure.relation}" if failure.relation else ""
+    said = " ".join(redact(failure.message).split())
+    said = said if len(said) <= _LONGEST_SAID else f"{said[:_LONGEST_SAID]}..."
+    place = redact(f"connection {connection.name}{relation}")
+    return f"{place}: attempt {which} to {phase} failed, again in {pause_s:g} s: {said}"

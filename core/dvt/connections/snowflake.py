@@ -9,7 +9,7 @@ from typing import Any
 
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
-from dvt.connections.retrying import Retries, always, attempts, squares
+from dvt.connections.retrying import Retries, always, attempts, squares, widened
 from dvt.connections.snowflake_errors import translate
 from dvt.connections.spec import ConnectionSpec, Option
 from dvt.errors import ConfigurationError, ConnectionFailedError
@@ -166,16 +166,14 @@ def connect(connection: Connection, cancelled: threading.Event | None = None) ->
     wait_s = connection.first("connect_timeout")
     retries = Retries(
         int(connection.first("connect_retries", default=1)),
-        lambda error: _may_pass(error, connection),
+        widened(lambda error: _is_network(error, connection), connection, "retry_on_database_errors"),
         squares if wait_s is None else always(float(wait_s)),
     )
     return attempts(attempt, retries, connection, cancelled=cancelled)
 
 
-def _may_pass(error: BaseException, connection: Connection) -> bool:
-    """A failure of the network, or any of the database where the output says so."""
-    if connection.first("retry_all", "retry_on_database_errors"):
-        return True
+def _is_network(error: BaseException, connection: Connection) -> bool:
+    """Whether it is a failure of the network."""
     return isinstance(translate(error, connection, phase="connect"), ConnectionFailedError)
 
 

@@ -14,7 +14,8 @@ from urllib.parse import quote, unquote, urlsplit
 
 from dvt import errors
 from dvt.connections.connection import Connection
-from dvt.connections.reach import require_port
+from dvt.connections.reach import require_port, tried_again
+from dvt.connections.retrying import attempts
 from dvt.connections.spark_comparing import SPARK_COMPARING
 from dvt.connections.spark_errors import fault
 from dvt.connections.spec import ConnectionSpec
@@ -56,9 +57,13 @@ SPEC = ConnectionSpec(
     # The keys of dbt-spark, and `connect`, the address of a Spark Connect server (sc://host:port/;use_ssl=true).
     settings=(
         *("connect", "method", "host", "port", "schema", "database", "user", "password", "token", "use_ssl", "auth"),
-        *("server_side_parameters", "connect_retries", "connect_timeout", "retry_all", "poll_interval"),
-        *("query_timeout", "query_retries", "driver", "cluster", "endpoint", "organization"),
+        *("server_side_parameters", "connect_retries", "connect_timeout", "retry_all", "query_timeout"),
+        *("driver", "cluster", "endpoint", "organization"),
         *("kerberos_service_name", "connection_string_suffix"),
+    ),
+    unread=(
+        ("poll_interval", "nothing is polled: Spark Connect sends results as they come"),
+        ("query_retries", "the client of Spark Connect goes on with a statement whose connection broke by itself"),
     ),
     required=(("connect", "host"),),
     secret_settings=("token", "password"),
@@ -88,7 +93,15 @@ def connect(connection: Connection, cancelled: threading.Event | None = None) ->
     _require_method(connection)
     connection.require_driver()
     address = _url(connection)
-    require_port(connection, *_address(connection.settings), cancelled=cancelled)
+
+    def attempt() -> SparkConnectClient:
+        require_port(connection, *_address(connection.settings))
+        return _logged_in(connection, address)
+
+    return attempts(attempt, tried_again(connection), connection, cancelled=cancelled)
+
+
+def _logged_in(connection: Connection, address: str) -> SparkConnectClient:
     # The client writes every error to the standard error output, with the statement.
     logging.getLogger("SQLQueryContextLogger").disabled = True
     client_class, conf_class = _client_classes(connection)
@@ -153,6 +166,11 @@ def run(client: SparkConnectClient, sql: str) -> Any:
     from pyspark.sql.connect.plan import SQL
 
     return client.to_table(SQL(sql).to_proto(client), {})[0]
+
+
+def limit_s(connection: Connection) -> int:
+    """Seconds that a statement may run; 0 is no limit."""
+    return int(connection.options["statement_timeout_s"]) or int(connection.first("query_timeout", default=0))
 
 
 def _parameters(connection: Connection) -> dict[str, str]:
@@ -222,9 +240,9 @@ def translate(
     else:
         state = getattr(error, "getSqlState", lambda: "")() or ""
         found = fault(text, state)
+        if phase == "connect":
+            found = found.of_login("Correct schema and server_side_parameters in profiles.yml")
         family, words, remedy, column = found.family, found.words, found.remedy, found.column
-        if phase == "connect" and issubclass(family, errors.QueryError):
-            family, remedy = errors.ConfigurationError, "Correct schema and server_side_parameters in profiles.yml"
     return family(words, connection=connection.name, relation=relation, column=column, phase=phase, remedy=remedy)
 
 

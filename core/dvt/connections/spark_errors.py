@@ -6,7 +6,7 @@ Spark names what is wrong: `[TABLE_OR_VIEW_NOT_FOUND] The table ... cannot be fo
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dvt import errors
 
@@ -70,6 +70,18 @@ class SparkFault:
     words: str
     remedy: str | None = None
     column: str | None = None
+
+    def of_login(self, remedy: str) -> SparkFault:
+        """The same where it ends a log-in: the output is wrong, unless Spark says that the fault is its own.
+
+        Args:
+            remedy: What to correct in the output.
+        """
+        if not issubclass(self.family, errors.QueryError):
+            return self
+        if self.words.startswith("[INTERNAL_ERROR"):
+            return replace(self, family=errors.ConnectionFailedError, remedy=_RUN_AGAIN)
+        return replace(self, family=errors.ConfigurationError, remedy=remedy)
 
 
 def fault(text: str, sql_state: str = "") -> SparkFault:

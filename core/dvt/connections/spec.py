@@ -102,6 +102,7 @@ class ConnectionSpec:
         type: The `type` of the profile output.
         dialect: sqlglot's name of the engine's SQL dialect.
         settings: Keys of the output, the same as the stock dbt adapter's.
+        unread: Keys of the stock adapter that are taken and do nothing here, each with the reason: a run says so.
         required: Keys without which nothing works; an inner tuple lists alternatives.
         secret_settings: Keys whose values are wrapped as secrets.
         options: The engine's own options below `dvt:`, besides the common ones.
@@ -125,6 +126,7 @@ class ConnectionSpec:
     dialect: str
     settings: tuple[str, ...]
     place: Callable[[Mapping[str, Any]], tuple[Any, ...]]
+    unread: tuple[tuple[str, str], ...] = ()
     required: tuple[str | tuple[str, ...], ...] = ()
     secret_settings: tuple[str, ...] = ("password", "pass")
     options: tuple[Option, ...] = ()

@@ -33,7 +33,7 @@ _PASSED = (
 )
 # Accepted for dbt's sake; their values would change what a scan gives, or only matter for loading.
 _UNREAD = (
-    *("browser", "browser_tab_timeout", "browser_timeout", "charset", "column_name", "fake_result_sets"),
+    *("browser", "charset", "column_name", "fake_result_sets"),
     *("field_quote", "field_sep", "teradata_values", "retries", "retry_timeout", "schema", "database"),
 )
 _SECRETS = ("password", "PWD", "logdata", "http_proxy_password", "https_proxy_password")
@@ -67,6 +67,9 @@ SPEC = ConnectionSpec(
     type="teradata",
     dialect="teradata",
     settings=(*_PASSED, *_UNREAD, *_RENAMED),
+    unread=tuple(
+        (key, "no log-in waits for a person at a browser") for key in ("browser_tab_timeout", "browser_timeout")
+    ),
     required=(("host", "server"),),
     secret_settings=_SECRETS,
     options=(

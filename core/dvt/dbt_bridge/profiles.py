@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable, Mapping
@@ -11,6 +12,8 @@ from typing import Any
 from dvt.connections.connection import Connection
 from dvt.errors import ConfigurationError, nearest
 from dvt.federation.registry import open_connection
+
+_LOG = logging.getLogger(__name__)
 
 
 class Connections:
@@ -63,6 +66,8 @@ class Connections:
         with self._lock:
             if name not in self._found:
                 self._found[name] = open_connection(name, self.rendered(name), self._root)
+                for line in self._found[name].unread():
+                    _LOG.warning("%s", line)
             return self._found[name]
 
 

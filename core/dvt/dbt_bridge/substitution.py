@@ -59,7 +59,9 @@ def substituted(words: Sequence[str] | None = None) -> Iterator[None]:
         substitution = _active = _Substitution()
         try:
             substitution.cover(unused)
-            with _without_usage_statistics():
+            from dvt.dbt_bridge.log_lines import told_by_dbt
+
+            with _without_usage_statistics(), told_by_dbt():
                 yield
         finally:
             substitution.undo()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import re
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -271,6 +273,37 @@ def test_a_link_that_ended_is_an_error(shop: Warehouse) -> None:
 def test_a_warehouse_that_is_starting_is_waited_for(shop: Warehouse) -> None:
     shop.refusals = [503]
     assert read(connect(shop), query="select 1 as a").to_pylist() == [{"a": 1}]
+
+
+@pytest.mark.parametrize(
+    ("words", "more", "attempts"),
+    [
+        ("The cluster is in unexpected state PENDING", {}, 2),
+        ("The cluster is in unexpected state PENDING", {"connect_retries": 0}, 1),
+        ("[INTERNAL_ERROR] it has just begun", {"connect_retries": 5}, 1),
+        ("[INTERNAL_ERROR] it has just begun", {"connect_retries": 1, "retry_all": True}, 2),
+        ("[INTERNAL_ERROR] it has just begun", {"connect_retries": 2, "retry_all": True}, 3),
+    ],
+)
+def test_a_log_in_is_tried_again_as_the_output_says(
+    shop: Warehouse, caplog: pytest.LogCaptureFixture, words: str, more: dict[str, Any], attempts: int
+) -> None:
+    given = output(shop, connect_timeout=0, **more)
+    for faults, is_well in ((attempts - 1, True), (attempts, False)):
+        shop.login_faults = [words] * faults
+        caplog.clear()
+        with DatabricksExtractor(Connection.from_output("lakehouse", given, SPEC)) as extractor:
+            if is_well:
+                assert extractor.ping()
+            else:
+                with pytest.raises(errors.DvtError, match=re.escape(words)):
+                    extractor.ping()
+        told = [record.getMessage() for record in caplog.records if record.name == "dvt.connections.retrying"]
+        assert told == [
+            f"connection lakehouse: attempt {number} of {attempts} to connect failed, again in 0 s: {words}"
+            for number in range(1, attempts)
+        ]
+        assert shop.login_faults == []
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from servers import live
 from servers.db2_driver import HANDLE, PASSWORD, SCHEMA, Db2Double, db2_double, db2_place
 from servers.place import Place
 from sqlglot import exp
@@ -332,22 +332,10 @@ def test_what_may_be_asked(place: Place) -> None:
     assert facts.of("timestamp", "TIMESTAMP(6)").order.value == "exact"  # type: ignore[union-attr]
 
 
-@pytest.mark.skipif("DVT_LIVE_DB2_URL" not in os.environ, reason="DVT_LIVE_DB2_URL names no database")
+@live.DB2.needed
 def test_a_live_database() -> None:
-    """`DVT_LIVE_DB2_URL=db2://user:password@host:port/database`, a login that may read the catalogue."""
-    from urllib.parse import unquote, urlsplit
-
-    url = urlsplit(os.environ["DVT_LIVE_DB2_URL"])
-    given = {
-        "type": "db2",
-        "host": url.hostname,
-        "port": url.port or 50000,
-        "database": url.path.strip("/"),
-        "user": unquote(url.username or ""),
-        "password": unquote(url.password or ""),
-        "schema": "SYSCAT",
-    }
-    with Db2Extractor(open_connection("live", given)) as extractor:
+    """With a login that may read the catalogue."""
+    with Db2Extractor(open_connection("live", {**live.DB2.output(), "schema": "SYSCAT"})) as extractor:
         assert extractor.ping().startswith("Db2 ")
         tables = Relation("TABLES", "SYSCAT")
         assert extractor.get_row_count(tables) > 0

@@ -189,10 +189,35 @@ def test_each_row_once_while_keys_move(server):
                     rows = stream.to_table()
                 # The session that led them sees what they saw; a second scan is its own.
                 with extractor.scan(request) as stream:
-                    assert "began its snapshot" in stream.how.whole_because
+                    assert "snapshot began with its first scan" in stream.how.whole_because
                     assert sorted(stream.to_table().column("id").to_pylist()) == sorted(rows.column("id").to_pylist())
             assert sorted(rows.column("v").to_pylist()) == list(range(1, ROWS + 1))
     assert split
+
+
+def test_later_scans_see_the_first_one_s_state_in_one_session(server):
+    """A writer changes both tables together between the scans; what the second table has is of before, too."""
+    server.execute(
+        "create or replace table paid (id int primary key, v int); insert into paid select seq, 1 from seq_1_to_3000; "
+        "create or replace table owed (id int primary key, v int); insert into owed select seq, 0 from seq_1_to_3000",
+        NAME,
+    )
+    paid, owed = (ExtractionConfig(relation=Relation(name), split=Split("id", 3)) for name in ("paid", "owed"))
+    swap = "start transaction; update paid set v = 1 - v, id = id + 5000; update owed set v = 1 - v; commit"
+    with MySQLExtractor(connect(server, NAME)) as extractor:
+        with extractor.scan(paid) as stream:
+            assert stream.parts == 3
+            first = stream.to_table()
+        server.execute(swap, NAME)
+        found = []
+        for request in (owed, paid):
+            with extractor.scan(request) as stream:
+                found.append(stream.to_table())
+            assert (stream.parts, "snapshot began with its first scan" in stream.whole_because) == (1, True)
+    assert sorted(first["id"].to_pylist()) == sorted(found[1]["id"].to_pylist()) == list(range(1, 3001))
+    assert [set(table["v"].to_pylist()) for table in (first, *found)] == [{1}, {0}, {1}]
+    with MySQLExtractor(connect(server, NAME)) as extractor, extractor.scan(owed) as stream:  # in parts, and of after
+        assert (stream.parts, set(stream.to_table()["v"].to_pylist())) == (3, {1})
 
 
 def _sessions(server: MariaDBServer) -> int:

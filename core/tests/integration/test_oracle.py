@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
-import os
 import threading
 from collections.abc import Iterator
 from decimal import Decimal
@@ -12,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from servers import live
 from servers.oracle_driver import PASSWORD, VERSION, Info, OracleDouble, Table, oracle_double, output
 from sqlglot import exp
 
@@ -358,10 +357,7 @@ def test_the_driver_has_what_the_double_stands_for() -> None:
     assert hasattr(oracledb.DataFrame, "__arrow_c_stream__")
 
 
-LIVE = os.environ.get("DVT_LIVE_ORACLE_URL", "")
-
-
-@pytest.mark.skipif(not LIVE, reason="DVT_LIVE_ORACLE_URL is not set (an output of profiles.yml, as JSON)")
+@live.ORACLE.needed
 def test_a_real_server() -> None:
     """Values that the server writes itself are what is carried."""
     query = (
@@ -370,7 +366,7 @@ def test_a_real_server() -> None:
         " cast('ab' as char(4)) c, n'ñ' nc, hextoraw('00ff') r, to_clob('x') l, cast(null as varchar2(3)) v,"
         " 1.5d bd, interval '1 02:03:04.5' day to second ids from dual"
     )
-    connection = Connection.from_output("live", json.loads(LIVE), SPEC)
+    connection = Connection.from_output("live", live.ORACLE.output(), SPEC)
     with OracleExtractor(connection) as extractor:
         assert extractor.ping().startswith("Oracle ")
         with extractor.scan(ExtractionConfig(query=query.replace("1/3 third, ", ""))) as rows:
@@ -419,6 +415,53 @@ def test_what_oracle_reads_whole_and_why(double: OracleDouble) -> None:
     double.scns, double.is_flashback_denied = iter([9] * 100), True
     ids, parts, why, _ = _parts(double)
     assert (ids, parts, why) == (every, 1, "the login may not read it AS OF an SCN")
+
+
+def _moved(double: OracleDouble) -> None:
+    """Every key of ORDERS goes to another range, half of the rows go away, and NONE gets one."""
+    place = ("SCOTT", "ORDERS")
+    now = double.tables[place].seen("", double.now)
+    double.commit({place: [(str(int(key) + 400), word) for key, word in now[::2]], ("SCOTT", "NONE"): [("1.00",)]})
+
+
+def test_later_scans_of_a_session_are_read_in_parts_of_the_first_one_s_state(double: OracleDouble) -> None:
+    every = list(range(1, 1001))
+    rows = [(str(key), f"w{key}") for key in every]
+    double.commit({("SCOTT", "ORDERS"): rows, ("SCOTT", "NONE"): []})
+    whole, split = (ExtractionConfig(relation=Relation("orders"), **more) for more in ({}, {"split": Split("ID", 3)}))
+    with OracleExtractor(connect(parallel=3)) as extractor:
+        extractor.ping()
+        _moved(double)  # its first scan begins anew, and this is seen by all of its scans
+        with extractor.scan(ExtractionConfig(relation=Relation("orders"), limit=3)) as first:
+            assert first.whole_because == "a limit is of the whole"
+            expected = sorted(first.to_table()["ID"].to_pylist())
+        assert (len(expected), expected[0]) == (500, 401)
+        for _ in range(3):
+            _moved(double)
+            with extractor.scan(split) as parts:
+                assert sorted(parts.to_table()["ID"].to_pylist()) == expected
+            assert (parts.parts, parts.whole_because) == (3, "")
+            with extractor.scan(whole) as leader:
+                assert sorted(leader.to_table()["ID"].to_pylist()) == expected
+            assert extractor.get_row_count(Relation("orders")) == 500
+            assert extractor.get_row_count(Relation("none")) == 1
+    with OracleExtractor(connect(parallel=3)) as another:  # a session of its own sees what is there now
+        with another.scan(split) as parts:
+            assert parts.parts == 3
+            assert sorted(parts.to_table()["ID"].to_pylist()) != expected
+
+
+def test_a_split_after_a_first_scan_that_asked_for_none_is_read_whole(double: OracleDouble) -> None:
+    double.scns = iter([9] * 100)
+    split = ExtractionConfig(relation=Relation("orders"), split=Split("ID", 3))
+    with OracleExtractor(connect()) as extractor:
+        with extractor.scan(ExtractionConfig(relation=Relation("none"))) as rows:
+            assert (rows.to_table().num_rows, rows.whole_because) == (0, "")
+        assert not [sql for sql in double.statements() if "get_system_change_number" in sql]
+        for _ in range(2):
+            with extractor.scan(split) as rows:
+                assert rows.to_table().num_rows == 1000
+            assert (rows.parts, "asked for no parts" in rows.whole_because) == (1, True)
 
 
 def test_a_failing_part_of_oracle_leaves_no_session(double: OracleDouble) -> None:

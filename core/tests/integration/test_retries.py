@@ -75,20 +75,30 @@ def server(request: pytest.FixtureRequest) -> Server:
     return Server(found.port, {**found.output, "dvt": {"driver": request.param}}, found.refusals)
 
 
-def test_a_port_that_opens_a_little_later(server: Server) -> None:
+def _told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.name == "dvt.connections.retrying"]
+
+
+def test_a_port_that_opens_a_little_later(server: Server, caplog: pytest.LogCaptureFixture) -> None:
     with late_port(server.port) as port:
         with server.extractor(port=port.number, retries=0) as extractor:
             with pytest.raises(errors.ConnectionFailedError):
                 extractor.ping()
+        assert _told(caplog) == []
         timer = threading.Timer(0.5, port.open)
         timer.start()
         with server.extractor(port=port.number, retries=3) as extractor:
             assert extractor.ping()
         timer.join()
         assert port.taken
+    told = _told(caplog)
+    assert [line.partition(" failed, again in ")[0] for line in told] == [
+        f"connection shop: attempt {number} of 4 to connect" for number in range(1, len(told) + 1)
+    ]
+    assert "refused" in told[0]
 
 
-def test_a_wrong_password_is_sent_once(server: Server) -> None:
+def test_a_wrong_password_is_sent_once(server: Server, caplog: pytest.LogCaptureFixture) -> None:
     before = server.refusals() if server.refusals else 0
     with late_port(server.port) as port:
         port.open()
@@ -99,6 +109,7 @@ def test_a_wrong_password_is_sent_once(server: Server) -> None:
             assert port.taken == 1
         else:
             assert server.refusals() - before == 1
+    assert _told(caplog) == []
 
 
 def _reading(connection: Connection) -> tuple[Callable[[], None], Callable[[], object]]:
@@ -153,6 +164,40 @@ def test_a_duckdb_file_that_another_process_lets_go(tmp_path: Path) -> None:
         with extractor_class("duckdb")(open_connection("shop", output)) as extractor:
             assert extractor.ping()
         timer.join()
+
+
+def test_a_duckdb_query_whose_file_comes_later(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file, part = tmp_path / "shop.duckdb", tmp_path / "part.csv"
+    duckdb.connect(str(file)).close()
+    query = f"select n from read_csv('{part}')"
+    output = {"type": "duckdb", "path": str(file)}
+    with extractor_class("duckdb")(open_connection("shop", output)) as extractor:
+        with pytest.raises(errors.ConnectionFailedError, match=r"part\.csv"):
+            extractor.extract_stream(query)
+    assert _told(caplog) == []
+    timer = threading.Timer(0.5, part.write_text, ["n\n42\n"])
+    timer.start()
+    output["retries"] = {"query_attempts": 4}
+    with extractor_class("duckdb")(open_connection("shop", output)) as extractor:
+        with extractor.extract_stream(query) as rows:
+            assert rows.to_table().to_pylist() == [{"n": 42}]
+        told = _told(caplog)
+        assert "attempt 1 of 4 to extract failed, again in 1 s" in told[0]
+        # Its transaction has been read from: another attempt would see another state.
+        with pytest.raises(errors.ConnectionFailedError):
+            extractor.extract_stream(query.replace("part.csv", "none.csv"))
+        assert _told(caplog) == told
+    timer.join()
+
+
+def test_a_cancellation_ends_the_wait_for_a_duckdb_query(tmp_path: Path) -> None:
+    output = {"type": "duckdb", "path": str(tmp_path / "shop.duckdb"), "retries": {"query_attempts": 9}}
+    duckdb.connect(output["path"]).close()
+    with extractor_class("duckdb")(open_connection("shop", output)) as extractor:
+        extractor.ping()
+        threading.Timer(0.3, extractor.cancel).start()
+        with pytest.raises(errors.InterruptedRunError):  # all the waits together take four minutes
+            extractor.extract_stream("select * from read_csv('/nowhere/at/all.csv')")
 
 
 @pytest.mark.clickhouse

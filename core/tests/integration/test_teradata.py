@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 import tempfile
 import threading
@@ -12,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from servers import live
 from servers.place import Place
 from servers.teradata_driver import PASSWORD, SCHEMA, VERSION, TeradataDouble, teradata_double, teradata_place
 from sqlglot import exp
@@ -429,20 +429,10 @@ def test_texts_are_not_told_apart_there(place: Place) -> None:
     assert facts.of("text", "CLOB") is None
 
 
-@pytest.mark.skipif("DVT_LIVE_TERADATA_URL" not in os.environ, reason="DVT_LIVE_TERADATA_URL names no system")
+@live.TERADATA.needed
 def test_a_live_system() -> None:
-    """`DVT_LIVE_TERADATA_URL=teradata://user:password@host:port/database`, a login that may read the dictionary."""
-    from urllib.parse import unquote, urlsplit
-
-    url = urlsplit(os.environ["DVT_LIVE_TERADATA_URL"])
-    given = {
-        "type": "teradata",
-        "host": url.hostname,
-        "port": url.port or 1025,
-        "user": unquote(url.username or ""),
-        "password": unquote(url.password or ""),
-        **({"schema": url.path.strip("/")} if url.path.strip("/") else {}),
-    }
+    """With a login that may read the dictionary."""
+    given = live.TERADATA.output()
     calendar = ExtractionConfig(
         relation=Relation("calendar", "sys_calendar"), columns=("calendar_date", "day_of_calendar")
     )

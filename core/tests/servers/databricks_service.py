@@ -64,6 +64,7 @@ class Warehouse:
         self.engine = FakeSQL("databricks", "lake", stored_as, in_duckdb)
         self.given: dict[str, pa.Table] = {}
         self.refusals: list[int] = []
+        self.login_faults: list[str] = []
         self.link_faults: list[int | str] = []
         self.link_seconds = 3600
         self.rows_of_a_link = 20_000
@@ -204,10 +205,9 @@ class _Service:
         space = request.initialNamespace
         if space and space.catalogName not in (None, "lake"):
             words = f"[NO_SUCH_CATALOG_EXCEPTION] Catalog '{space.catalogName}' was not found. SQLSTATE: 42704"
-            failed = ttypes.TStatus(statusCode=ttypes.TStatusCode.ERROR_STATUS, errorMessage=words, sqlState="42704")
-            return ttypes.TOpenSessionResp(
-                status=failed, serverProtocolVersion=ttypes.TProtocolVersion.SPARK_CLI_SERVICE_PROTOCOL_V7
-            )
+            return _no_session(words, "42704")
+        if self._warehouse.login_faults:
+            return _no_session(self._warehouse.login_faults.pop(0), "XX000")
         name = uuid.uuid4().bytes
         self._warehouse.sessions[name] = space.schemaName if space and space.schemaName else "main"
         self._warehouse.configurations.append(dict(request.configuration or {}))
@@ -283,6 +283,12 @@ def _status(operation: Operation) -> Any:
         displayMessage=words or None,
         diagnosticInfo="org.apache.spark.SparkException: at line 1" if words else None,
     )
+
+
+def _no_session(words: str, state: str) -> Any:
+    failed = ttypes.TStatus(statusCode=ttypes.TStatusCode.ERROR_STATUS, errorMessage=words, sqlState=state)
+    version = ttypes.TProtocolVersion.SPARK_CLI_SERVICE_PROTOCOL_V7
+    return ttypes.TOpenSessionResp(status=failed, serverProtocolVersion=version)
 
 
 def _failed(words: str) -> Any:

@@ -43,12 +43,20 @@ class Table:
         arrow: The Arrow type in which the driver gives each.
         rows: Values as the driver gives them for what it is asked.
         fails: A code that fetching ends with after all rows; empty for none.
+        states: Its rows from each SCN on at which they were changed; before the first, and without any, `rows`.
     """
 
     columns: list[Info]
     arrow: list[pa.DataType]
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     fails: str = ""
+    states: dict[int, list[tuple[Any, ...]]] = field(default_factory=dict)
+
+    def seen(self, sql: str, seen: int) -> list[tuple[Any, ...]]:
+        """The rows that a statement sees: those of its AS OF, else of its transaction."""
+        if past := re.search(r" AS OF SCN (\d+)", sql):
+            seen = int(past[1])
+        return self.states[max(scn for scn in self.states if scn <= seen)] if self.states else self.rows
 
 
 class OracleDouble:
@@ -64,6 +72,7 @@ class OracleDouble:
         self.broken = threading.Event()
         self.blocks = False
         self.scns: Iterator[int] | None = None  # what it says when it is asked for its SCN
+        self.now = 0  # the SCN at which a transaction begins; it rises with `commit`
         self.keys: dict[tuple[str, str], tuple[str, ...]] = {}
         self.is_flashback_denied = False
         self.frame: pa.Table | None = None  # what the driver gives in the place of a table's rows
@@ -72,6 +81,13 @@ class OracleDouble:
         """What it was sent since this was last asked."""
         log, self.log = self.log, []
         return log
+
+    def commit(self, changes: dict[tuple[str, str], list[tuple[Any, ...]]]) -> None:
+        """Change the rows of tables together; from now on the SCN is told."""
+        self.now += 1
+        self.scns = iter(lambda: self.now, None)
+        for place, rows in changes.items():
+            self.tables[place].states[self.now] = rows
 
     def connect(self, **given: Any) -> _Session:
         """`oracledb.connect`."""
@@ -102,9 +118,9 @@ class OracleDouble:
         """The columns of a query's result."""
         return self.find(sql).columns
 
-    def counted(self, sql: str) -> int:
-        """What a `SELECT COUNT(*)` gives."""
-        return len(self.find(sql).rows)
+    def counted(self, sql: str, seen: int) -> int:
+        """What a `SELECT COUNT(*)` gives, in a transaction that began at an SCN."""
+        return len(self.find(sql).seen(sql, seen))
 
     def size_of(self, owner: str, name: str) -> int | None:
         """The rows of a table as the catalogue counts them; None where there is no such table."""
@@ -116,8 +132,14 @@ class OracleDouble:
         numbers = [int(row[0]) for row in self.find(sql).rows if row[0] is not None]
         return float(min(numbers)), float(max(numbers))
 
-    def frames(self, sql: str, size: int) -> Iterator[pa.Table]:
-        """A query's rows, in frames of a number of rows; at least one."""
+    def frames(self, sql: str, size: int, seen: int) -> Iterator[pa.Table]:
+        """A query's rows, in frames of a number of rows; at least one.
+
+        Args:
+            sql: The query.
+            size: Rows of a frame.
+            seen: The SCN at which its transaction began.
+        """
         table = self.find(sql)
         if self.blocks:
             assert self.broken.wait(20)
@@ -131,7 +153,8 @@ class OracleDouble:
         )
         wanted = wanted or list(range(len(names)))
         schema = pa.schema([(names[place], table.arrow[place]) for place in wanted])
-        rows = _of_part(table.rows, sql) if " AS OF SCN " in sql else table.rows
+        rows = table.seen(sql, seen)
+        rows = _of_part(rows, sql) if " AS OF SCN " in sql else rows
         for start in range(0, max(len(rows), 1), size):
             columns = list(zip(*rows[start : start + size], strict=True)) or [()] * len(names)
             arrays = [pa.array(columns[place], table.arrow[place]) for place in wanted]
@@ -148,16 +171,21 @@ class _Session:
         self._server = server
         server.sessions += 1
         self._is_open = True
+        self.began_at: int | None = None  # None without a transaction: each statement sees what is committed
+
+    @property
+    def seen(self) -> int:
+        return self._server.now if self.began_at is None else self.began_at
 
     def cursor(self) -> _Cursor:
-        return _Cursor(self._server)
+        return _Cursor(self._server, self)
 
     def fetch_df_batches(self, statement: str, *, size: int, fetch_decimals: bool) -> Iterator[_Frame]:
         assert fetch_decimals
         self._server.log.append(statement)
         self._server.open_results += 1
         try:
-            for table in self._server.frames(statement, size):
+            for table in self._server.frames(statement, size, self.seen):
                 if self._server.broken.is_set():
                     raise failure("ORA-01013: user requested cancel of current operation")
                 yield _Frame(table)
@@ -169,6 +197,7 @@ class _Session:
 
     def rollback(self) -> None:
         self._server.log.append("ROLLBACK")
+        self.began_at = None
 
     def close(self) -> None:
         self._server.sessions -= self._is_open
@@ -201,15 +230,20 @@ def _said(name: str) -> str:
 
 
 class _Cursor:
-    def __init__(self, server: OracleDouble) -> None:
+    def __init__(self, server: OracleDouble, session: _Session) -> None:
         self._server = server
+        self._session = session
         self._rows: list[Any] = []
         self.description: list[Info] = []
 
     def execute(self, sql: str, **bound: Any) -> None:
         self._server.log.append(sql)
         self._rows = []
-        if "nls_database_parameters" in sql:
+        if sql == "SET TRANSACTION READ ONLY":
+            if self._session.began_at is not None:
+                raise failure("ORA-01453: SET TRANSACTION must be first statement of transaction")
+            self._session.began_at = self._server.now
+        elif "nls_database_parameters" in sql:
             self._rows = [(self._server.charset,)]
         elif "all_tables" in sql:
             size = self._server.size_of(bound["owner"], bound["name"])
@@ -225,7 +259,7 @@ class _Cursor:
         elif " AS OF SCN " in sql and self._server.is_flashback_denied:
             raise failure("ORA-01031: insufficient privileges")
         elif sql.startswith("SELECT COUNT(*)"):
-            self._rows = [(self._server.counted(sql),)]
+            self._rows = [(self._server.counted(sql, self._session.seen),)]
         elif sql.startswith("SELECT"):
             self.description = self._server.described(sql)
 

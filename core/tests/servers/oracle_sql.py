@@ -80,8 +80,8 @@ class OracleSQLDouble(OracleDouble):
         """The columns of a query's result."""
         return [_info(column) for column in self._run(sql).columns]
 
-    def counted(self, sql: str) -> int:
-        """What a `SELECT COUNT(*)` gives."""
+    def counted(self, sql: str, seen: int) -> int:
+        """What a `SELECT COUNT(*)` gives; nothing changes behind a reader's back."""
         return int(self._run(sql).fetchmany(1)[0][0])
 
     def size_of(self, owner: str, name: str) -> int | None:
@@ -93,7 +93,7 @@ class OracleSQLDouble(OracleDouble):
         low, high = self._run(sql).fetchmany(1)[0]
         return float(low), float(high)
 
-    def frames(self, sql: str, size: int) -> Iterator[pa.Table]:
+    def frames(self, sql: str, size: int, seen: int) -> Iterator[pa.Table]:
         """A query's rows, in frames of a number of rows; at least one."""
         self.is_cancelled = False
         result = self._run(sql)

@@ -12,6 +12,7 @@ from dvt.connections import mysql_errors
 from dvt.connections.connection import Connection
 from dvt.connections.duckdb import SPEC
 from dvt.connections.retrying import NETWORK_WORDS, Retries, always, attempts, says
+from dvt.connections.secrets import register
 
 _NETWORK = says(*NETWORK_WORDS)
 _CONNECTION = Connection.from_output("shop", {"path": ":memory:"}, SPEC)
@@ -50,6 +51,30 @@ def test_waits_grow_until_it_answers() -> None:
     source = Source(refused(), refused(), refused())
     assert source.answer(Retries(3, _NETWORK)) == "answer"
     assert (source.asked, source.waits) == (4, [1, 4, 9])
+
+
+def test_each_attempt_but_the_last_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    register("hunter2-secret")
+    talkative = errors.ConnectionFailedError, OSError("refused:\n  password=hunter2-secret\n" + "x" * 1000)
+    source = Source(refused(), talkative, refused())
+    with pytest.raises(errors.ConnectionFailedError):
+        source.answer(Retries(2, _NETWORK))
+    lines = [record.getMessage() for record in caplog.records]
+    assert [record.levelname for record in caplog.records] == ["WARNING"] * 2 == ["WARNING"] * len(source.waits)
+    assert lines[0] == (
+        "connection shop: attempt 1 of 3 to connect failed, again in 1 s: [Errno 111] Connection refused"
+    )
+    assert lines[1].startswith("connection shop: attempt 2 of 3 to connect failed, again in 4 s: refused: password=***")
+    assert lines[1].endswith("xxx...")
+    assert len(lines[1]) < 400
+    assert not [line for line in lines if "\n" in line or "hunter2" in line]
+
+
+def test_what_is_not_tried_again_is_no_line(caplog: pytest.LogCaptureFixture) -> None:
+    assert Source().answer(Retries(2, _NETWORK)) == "answer"
+    with pytest.raises(errors.AuthenticationError):
+        Source((errors.AuthenticationError, OSError("refused"))).answer(Retries(2, _NETWORK))
+    assert caplog.records == []
 
 
 def test_the_last_failure_is_told_and_not_waited_for() -> None:

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from dvt.connections.connection import Connection
 from dvt.connections.duckdb import SPEC, connect, translate
+from dvt.connections.duckdb_retries import querying_again
+from dvt.connections.retrying import Retries, attempts, says
 from dvt.errors import DvtError, TimeoutExceededError, UnsupportedError
 from dvt.federation.duckdb_result import DuckDBResult, describe_result, native_columns, open_result
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig, TableStatistics
@@ -29,6 +32,11 @@ class DuckDBExtractor(BaseExtractor):
     whole_because = "it reads with threads of its own"
     _session: duckdb.DuckDBPyConnection | None = None
     _is_in_transaction = False
+    _has_scanned = False
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._is_cancelled = threading.Event()
 
     def ping(self) -> str:
         """DuckDB's version, after opening the file."""
@@ -77,25 +85,36 @@ class DuckDBExtractor(BaseExtractor):
 
     def scan(self, request: ExtractionConfig) -> RowStream:
         """Stream the statement's result as Arrow."""
-        with self._errors("extract", request):
-            result = open_result(self._begun(), self._sql(request), self.batch_rows(request))
+
+        def attempt() -> DuckDBResult:
+            with self._errors("extract", request):
+                return open_result(self._begun(), self._sql(request), self.batch_rows(request))
+
+        # A statement that fails ends the transaction: a session's second scan would see another state than its first.
+        again = Retries(0, says()) if self._has_scanned else querying_again(self.connection)
+        result = attempts(attempt, again, self.connection, cancelled=self._is_cancelled, phase="extract")
+        self._has_scanned = True
         return RowStream(result.columns, self._batches(result, request), close=result.close, method="arrow_streaming")
 
     def cancel(self) -> None:
-        """Interrupt the running statement; the session stays usable for `close`."""
+        """Interrupt the running statement, or the waiting for another attempt; the session can still be closed."""
+        self._is_cancelled.set()
+        self._interrupt()
+
+    def _interrupt(self) -> None:
         if self._session is not None:
             self._session.interrupt()
 
     def close(self) -> None:
         """End the transaction and the session."""
         session, self._session = self._session, None
-        self._is_in_transaction = False
+        self._is_in_transaction = self._has_scanned = False
         if session is not None:
             session.close()
 
     def _begun(self) -> duckdb.DuckDBPyConnection:
         if self._session is None:
-            self._session = connect(self.connection, writable=False)
+            self._session = connect(self.connection, writable=False, cancelled=self._is_cancelled)
         if not self._is_in_transaction:
             self._session.begin()
             self._is_in_transaction = True
@@ -142,7 +161,7 @@ class DuckDBExtractor(BaseExtractor):
 
         def interrupt() -> None:
             is_over.set()
-            self.cancel()
+            self._interrupt()
 
         timer = threading.Timer(limit_s, interrupt) if limit_s else None
         if timer:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from dvt.federation.hashing.words import HashWords
 
 _NO_SUCH_FUNCTION = 1305
+_LATER = (
+    "the session's snapshot began with its first scan: other sessions share that of a table only if it is locked then"
+)
 _ONE_RESULT = "a result that is held in memory comes through one session"
 
 
@@ -121,7 +124,7 @@ class MySQLExtractor(SessionExtractor["Session"]):
         from dvt.federation.extractors.mysql_split import parts_of
 
         if self._has_scanned:
-            return None, "the first scan of a session began its snapshot"
+            return None, _LATER
         ranges, reason = parts_of(session, request, self.parts_wanted(request), self.connection)
         if not ranges or request.relation is None:
             return None, reason

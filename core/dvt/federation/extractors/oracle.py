@@ -23,10 +23,12 @@ from dvt.federation.extractors.oracle_columns import (
 )
 from dvt.federation.extractors.oracle_split import (
     PRIMARY_KEY,
+    UNASKED,
     AsOf,
+    LeadingState,
     ParallelFrames,
     close_all,
-    leading_scn,
+    leading_state,
     parts_of,
 )
 from dvt.federation.extractors.scan_sql import count_sql, scan_sql
@@ -41,7 +43,7 @@ _STATISTICS = "SELECT num_rows, avg_row_len FROM all_tables WHERE owner = :owner
 
 
 class OracleExtractor(SessionExtractor[Any]):
-    """Reads one Oracle database. All scans of an instance see the state at which it logged in."""
+    """Reads one Oracle database. All scans of an instance see the state in which the first one began."""
 
     spec = SPEC
     hash_keys: ClassVar[str] = "TEXT"
@@ -50,7 +52,7 @@ class OracleExtractor(SessionExtractor[Any]):
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self._parallel: ParallelFrames | None = None
-        self._has_scanned = False
+        self._state: LeadingState | None = None
         self._is_running = False
         self._charset = ""
 
@@ -83,23 +85,37 @@ class OracleExtractor(SessionExtractor[Any]):
         """Start reading; the server is asked for more rows as batches are taken."""
         request = self._qualified(request)
         readers = self._readers(request)
+        state = self._fixed_state(request)
         for reader in readers:
             reader.require(self.connection, request.label)
         if request.relation is not None:
             request = dataclasses.replace(request, columns=tuple(reader.schema.name for reader in readers))
         columns, reason = [reader.schema for reader in readers], ""
         if self.parts_wanted(request) > 1:
-            parts, reason = self._in_parts(request, readers)
+            parts, reason = self._in_parts(request, readers, state)
             if parts:
                 self._parallel = parallel = ParallelFrames(*zip(*parts, strict=True))
                 close, how = self._end_parts, HowRead(len(parts))
                 return RowStream(columns, parallel.batches(), close=close, method="arrow_streaming", how=how)
-        self._has_scanned = True
         batches = self._batches(self._opened(), select_sql(_inner_sql(request), readers), readers, request)
         return RowStream(columns, batches, method="arrow_streaming", how=HowRead(1, reason))
 
+    def _fixed_state(self, request: ExtractionConfig) -> LeadingState:
+        """The state of the session, whose SCN is found before its first scan where parts may be asked for."""
+        self._opened()
+        if self._state is None:
+            self._state = self._leading_state(request) if self.parts_wanted(request) > 1 else UNASKED
+        return self._state
+
+    def _leading_state(self, request: ExtractionConfig) -> LeadingState:
+        try:
+            return leading_state(lambda sql: self._asked(sql, request.label)[0], self._begin_anew)
+        except DvtError as error:
+            self._check()
+            return LeadingState(None, f"the state of a session is not told: {error.message}")
+
     def _in_parts(
-        self, request: ExtractionConfig, readers: Sequence[ColumnReader]
+        self, request: ExtractionConfig, readers: Sequence[ColumnReader], state: LeadingState
     ) -> tuple[list[tuple[Any, Iterator[pa.RecordBatch]]], str]:
         """Sessions with the batches of each part, or why there is but one."""
 
@@ -109,20 +125,12 @@ class OracleExtractor(SessionExtractor[Any]):
         def describe(name: str) -> ColumnSchema:
             return self._readers(dataclasses.replace(request, columns=(name,)))[0].schema
 
-        if self._has_scanned:
-            return [], "the first scan of a session began its snapshot"
         ranges, reason = parts_of(ask, request, self.parts_wanted(request), describe)
         if not ranges or request.relation is None:
             return [], reason
-        try:
-            scn = leading_scn(ask, self._begin_anew)
-        except DvtError as error:
-            self._check()
-            return [], f"the state of a session is not told: {error.message}"
-        if scn is None:
-            return [], "too much is committed for the state of a session to be known"
-        self._has_scanned = True
-        then = AsOf(request.relation.name, request.relation.schema, scn=scn)
+        if state.scn is None:
+            return [], state.reason
+        then = AsOf(request.relation.name, request.relation.schema, scn=state.scn)
         sessions: list[Any] = []
         parts: list[tuple[Any, Iterator[pa.RecordBatch]]] = []
         try:
@@ -160,6 +168,7 @@ class OracleExtractor(SessionExtractor[Any]):
 
     def get_row_count(self, relation: Relation) -> int:
         """The exact number of rows."""
+        self._fixed_state(ExtractionConfig(relation=relation))
         rows, _ = self._asked(count_sql(self._own(relation), "oracle"), str(relation))
         return int(rows[0][0])
 
@@ -186,7 +195,7 @@ class OracleExtractor(SessionExtractor[Any]):
                 session.cancel()
 
     def _connect(self) -> Any:
-        self._has_scanned = False
+        self._state = None
         return connect(self.connection)
 
     def _own(self, relation: Relation) -> Relation:

@@ -1,4 +1,8 @@
-"""Parts of an Oracle table by ranges of its key, each read by a session of its own AS OF the leader's SCN."""
+"""Parts of an Oracle table by ranges of its key, each read by a session of its own AS OF the leader's SCN.
+
+The leader's transaction is read-only from before its first scan to its end, and so is its state: later scans of the
+session are read in parts AS OF the same SCN, however much was committed in between.
+"""
 
 from __future__ import annotations
 
@@ -93,17 +97,35 @@ def _mark(value: Any, type_: pa.DataType) -> Mark | None:
     return None
 
 
-def leading_scn(ask: Ask, begin_anew: Callable[[], None]) -> int | None:
-    """The SCN of the leader's read-only transaction; None where too much is committed for it to be known.
+@dataclasses.dataclass(frozen=True)
+class LeadingState:
+    """What the leader's transaction sees.
 
-    Its transaction sees some SCN between the one before it began and the one after: when these are one, it is that.
+    Args:
+        scn: Its system change number; None where it is not known.
+        reason: Why it is not.
     """
+
+    scn: int | None
+    reason: str = ""
+
+
+UNASKED = LeadingState(None, "the first scan of its session asked for no parts, and so not for the session's SCN")
+
+
+def leading_state(ask: Ask, begin_anew: Callable[[], None]) -> LeadingState:
+    """The state of a read-only transaction that begins now.
+
+    It is some SCN between the one before it began and the one after: when these are one, it is that.
+    """
+    before = int(ask(SCN)[0][0])
     for _ in range(20):
-        before = int(ask(SCN)[0][0])
         begin_anew()
-        if int(ask(SCN)[0][0]) == before:
-            return before
-    return None
+        after = int(ask(SCN)[0][0])
+        if after == before:
+            return LeadingState(after)
+        before = after
+    return LeadingState(None, "too much is committed for the state of a session to be known")
 
 
 class ParallelFrames:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from dvt.connections.connection import Connection
-from dvt.connections.spark import SPEC, connect, run, translate
+from dvt.connections.spark import SPEC, connect, limit_s, run, translate
 from dvt.errors import DvtError, TimeoutExceededError
 from dvt.federation.extractors.base import ExtractionConfig
 from dvt.federation.extractors.sessions import SessionExtractor
@@ -102,12 +102,11 @@ class SparkExtractor(SessionExtractor["SparkConnectClient"]):
         super()._check()
         if self._is_late.is_set():
             self._is_late.clear()
-            limit_s = self.connection.options["statement_timeout_s"]
             raise TimeoutExceededError(
-                f"the statement ran longer than {limit_s} seconds",
+                f"the statement ran longer than {limit_s(self.connection)} seconds",
                 connection=self.connection.name,
                 phase="extract",
-                remedy="Raise dvt.statement_timeout_s, or make it quicker",
+                remedy="Raise dvt.statement_timeout_s or query_timeout, or make it quicker",
             )
 
     @contextlib.contextmanager
@@ -134,9 +133,9 @@ class SparkExtractor(SessionExtractor["SparkConnectClient"]):
     @contextlib.contextmanager
     def _limited(self) -> Iterator[None]:
         """Within it a statement is ended when its time is over."""
-        limit_s = int(self.connection.options["statement_timeout_s"])
+        seconds = limit_s(self.connection)
         self._is_running = True
-        timer = threading.Timer(limit_s, self._end_late) if limit_s else None
+        timer = threading.Timer(seconds, self._end_late) if seconds else None
         if timer is not None:
             timer.daemon = True
             timer.start()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from dvt.connections.connection import Connection
 from dvt.connections.duckdb import SPEC, connect, is_shared, translate
 from dvt.errors import ConfigurationError, DataError, RelationNotFoundError
 from dvt.federation.duckdb_result import describe_result
@@ -30,6 +32,10 @@ class DuckDBLoader(BaseLoader):
 
     spec = SPEC
     _session: duckdb.DuckDBPyConnection | None = None
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._is_cancelled = threading.Event()
 
     def stage(
         self,
@@ -96,6 +102,7 @@ class DuckDBLoader(BaseLoader):
 
     def cancel(self) -> None:
         """Interrupt the running statement; the session stays usable, so that the private table can be dropped."""
+        self._is_cancelled.set()
         if self._session is not None:
             self._session.interrupt()
 
@@ -152,7 +159,7 @@ class DuckDBLoader(BaseLoader):
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         if self._session is None:
-            self._session = connect(self.connection, writable=True)
+            self._session = connect(self.connection, writable=True, cancelled=self._is_cancelled)
         return self._session
 
     @contextlib.contextmanager

@@ -51,16 +51,13 @@ class Verifier:
                 self._tally.add(batch)
                 yield batch
 
-        parts, whole_because, passed_over = stream.how
         return RowStream(
             stream.columns,
             batches(),
             close=stream.close,
             estimated_row_count=stream.estimated_row_count,
             method=stream.method,
-            passed_over=passed_over,
-            parts=parts,
-            whole_because=whole_because,
+            how=stream.how,
         )
 
     def check(self, relation: Relation, target: Relation) -> None:

@@ -76,10 +76,7 @@ class Bench:
 
     def found(self, sql: str, level: Pushdown) -> Outcome:
         """The answer through a session, at a level of pushdown."""
-        answer = outcome(lambda: _streamed(self._session, sql, self.inputs, level))
-        if answer.phase not in ("", "plan", "compute"):
-            self._kept.close()  # a session whose statement failed is in a failed transaction
-        return answer
+        return self._kept.after(outcome(lambda: _streamed(self._session, sql, self.inputs, level)))
 
     def afresh(self, sql: str, level: Pushdown) -> Outcome:
         """The same through a session and connections that nothing was done with before."""
@@ -88,12 +85,12 @@ class Bench:
 
     def together(self, before: str, sql: str, level: Pushdown) -> Outcome:
         """The answer when another query of the same run was asked first, and both may share what is read."""
-        with _SizedSession(self._folder / "work", **_BUDGET, run_id="pair") as session:
+        with _KeptSession(self._folder / "work", "pair", self._kept, self._session) as session:
             for query in (before, sql):
                 with suppress(DvtError):
                     session.announce(session.plan(query, self.inputs, level))
-            outcome(lambda: _streamed(session, before, self.inputs, level))
-            return outcome(lambda: _streamed(session, sql, self.inputs, level))
+            self._kept.after(outcome(lambda: _streamed(session, before, self.inputs, level)))
+            return self._kept.after(outcome(lambda: _streamed(session, sql, self.inputs, level)))
 
     def plan(self, sql: str, level: Pushdown) -> QueryPlan | None:
         """What would be sent to the sources; None when there is no plan."""
@@ -137,6 +134,12 @@ class _Kept:
         if connection.name not in self._open:
             self._open[connection.name] = extractor_class(connection.type)(connection)
         return _Lent(self._open[connection.name])
+
+    def after(self, answer: Outcome) -> Outcome:
+        """The answer; a session whose statement failed is in a failed transaction, so they are closed then."""
+        if answer.phase not in ("", "plan", "compute"):
+            self.close()
+        return answer
 
     def close(self) -> None:
         while self._open:
@@ -188,25 +191,43 @@ class _SizedSession(RunSession):
 
 
 class _KeptSession(_SizedSession):
-    """A session with one engine for all its queries, and one plan for a query that is shown and then run."""
+    """A session with one engine for all its queries, and one plan for a query that is shown and then run.
 
-    def __init__(self, folder: Path, run_id: str, factory: Any) -> None:
+    Args:
+        folder: For what it spills.
+        run_id: Distinguishes its own folder.
+        factory: Gives the extractors.
+        lender: A session whose engine this one uses, and what it knows of the tables; what is staged it shares with
+            nobody.
+    """
+
+    def __init__(self, folder: Path, run_id: str, factory: _Kept, lender: _KeptSession | None = None) -> None:
         super().__init__(folder, **_BUDGET, run_id=run_id, extractor_factory=factory)
-        self._kept_engine = _KeptEngine(_limits(folder))
-        self._last: dict[tuple[str, Pushdown], QueryPlan] = {}
+        self._plans: dict[tuple[str, Pushdown], QueryPlan] = {}
+        self._is_borrower = lender is not None
+        if lender is None:
+            self._kept_engine = _KeptEngine(_limits(folder))
+        else:
+            self._kept_engine = lender._kept_engine
+            self._descriptions, self._sizes, self._binder = lender._descriptions, lender._sizes, lender._binder
 
     def _planned(self, sql: str, inputs: Any, pushdown: Pushdown, evaluate: Any = None) -> QueryPlan:
-        kept = self._last.pop((sql, pushdown), None)
+        kept = self._plans.pop((sql, pushdown), None)
         if kept is not None and not _waits_for_a_value(kept):
             return kept
         plan = super()._planned(sql, inputs, pushdown, evaluate)
-        self._last = {(sql, pushdown): plan}
+        if len(self._plans) > 1:
+            self._plans.clear()
+        self._plans[sql, pushdown] = plan
         return plan
 
     def _engine(self) -> BaseEngine:
         return self._kept_engine
 
     def close(self) -> None:
+        if self._is_borrower:
+            self._folder.close()
+            return
         self._kept_engine.end()
         super().close()
 

@@ -190,6 +190,7 @@ class Handler(BaseHTTPRequestHandler):
     """One call of the API."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     fake: AthenaServer
 
     def log_message(self, *words: Any) -> None:

@@ -152,6 +152,7 @@ def exasol_place(folder: Path) -> Iterator[Place]:
 class _Handler(socketserver.StreamRequestHandler):
     """One connection: a session, or a tunnel."""
 
+    disable_nagle_algorithm = True
     fake: ExasolServer
 
     def handle(self) -> None:

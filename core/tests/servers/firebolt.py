@@ -97,6 +97,7 @@ class Handler(BaseHTTPRequestHandler):
     """One request."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     fake: FireboltServer
 
     def log_message(self, *words: Any) -> None:

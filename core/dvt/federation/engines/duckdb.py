@@ -55,6 +55,8 @@ class DuckDBEngine(BaseEngine):
                 "autoload_known_extensions": "false",
             },
         )
+        for setting in SESSION_SETTINGS:  # of all its cursors: what is set in one session is not set in another
+            self._connection.execute(setting.replace("set ", "set global ", 1))
 
     def register(self, handle: Handle, stream: RowStream) -> int:
         """Read a stream to its end into a table; returns the rows.
@@ -185,8 +187,6 @@ class DuckDBEngine(BaseEngine):
         with self._lock:
             self._check_interrupted()
             cursor = self._connection.cursor()
-            for statement in SESSION_SETTINGS:  # settings of a connection are not those of its cursors
-                cursor.execute(statement)
             self._cursors.add(cursor)
             return cursor
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from integration.bridge.twins import Programs, Twins
+from integration.bridge.twins import Twins
 
 pytestmark = pytest.mark.slow
 
@@ -14,16 +13,9 @@ _LATE = "{'order_id': 14, 'customer_id': 2, 'amount': 1.00, 'ordered_at': 2024-0
 _PROJECT = Path(__file__).parent / "stock_project"
 
 
-@pytest.fixture(scope="module")
-def programs() -> Iterator[Programs]:
-    started = Programs.start()
-    yield started
-    started.stop()
-
-
 @pytest.fixture
-def twins(tmp_path: Path, programs: Programs) -> Twins:
-    return Twins(_PROJECT, tmp_path, programs)
+def twins(tmp_path: Path) -> Twins:
+    return Twins(_PROJECT, tmp_path)
 
 
 def test_commands_artifacts_and_tables(twins: Twins) -> None:

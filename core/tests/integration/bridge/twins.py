@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from difflib import unified_diff
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+from servers import commands
 
 # What differs between two runs of the same command, in any artifact.
 _VOLATILE = {
@@ -56,39 +56,17 @@ class Ended:
     lines: list[str]
 
 
-@dataclass(frozen=True)
-class Programs:
-    """The two command servers."""
-
-    dbt: subprocess.Popen[str]
-    dvt: subprocess.Popen[str]
-
-    @classmethod
-    def start(cls) -> Programs:
-        """Start both."""
-        return cls(*(_server(name) for name in ("dbt", "dvt")))
-
-    def stop(self) -> None:
-        """End both."""
-        for server in (self.dbt, self.dvt):
-            assert server.stdin is not None
-            server.stdin.close()
-            server.wait(timeout=60)
-
-
 class Twins:
     """A project twice.
 
     Args:
         template: The project.
         folder: Where the copies go.
-        programs: What runs the commands.
     """
 
-    def __init__(self, template: Path, folder: Path, programs: Programs) -> None:
+    def __init__(self, template: Path, folder: Path) -> None:
         self.stock = folder / "stock"
         self.dvt = folder / "dvt"
-        self._programs = programs
         for copy in (self.stock, self.dvt):
             shutil.copytree(template, copy)
 
@@ -98,7 +76,7 @@ class Twins:
         Returns:
             The command's end, the same on both sides.
         """
-        sides = ((self.stock, self._programs.dbt), (self.dvt, self._programs.dvt))
+        sides = ((self.stock, "dbt"), (self.dvt, "dvt"))
         with ThreadPoolExecutor(2) as pool:
             stock, dvt = pool.map(lambda side: _run(*side, words), sides)
         difference = "\n".join(unified_diff(stock.lines, dvt.lines, "dbt", "dvt", lineterm=""))
@@ -137,21 +115,12 @@ class Twins:
             shutil.copytree(folder / "target", folder / "state", dirs_exist_ok=True)
 
 
-def _server(name: str) -> subprocess.Popen[str]:
-    command = [sys.executable, str(Path(__file__).with_name("command_server.py")), name]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-
-def _run(folder: Path, server: subprocess.Popen[str], words: tuple[str, ...]) -> Ended:
-    assert server.stdin is not None
-    assert server.stdout is not None
-    output = folder.parent / f"{folder.name}.out"
+def _run(folder: Path, program: str, words: tuple[str, ...]) -> Ended:
     env = {"DBT_PROFILES_DIR": str(folder), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "NO_COLOR": "1"}
-    request = {"words": words, "cwd": str(folder), "env": env, "output": str(output)}
-    server.stdin.write(json.dumps(request) + "\n")
-    server.stdin.flush()
-    code = int(server.stdout.readline())
-    lines = [_plain(line, folder) for line in output.read_text().splitlines()]
+    with (folder.parent / f"{folder.name}.out").open("w+") as output:
+        code = commands.start(program, words, folder, {**os.environ, **env}, output, output).wait()
+        output.seek(0)
+        lines = [_plain(line, folder) for line in output.read().splitlines()]
     return Ended(code, [line for line in lines if not _BY_CHANCE.search(line)])
 
 

@@ -220,3 +220,14 @@ def test_nothing_is_downloaded(engine: DuckDBEngine) -> None:
     sql = "select name, value from duckdb_settings() where name like 'auto%extensions' order by 1"
     with engine.execute(sql) as found:
         assert set(found.to_table().column("value").to_pylist()) == {"false"}
+
+
+def test_every_statement_has_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    names = ("timezone", "arrow_lossless_conversion", "python_enable_replacements")
+    sql = "select " + ", ".join(f"current_setting('{name}')::varchar as {name}" for name in names)
+    expected = dict(zip(names, ("UTC", "true", "false"), strict=True))
+    with DuckDBEngine(EngineLimits(512 << 20, 1, tmp_path / "spill")) as engine:
+        for _ in range(2):  # each in a session of its own
+            with engine.execute(sql) as found:
+                assert found.to_table().to_pylist() == [expected]

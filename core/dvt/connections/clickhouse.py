@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dvt.connections.clickhouse_errors import may_pass, translate
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
+from dvt.connections.landing_ways import Way
 from dvt.connections.retrying import MayPass, Retries, attempts
 from dvt.connections.spec import ConnectionSpec, Option
 from dvt.errors import ConfigurationError
@@ -127,7 +128,7 @@ SPEC = ConnectionSpec(
     drivers=("clickhouse_connect",),
     extra="clickhouse",
     has_snapshot=False,
-    atomic_swap=False,
+    landing=Way.STATEMENT,
     transactional_ddl=False,
     max_identifier_bytes=200,
     comparing=_COMPARING,

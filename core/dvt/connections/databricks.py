@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from dvt.connections.connection import Connection
+from dvt.connections.landing_ways import Way
 from dvt.connections.databricks_errors import translate
 from dvt.connections.databricks_login import credentials
 from dvt.connections.reach import require_port
@@ -65,7 +66,7 @@ SPEC = ConnectionSpec(
     drivers=("databricks.sql",),
     extra="databricks",
     has_snapshot=False,
-    atomic_swap=False,
+    landing=Way.STEPS,
     transactional_ddl=False,
     max_identifier_bytes=255,
     catalogue_settings=("catalog", "database"),

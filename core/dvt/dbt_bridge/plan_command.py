@@ -199,8 +199,8 @@ def _notes(bridge: Bridge, node: Any, landing: str) -> list[str]:
     if node.config.materialized == "view":
         notes.append("a view over several connections cannot exist: it is built as a table")
     spec = bridge.connections.get(landing).spec
-    if node.is_relational and not spec.atomic_swap:
-        notes.append(f"{spec.type} cannot replace a table in one step")
+    if node.is_relational and (caution := spec.landing.caution(spec.type)):
+        notes.append(caution)
     for name in bridge.router.inputs(node):
         if not bridge.connections.get(name).spec.has_snapshot:
             notes.append(f"{name} is not read from one snapshot")

@@ -9,7 +9,7 @@ class Way(str, Enum):
     """How a whole table lands; the spec names the engine's, and `dvt plan` says it before anything runs."""
 
     TRANSACTION = "drop and rename in one transaction"
-    STATEMENT = "one statement"
+    STATEMENT = "one atomic step"  # one statement, or the rename of a file
     ROWS = "DELETE and INSERT in one transaction"  # where the columns stay; drop and rename where they do not
     STEPS = "drop and rename, one after the other"
 

@@ -17,7 +17,15 @@ from dbt_common.exceptions import DbtBaseException
 from dvt.connections.jdbc_ways import reads_by_jdbc
 from dvt.connections.landing import file_to_come
 from dvt.dbt_bridge.bridge import Bridge
-from dvt.dbt_bridge.plan_document import ActualResult, ActualScan, PlannedCondition, PlannedNode, PlannedScan, document
+from dvt.dbt_bridge.plan_document import (
+    ActualResult,
+    ActualScan,
+    PlannedCondition,
+    PlannedLanding,
+    PlannedNode,
+    PlannedScan,
+    document,
+)
 from dvt.dbt_bridge.plan_text import plan_text
 from dvt.dbt_bridge.planning import announce_shared, compiled_sql, plan_node
 from dvt.errors import ConnectionFailedError, DvtError, RelationNotFoundError
@@ -88,7 +96,7 @@ def _plan(bridge: Bridge, node: Any, analyze: bool) -> PlannedNode:
     if not route.is_federated:
         return replace(plain, notes=["not run: --analyze reads federated and direct queries"]) if analyze else plain
     try:
-        full = replace(plain, notes=_notes(bridge, node, route.connection))
+        full = replace(plain, notes=_notes(bridge, node, route.connection), landing_way=_landing_way(bridge, node))
         return _analyzed(bridge, node, full) if analyze else _shown(bridge, full, plan_node(bridge, node))
     except (RelationNotFoundError, ConnectionFailedError) as error:
         if missing := _built_by_the_run(bridge, node, error):
@@ -192,6 +200,13 @@ def _scan(bridge: Bridge, scan: ScanPlan) -> PlannedScan:
 def _condition(decision: Decision) -> PlannedCondition:
     code, reason = (decision.reason.code, decision.reason.text) if decision.reason is not None else ("", "")
     return PlannedCondition(decision.condition, decision.is_pushed, decision.is_exact, code, reason)
+
+
+def _landing_way(bridge: Bridge, node: Any) -> PlannedLanding | None:
+    if not node.is_relational:
+        return None
+    way = bridge.connections.get(bridge.router.route(node).connection).spec.landing
+    return PlannedLanding(way.value, way.is_atomic)
 
 
 def _notes(bridge: Bridge, node: Any, landing: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""ClickHouse behind the shim adapter: what reads it (tests, freshness, the catalogue) runs there; nothing lands."""
+"""ClickHouse behind the shim adapter: what dbt runs there by itself, beside what dvt loads."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from dvt.connections.clickhouse import connect, default_database, kill, new_query_id, translate
+from dvt.connections.clickhouse import connect, default_database, kill, new_query_id, translate, write_settings
 from dvt.connections.connection import Connection
-from dvt.errors import DvtError, UnsupportedError
+from dvt.errors import DvtError
 from dvt.identifiers import Relation
 
 # dbt brackets what it runs; ClickHouse has no transactions.
@@ -19,6 +19,7 @@ class ClickHouseSession:
     """As much of a DB-API connection as dbt asks for."""
 
     def __init__(self, connection: Connection) -> None:
+        self.connection = connection
         self.client = connect(connection)
         self.query_id = ""
 
@@ -50,7 +51,7 @@ class ClickHouseCursor:
         if _BRACKETS.match(sql):
             return
         self._session.query_id = new_query_id()
-        settings = {"query_id": self._session.query_id}
+        settings = write_settings(self._session.connection, self._session.query_id)
         result = self._session.client.query(sql, parameters=bindings, settings=settings)
         self._rows = list(result.result_rows)
         types = [type_.name for type_ in result.column_types]
@@ -111,17 +112,14 @@ class ClickHouseDialect:
         return values  # by name: they pass as they are
 
     def create_schema_sql(self, quoted: str) -> str | None:
-        raise _refusal()
+        return "create database if not exists " + quoted
 
     def truncate_sql(self, quoted: str) -> str:
-        raise _refusal()
+        return "truncate table " + quoted
 
     def replace_view_sql(self, quoted: str, existing: str | None, query: str) -> list[str]:
-        raise _refusal()
+        drop = ["drop table " + quoted] if existing == "table" else []
+        return [*drop, "\n".join(["create or replace view " + quoted + " as", query])]
 
     def cancel(self, handle: Any, connection: Connection) -> None:
         kill(handle.client, handle.query_id)
-
-
-def _refusal() -> UnsupportedError:
-    return UnsupportedError("nothing can land on type clickhouse: dvt only reads it")

@@ -30,7 +30,7 @@ select id, name from {{ source('crm', 'changes') }}
 
 @pytest.fixture
 def project(clickhouse_server: ClickHouseServer, postgres_server: PostgresServer, tmp_path: Path) -> Faulty:
-    clickhouse_server.query(f"drop database if exists {_DATABASE} sync")  # dvt makes it
+    clickhouse_server.create_database(_DATABASE)
     database = postgres_server.create_database(_DATABASE)
     postgres_server.psql(
         database,
@@ -57,7 +57,7 @@ def test_models_land_on_clickhouse(
         return clickhouse_server.query(f"select * from {table} order by all", _DATABASE).split("\n")
 
     plan = json.loads(project.run("plan", "--json", code=0).output)
-    landings = {node["relation"].split(".")[-1]: node["landing_way"] for node in plan["nodes"]}
+    landings = {node["unique_id"].split(".")[-1]: node["landing_way"] for node in plan["nodes"]}
     assert landings["t"] == {"way": "one atomic step", "atomic": True}
     for _ in range(2):  # the second time over what is there
         project.run("run", code=0)

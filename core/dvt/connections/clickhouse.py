@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dvt.connections.clickhouse_errors import may_pass, translate
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
+from dvt.connections.landing_ways import Way
 from dvt.connections.retrying import MayPass, Retries, attempts
 from dvt.connections.spec import ConnectionSpec, Option
 from dvt.errors import ConfigurationError
@@ -17,7 +18,16 @@ from dvt.errors import ConfigurationError
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
-__all__ = ["SPEC", "connect", "default_database", "kill", "new_query_id", "statement_settings", "translate"]
+__all__ = [
+    "SPEC",
+    "connect",
+    "default_database",
+    "kill",
+    "new_query_id",
+    "statement_settings",
+    "translate",
+    "write_settings",
+]
 
 _PORTS = {False: 8123, True: 8443}
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
@@ -43,6 +53,20 @@ _EXACT: Mapping[str, str] = {
     "output_format_arrow_compression_method": "lz4_frame",
     "cancel_http_readonly_queries_on_client_close": "1",
     "readonly": "2",
+}
+# What is written is what is there when the statement has ended. Equal blocks are no repetition of each other.
+_WRITING: Mapping[str, str] = {
+    "session_timezone": "UTC",
+    "async_insert": "0",
+    "insert_deduplicate": "0",
+    "mutations_sync": "2",
+    "enable_time_time64_type": "1",
+    "date_time_overflow_behavior": "throw",
+    "input_format_null_as_default": "0",
+    "insert_null_as_default": "0",
+    "input_format_arrow_allow_missing_columns": "0",
+    "transform_null_in": "0",
+    "throw_on_max_partitions_per_insert_block": "0",
 }
 
 
@@ -131,7 +155,7 @@ SPEC = ConnectionSpec(
     drivers=("clickhouse_connect",),
     extra="clickhouse",
     has_snapshot=False,
-    atomic_swap=False,
+    landing=Way.STATEMENT,
     transactional_ddl=False,
     max_identifier_bytes=200,
     comparing=_COMPARING,
@@ -212,20 +236,35 @@ def new_query_id() -> str:
 def statement_settings(connection: Connection, query_id: str, batch_rows: int | None = None) -> dict[str, Any]:
     """The settings with which a statement is sent: the output's own, and over them what keeps values exact."""
     limit_s = int(connection.options["statement_timeout_s"])
-    own = connection.settings.get("custom_settings") or {}
-    if not isinstance(own, Mapping):
-        raise ConfigurationError(
-            f"custom_settings is {own!r}", connection=connection.name, remedy="Write it as a mapping in profiles.yml"
-        )
     is_zstd = connection.first("compression") == "zstd"
     return {
-        **own,
+        **_own_settings(connection),
         **_EXACT,
         **({"output_format_arrow_compression_method": "zstd"} if is_zstd else {}),
         **({"max_execution_time": limit_s} if limit_s else {}),
         **({"max_block_size": batch_rows} if batch_rows else {}),
         "query_id": query_id,
     }
+
+
+def write_settings(connection: Connection, query_id: str) -> dict[str, Any]:
+    """The settings with which rows are written: nothing is put in a value's place, and nothing is done later."""
+    limit_s = int(connection.options["statement_timeout_s"])
+    return {
+        **_own_settings(connection),
+        **_WRITING,
+        **({"max_execution_time": limit_s} if limit_s else {}),
+        "query_id": query_id,
+    }
+
+
+def _own_settings(connection: Connection) -> Mapping[str, Any]:
+    own = connection.settings.get("custom_settings") or {}
+    if not isinstance(own, Mapping):
+        raise ConfigurationError(
+            f"custom_settings is {own!r}", connection=connection.name, remedy="Write it as a mapping in profiles.yml"
+        )
+    return own
 
 
 def kill(client: Client, query_id: str) -> None:

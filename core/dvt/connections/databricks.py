@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from dvt.connections.connection import Connection
 from dvt.connections.databricks_errors import translate
 from dvt.connections.databricks_login import credentials
+from dvt.connections.landing_ways import Way
 from dvt.connections.reach import require_port, tried_again
 from dvt.connections.retrying import attempts
 from dvt.connections.spark_comparing import SPARK_COMPARING
@@ -67,7 +68,7 @@ SPEC = ConnectionSpec(
     drivers=("databricks.sql",),
     extra="databricks",
     has_snapshot=False,
-    atomic_swap=False,
+    landing=Way.STEPS,
     transactional_ddl=False,
     max_identifier_bytes=255,
     catalogue_settings=("catalog", "database"),

@@ -9,6 +9,7 @@ from typing import Any
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
 from dvt.connections.db2_errors import driver_errors, error_code, translate
+from dvt.connections.landing_ways import Way
 from dvt.connections.retrying import Retries, attempts
 from dvt.connections.spec import ConnectionSpec, Option
 from dvt.errors import ConfigurationError
@@ -95,7 +96,7 @@ SPEC = ConnectionSpec(
     extra="db2",
     place=_place,
     has_snapshot=False,
-    atomic_swap=False,
+    landing=Way.STEPS,
     transactional_ddl=False,
     max_identifier_bytes=128,
     comparing=_COMPARING,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
 from dvt.connections.exasol_errors import translate
+from dvt.connections.landing_ways import Way
 from dvt.connections.retrying import NETWORK_WORDS, Retries, attempts, says
 from dvt.connections.spec import ConnectionSpec
 from dvt.errors import ConfigurationError
@@ -66,7 +67,7 @@ SPEC = ConnectionSpec(
     drivers=("pyexasol",),
     extra="exasol",
     has_snapshot=False,
-    atomic_swap=False,
+    landing=Way.STEPS,
     transactional_ddl=True,
     max_identifier_bytes=128,
     comparing=_COMPARING,

@@ -10,6 +10,7 @@ from typing import Any
 from dvt.connections import object_store_errors
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
+from dvt.connections.landing_ways import Way
 from dvt.connections.object_paths import FilePath, ObjectPath, existing
 from dvt.connections.object_stores import (
     SECRET_SETTINGS,
@@ -77,6 +78,7 @@ SPEC = ConnectionSpec(
     options=(*CSV_OPTIONS, Option("block_bytes", "int", 8 * 1024 * 1024, "CSV: largest row in bytes", minimum=1024)),
     place=_place,
     runs_sql=False,
+    landing=Way.STATEMENT,
     has_snapshot=False,
     comparing_of=_comparing,
     max_identifier_bytes=200,  # a file name has 255 bytes on the usual file systems; prefix and suffix need some

@@ -11,6 +11,7 @@ import sqlglot
 
 from dvt.connections.comparing import ComparingFacts
 from dvt.connections.connection import Connection
+from dvt.connections.landing_ways import Way
 from dvt.connections.secrets import register, revealed
 from dvt.connections.spec import ConnectionSpec, Option
 from dvt.errors import ConfigurationError, nearest
@@ -89,7 +90,7 @@ SPEC = ConnectionSpec(
     ),
     extra="generic",
     has_snapshot=False,
-    atomic_swap=False,
+    landing=Way.STEPS,
     transactional_ddl=False,
     # Nothing is known of how the database compares: it is asked for columns and a number of rows.
     comparing=ComparingFacts(takes_order=False),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dvt import errors
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
+from dvt.connections.landing_ways import Way
 from dvt.connections.reach import require_port, tried_again
 from dvt.connections.retrying import attempts
 from dvt.connections.spark_errors import fault
@@ -75,7 +76,7 @@ SPEC = ConnectionSpec(
     drivers=("impala.hiveserver2",),
     extra="hive",
     has_snapshot=False,
-    atomic_swap=False,
+    landing=Way.STEPS,
     transactional_ddl=False,
     max_identifier_bytes=128,
     comparing=_COMPARING,

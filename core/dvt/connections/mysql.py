@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dvt import errors
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
+from dvt.connections.landing_ways import Way
 from dvt.connections.mysql_errors import may_pass
 from dvt.connections.retrying import Retries, attempts
 from dvt.connections.spec import ConnectionSpec, Option
@@ -97,6 +98,7 @@ SPEC = ConnectionSpec(
     extra="mysql",
     place=_place,
     transactional_ddl=False,
+    landing=Way.STATEMENT,
     max_identifier_bytes=64,
     comparing=_COMPARING,
 )

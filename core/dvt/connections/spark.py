@@ -14,6 +14,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from dvt import errors
 from dvt.connections.connection import Connection
+from dvt.connections.landing_ways import Way
 from dvt.connections.reach import require_port, tried_again
 from dvt.connections.retrying import attempts
 from dvt.connections.spark_comparing import SPARK_COMPARING
@@ -71,7 +72,7 @@ SPEC = ConnectionSpec(
     drivers=("pyspark",),
     extra="spark",
     has_snapshot=False,
-    atomic_swap=False,
+    landing=Way.STEPS,
     transactional_ddl=False,
     max_identifier_bytes=255,
     comparing=SPARK_COMPARING,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from dvt.connections.comparing import ComparingFacts
+from dvt.connections.landing_ways import Way
 from dvt.errors import ConfigurationError, nearest
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class ConnectionSpec:
         place: Function from the settings to a key that is equal for the same server and database.
         runs_sql: Whether the engine runs SQL of its own (files do not).
         has_snapshot: Whether all scans of one extractor see one state of the data.
-        atomic_swap: Whether a table can be replaced without a moment in which it is missing.
+        landing: How a table is replaced; `dvt plan` says so where there is a moment in which it is missing.
         transactional_ddl: Whether a transaction that fails also takes back a table's replacement.
         max_identifier_bytes: Longest identifier.
         catalogue_settings: Keys that name the catalogue (database) above the schemas, where a connection reaches
@@ -134,7 +135,7 @@ class ConnectionSpec:
     extra: str | None = None
     runs_sql: bool = True
     has_snapshot: bool = True
-    atomic_swap: bool = True
+    landing: Way = Way.TRANSACTION
     transactional_ddl: bool = True
     max_identifier_bytes: int = 63
     catalogue_settings: tuple[str, ...] = ()

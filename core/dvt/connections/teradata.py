@@ -8,6 +8,7 @@ from typing import Any
 
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
+from dvt.connections.landing_ways import Way
 from dvt.connections.retrying import MayPass, Retries, always, attempts
 from dvt.connections.spec import ConnectionSpec, Option
 from dvt.connections.teradata_errors import may_pass, translate
@@ -86,7 +87,7 @@ SPEC = ConnectionSpec(
     extra="teradata",
     place=_place,
     has_snapshot=False,
-    atomic_swap=False,
+    landing=Way.STEPS,
     transactional_ddl=False,
     max_identifier_bytes=128,
     comparing=_COMPARING,

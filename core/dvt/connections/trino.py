@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dvt.connections import trino_login
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
+from dvt.connections.landing_ways import Way
 from dvt.connections.spec import ConnectionSpec, Option
 from dvt.connections.trino_errors import translate
 from dvt.errors import ConfigurationError
@@ -71,7 +72,7 @@ SPEC = ConnectionSpec(
     drivers=("trino",),
     extra="trino",
     has_snapshot=False,
-    atomic_swap=False,
+    landing=Way.STEPS,
     transactional_ddl=False,
     max_identifier_bytes=128,
     catalogue_settings=("database", "catalog"),

@@ -17,7 +17,15 @@ from dbt_common.exceptions import DbtBaseException
 from dvt.connections.jdbc_ways import reads_by_jdbc
 from dvt.connections.landing import file_to_come
 from dvt.dbt_bridge.bridge import Bridge
-from dvt.dbt_bridge.plan_document import ActualResult, ActualScan, PlannedCondition, PlannedNode, PlannedScan, document
+from dvt.dbt_bridge.plan_document import (
+    ActualResult,
+    ActualScan,
+    PlannedCondition,
+    PlannedLanding,
+    PlannedNode,
+    PlannedScan,
+    document,
+)
 from dvt.dbt_bridge.plan_text import plan_text
 from dvt.dbt_bridge.planning import announce_shared, compiled_sql, plan_node
 from dvt.errors import ConnectionFailedError, DvtError, RelationNotFoundError
@@ -88,7 +96,7 @@ def _plan(bridge: Bridge, node: Any, analyze: bool) -> PlannedNode:
     if not route.is_federated:
         return replace(plain, notes=["not run: --analyze reads federated and direct queries"]) if analyze else plain
     try:
-        full = replace(plain, notes=_notes(bridge, node, route.connection))
+        full = replace(plain, notes=_notes(bridge, node, route.connection), landing_way=_landing_way(bridge, node))
         return _analyzed(bridge, node, full) if analyze else _shown(bridge, full, plan_node(bridge, node))
     except (RelationNotFoundError, ConnectionFailedError) as error:
         if missing := _built_by_the_run(bridge, node, error):
@@ -194,13 +202,20 @@ def _condition(decision: Decision) -> PlannedCondition:
     return PlannedCondition(decision.condition, decision.is_pushed, decision.is_exact, code, reason)
 
 
+def _landing_way(bridge: Bridge, node: Any) -> PlannedLanding | None:
+    if not node.is_relational:
+        return None
+    way = bridge.connections.get(bridge.router.route(node).connection).spec.landing
+    return PlannedLanding(way.value, way.is_atomic)
+
+
 def _notes(bridge: Bridge, node: Any, landing: str) -> list[str]:
     notes = []
     if node.config.materialized == "view":
         notes.append("a view over several connections cannot exist: it is built as a table")
     spec = bridge.connections.get(landing).spec
-    if node.is_relational and not spec.atomic_swap:
-        notes.append(f"{spec.type} cannot replace a table in one step")
+    if node.is_relational and (caution := spec.landing.caution(spec.type)):
+        notes.append(caution)
     for name in bridge.router.inputs(node):
         if not bridge.connections.get(name).spec.has_snapshot:
             notes.append(f"{name} is not read from one snapshot")

@@ -112,6 +112,19 @@ class PlannedScan:
 
 
 @dataclass(frozen=True)
+class PlannedLanding:
+    """How a table takes its place on the landing.
+
+    Args:
+        way: In words, for example "drop and rename in one transaction".
+        atomic: Whether readers see the old table or the new one at every moment, as long as its columns stay.
+    """
+
+    way: str
+    atomic: bool
+
+
+@dataclass(frozen=True)
 class PlannedNode:
     """One node of the plan.
 
@@ -126,6 +139,7 @@ class PlannedNode:
         error: Why the node cannot be planned.
         actual: What its query gave, with --analyze.
         engine_sql: What the engine runs, where joins or groups of the model's query run at a source; else empty.
+        landing_way: How its table takes its place; None for nodes that land no rows through dvt.
     """
 
     unique_id: str
@@ -138,6 +152,7 @@ class PlannedNode:
     error: str = ""
     actual: ActualResult | None = None
     engine_sql: str = ""
+    landing_way: PlannedLanding | None = None
 
 
 def document(nodes: Sequence[PlannedNode], is_analyzed: bool) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from dvt.federation.extractors.base import ExtractionConfig
+from dvt.federation.loaders.config import LoadResult
 from dvt.federation.stream import RowStream
 from dvt.identifiers import Relation
 from dvt.testing.place import Place
@@ -30,10 +31,10 @@ class Noted:
         self._methods: list[str] = told.setdefault("methods", [])
         self._types: list[list[str]] = told.setdefault("types", [])
 
-    def method(self, stream: RowStream) -> None:
-        """The method by which a stream's rows are fetched."""
-        if stream.method not in self._methods:
-            self._methods.append(stream.method)
+    def method(self, result: RowStream | LoadResult) -> None:
+        """The method by which rows are fetched or loaded."""
+        if result.method not in self._methods:
+            self._methods.append(result.method)
 
     def type(self, native: str, carrier: pa.DataType) -> None:
         """A native type, of which at least one value came as it was written, and what carried it."""
@@ -89,6 +90,8 @@ class Maker:
 class Contract:
     """Fixtures of all parts."""
 
+    direction = "reading"
+
     @pytest.fixture(scope="class")
     @classmethod
     def place(cls) -> Place:
@@ -105,7 +108,7 @@ class Contract:
     def noted(self, request: pytest.FixtureRequest, place: Place, words: EngineWords) -> Noted:
         """Takes part in every check; those that are left out say why."""
         check = request.node.originalname.removeprefix("test_")
-        told = {"place": place.label, "tag": place.tag.value}
+        told = {"place": place.label, "tag": place.tag.value, "direction": self.direction}
         request.node.user_properties.append(("dvt_contract", told))
         if check in words.skipped:
             pytest.skip(words.skipped[check])

@@ -18,7 +18,7 @@ _NOTES = """Made by `hatch run engines-page` from the results of the conformance
 - **real**: the engine itself ran. **emulated**: another program's imitation of it. **fake**: our own imitation of its
   protocol, under the vendor's own client. **driver**: a double of the vendor's client. The last three show what *dvt*
   does: its options, batches, types, errors. They show nothing of the vendor's SQL, rights, TLS, limits or speed.
-- **method**: how the rows of the checks that passed were fetched.
+- **method**: how the rows of the checks that passed were fetched, or loaded.
 - A check that an engine does not take part in stands with its reason below the table.
 """
 
@@ -45,7 +45,7 @@ class Shown:
 class _Recorder:
     def __init__(self, file: Path) -> None:
         self.file = file
-        self.places: dict[str, Shown] = defaultdict(Shown)
+        self.places: dict[str, dict[str, Shown]] = defaultdict(lambda: defaultdict(Shown))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note the outcome of a check; a failed setup is a failed check."""
@@ -53,7 +53,7 @@ class _Recorder:
         if told is None or (report.when != "call" and report.outcome == "passed"):
             return
         check = report.nodeid.rpartition("::")[2].removeprefix("test_")
-        place = self.places[told["place"]]
+        place = self.places[told.get("direction", "reading")][told["place"]]
         place.tag = told["tag"]
         if place.outcomes.get(check) != "failed":
             place.outcomes[check] = report.outcome
@@ -66,26 +66,32 @@ class _Recorder:
 
     def pytest_sessionfinish(self) -> None:
         """Write the page."""
-        self.file.write_text(page(self.places), encoding="utf-8")
+        self.file.write_text(page(self.places["reading"], self.places["loading"]), encoding="utf-8")
 
 
-def page(places: Mapping[str, Shown]) -> str:
-    """The page's text in Markdown."""
+def page(reading: Mapping[str, Shown], loading: Mapping[str, Shown] | None = None) -> str:
+    """The page's text in Markdown, for both directions."""
+    lines = ["# What the conformance kit has shown", "", _NOTES, "## Reading", "", *_direction(reading)]
+    if loading:
+        lines += ["", "## Loading", "", *_direction(loading)]
+    return "\n".join(lines) + "\n"
+
+
+def _direction(places: Mapping[str, Shown]) -> list[str]:
     by_name = sorted(places.items())
-    lines = ["# What the conformance kit has shown", "", _NOTES]
-    lines += ["| engine | shown on | method | passed | failed | left out |", "|---|---|---|---|---|---|"]
+    lines = ["| engine | shown on | method | passed | failed | left out |", "|---|---|---|---|---|---|"]
     lines += [_row(name, shown) for name, shown in by_name]
-    lines += ["", "## Checks that were left out", ""]
+    lines += ["", "### Checks that were left out", ""]
     lines += [f"- **{name}**: {'; '.join(sorted(shown.reasons))}" for name, shown in by_name if shown.reasons]
     failed = [(name, check) for name, shown in by_name for check, o in shown.outcomes.items() if o == "failed"]
     if failed:
-        lines += ["", "## Checks that failed", "", *(f"- **{name}**: {check}" for name, check in failed)]
-    lines += ["", "## Types whose values came as they were written, and what carries them"]
+        lines += ["", "### Checks that failed", "", *(f"- **{name}**: {check}" for name, check in failed)]
+    lines += ["", "### Types whose values came as they were written, and what carries them"]
     for name, shown in by_name:
         if shown.types:
             types = ", ".join(f"`{native}` {carrier}" for native, carrier in sorted(shown.types))
-            lines += ["", f"### {name}", "", types]
-    return "\n".join(lines) + "\n"
+            lines += ["", f"#### {name}", "", types]
+    return lines
 
 
 def _row(name: str, shown: Shown) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -10,7 +10,8 @@ from typing import Any
 
 from dvt.connections.connection import Connection
 from dvt.federation.extractors.base import BaseExtractor
-from dvt.federation.registry import new_extractor, open_connection
+from dvt.federation.loaders.base import BaseLoader
+from dvt.federation.registry import loader_class, new_extractor, open_connection
 from dvt.identifiers import Relation
 
 
@@ -40,6 +41,8 @@ class Place:
         running: How many statements of dvt run there; None where it cannot tell.
         root: The folder that relative paths of the output start at.
         name: What the kit's page calls it; the type when not given.
+        ask: The first column of a query's rows as texts, not through dvt; None where it takes no queries.
+        tables: Names of the tables that are in the schema; None where it cannot tell.
     """
 
     type: str
@@ -54,6 +57,8 @@ class Place:
     running: Callable[[], int] | None = None
     root: Path = field(default_factory=Path.cwd)
     name: str = ""
+    ask: Callable[[str], Sequence[str]] | None = None
+    tables: Callable[[], Sequence[str]] | None = None
 
     @property
     def label(self) -> str:
@@ -69,6 +74,10 @@ class Place:
         """An extractor of the place; it has not connected yet."""
         connection = self.connection(**options)
         return new_extractor(connection)
+
+    def loader(self, **options: Any) -> BaseLoader:
+        """A loader of the place; it has not connected yet."""
+        return loader_class(self.type)(self.connection(**options))
 
     def relation(self, name: str) -> Relation:
         """A relation where the kit makes its tables."""

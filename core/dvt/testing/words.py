@@ -71,6 +71,11 @@ class EngineWords:
         method: The method by which its rows are read.
         plain_relations: Whether names of relations are plain words, so that odd names are those of columns only.
         declared: For each kind of columns the type that the project declares, where drivers name none.
+        loads: For cases of `loads.yml` what carries the values on the way back, where it is not the type that was
+            loaded; with texts, where they are others; "refused" where they cannot be held and the loader says so.
+        load_method: The method by which rows are loaded.
+        unfit: An Arrow type, a value, and a declared type that does not hold it; no declared type where the engine's
+            own has not all of its values.
     """
 
     types: Mapping[str, tuple[str, str]]
@@ -86,6 +91,9 @@ class EngineWords:
     method: str = ""
     plain_relations: bool = False
     declared: Mapping[str, str] = field(default_factory=dict)
+    loads: Mapping[str, Any] = field(default_factory=dict)
+    load_method: str = ""
+    unfit: Sequence[str] = ()
 
     def create_sql(self, relation: Relation, connection: Connection, columns: Mapping[str, str]) -> str:
         """CREATE TABLE with columns of the kit's kinds, by name."""
@@ -97,7 +105,7 @@ class EngineWords:
     ) -> str:
         """INSERT of rows; a value is NULL, a number, a truth value or a text."""
         listed = ", ".join(
-            "(" + ", ".join(self._literal(value, kind) for value, kind in zip(row, columns.values(), strict=True)) + ")"
+            "(" + ", ".join(self.literal(value, kind) for value, kind in zip(row, columns.values(), strict=True)) + ")"
             for row in rows
         )
         return " ".join(["insert into", relation.sql(connection.dialect), "values", listed])
@@ -106,7 +114,8 @@ class EngineWords:
         """DROP TABLE, which is no error when there is none."""
         return self.drop.format(table=relation.sql(connection.dialect))
 
-    def _literal(self, value: Any, kind: str) -> str:
+    def literal(self, value: Any, kind: str) -> str:
+        """A value in a statement."""
         if value is None:
             return "null"
         if isinstance(value, bool):

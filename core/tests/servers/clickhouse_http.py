@@ -14,6 +14,7 @@ import itertools
 import os
 import re
 import sys
+import tempfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -31,6 +32,7 @@ _TRANSPORT = frozenset(
     }
 )
 _FORMAT = re.compile(r"\bFORMAT\s+(\w+)\s*;?\s*$", re.IGNORECASE)
+_INSERT = re.compile(r"^(\s*INSERT INTO .*?)\s+FORMAT\s+(\w+)\s*$", re.IGNORECASE | re.DOTALL)
 _KILL = re.compile(r"^\s*KILL QUERY WHERE query_id = (.*?)(\s+(?:A?SYNC))?\s*$", re.IGNORECASE | re.DOTALL)
 _CODE = re.compile(r"Code: (\d+)")
 _AT_ONCE_BYTES = 1 << 20
@@ -61,11 +63,18 @@ class Handler(BaseHTTPRequestHandler):
         if length is not None:
             return self.rfile.read(int(length))
         parts = []
-        while size := int(self.rfile.readline().strip() or b"0", 16):
+        while size := int(self._line(), 16):
             parts.append(self.rfile.read(size))
-            self.rfile.readline()
-        self.rfile.readline()
+            self._line()
+        self._line()
         return b"".join(parts)
+
+    def _line(self) -> bytes:
+        """A body that ends before its last chunk is none: a server inserts nothing of what follows."""
+        line = self.rfile.readline()
+        if not line:
+            raise ConnectionAbortedError("the client has gone")
+        return line.strip()
 
     def _answer(self, body: bytes) -> None:
         address = urlsplit(self.path)
@@ -80,10 +89,16 @@ class Handler(BaseHTTPRequestHandler):
             self._fail(f"Code: 516. DB::Exception: {name}: Authentication failed: password is incorrect, or there is no"
                        " user with such name. (AUTHENTICATION_FAILED)", 403)  # fmt: skip
             return
-        sql = "\n".join(part for part in (given.get("query", ""), body.decode()) if part)
+        insert = _INSERT.match(given.get("query", ""))
+        sql = given["query"] if insert else "\n".join(part for part in (given.get("query", ""), body.decode()) if part)
         session = chdb.connect(self.folder)
         try:
-            self._run(session, sql, given)
+            with tempfile.NamedTemporaryFile() as rows:
+                if insert:  # the rows stand in the body, in the format that the statement ends with
+                    rows.write(body)
+                    rows.flush()
+                    sql = f"{insert.group(1)} FROM INFILE {_text(rows.name)} FORMAT {insert.group(2)}"
+                self._run(session, sql, given, is_insert=bool(insert))
         except Exception as error:
             self._fail(str(error))
         finally:
@@ -97,7 +112,7 @@ class Handler(BaseHTTPRequestHandler):
         header = self.headers.get("X-ClickHouse-User", "default"), self.headers.get("X-ClickHouse-Key", "")
         return given.get("user", header[0]), given.get("password", header[1])
 
-    def _run(self, session: Any, sql: str, given: dict[str, str]) -> None:
+    def _run(self, session: Any, sql: str, given: dict[str, str], *, is_insert: bool) -> None:
         database = given.get("database") or self.headers.get("X-ClickHouse-Database")
         if database:
             session.query("USE " + _name(database))
@@ -106,7 +121,7 @@ class Handler(BaseHTTPRequestHandler):
         for name in sorted(settings, key=lambda name: name == "readonly"):
             session.query(f"SET {name} = {_text(settings[name])}")
         parameters = {k[6:]: v for k, v in given.items() if k.startswith("param_")}
-        found = _FORMAT.search(sql)
+        found = None if is_insert else _FORMAT.search(sql)
         format_ = found.group(1) if found else given.get("default_format", "")
         format_ = format_ or self.headers.get("X-ClickHouse-Format") or "TabSeparated"
         sql = sql[: found.start()] if found else sql

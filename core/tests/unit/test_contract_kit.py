@@ -299,6 +299,6 @@ def test_a_run_of_the_kit_makes_the_page(tmp_path: Path) -> None:
     assert "1 failed, 3 passed, 2 skipped" in run.stdout, run.stdout + run.stderr
     text = (tmp_path / "page.md").read_text(encoding="utf-8")
     assert "| right | real | cursor_streaming | 2 | 0 | 1 |\n| wrong | real | cursor_streaming | 1 | 1 | 1 |" in text
-    right, wrong = re.findall(r"### \w+\n\n(.*)", text)
+    right, wrong = re.findall(r"#### \w+\n\n(.*)", text)
     assert right == "`blob` binary, `boolean` bool, `date` date32[day], `integer` int64, `text` string"
     assert wrong == "`boolean` bool, `integer` int64"

@@ -288,7 +288,7 @@ def test_merge_on_a_target_without_row_ids_and_with_a_nocase_key(raw, loader):
 @pytest.mark.parametrize("mode", ["merge", "delete+insert"])
 def test_a_key_that_occurs_twice_is_an_error_with_the_key(raw, loader, mode):
     load(loader, "select 1 as id, 'a' as s")
-    with pytest.raises(DuplicateKeyError, match=r"\(7,\)"):
+    with pytest.raises(DuplicateKeyError, match="id = 7"):
         load(loader, "select 7 as id, 'a' as s from range(2)", mode=mode, unique_key=("id",))
     assert raw.execute("select * from t").fetchall() == [(1, "a")]
     assert raw.execute("select count(*) from sqlite_master").fetchone() == (1,)

@@ -1,10 +1,10 @@
-"""ClickHouse behind the shim adapter: what reads it (tests, freshness, the catalogue) runs there; nothing lands."""
+"""ClickHouse behind the shim adapter: what dbt runs there by itself, beside what dvt loads."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from dvt.connections.clickhouse import connect, default_database, kill, new_query_id, translate
+from dvt.connections.clickhouse import connect, default_database, kill, new_query_id, translate, write_settings
 from dvt.connections.connection import Connection
 from dvt.dbt_bridge.shim.read_only import HeldRows, ReadOnlyDialect, is_bracket
 from dvt.errors import DvtError
@@ -15,6 +15,7 @@ class ClickHouseSession:
     """As much of a DB-API connection as dbt asks for."""
 
     def __init__(self, connection: Connection) -> None:
+        self.connection = connection
         self.client = connect(connection)
         self.query_id = ""
 
@@ -43,7 +44,7 @@ class ClickHouseCursor(HeldRows):
         if is_bracket(sql):
             return
         self._session.query_id = new_query_id()
-        settings = {"query_id": self._session.query_id}
+        settings = write_settings(self._session.connection, self._session.query_id)
         result = self._session.client.query(sql, parameters=bindings, settings=settings)
         self._rows = list(result.result_rows)
         types = [type_.name for type_ in result.column_types]
@@ -82,6 +83,16 @@ class ClickHouseDialect(ReadOnlyDialect):
         sql = "select name, engine from system.tables where database = {schema:String} and not is_temporary"
         cursor.execute(sql, {"schema": place.schema or default_database(connection)})
         return [(name, "view" if "View" in engine else "table") for name, engine in cursor.fetchall()]
+
+    def create_schema_sql(self, quoted: str) -> str | None:
+        return "create database if not exists " + quoted
+
+    def truncate_sql(self, quoted: str) -> str:
+        return "truncate table " + quoted
+
+    def replace_view_sql(self, quoted: str, existing: str | None, query: str) -> list[str]:
+        drop = ["drop table " + quoted] if existing == "table" else []
+        return [*drop, "\n".join(["create or replace view " + quoted + " as", query])]
 
     def cancel(self, handle: Any, connection: Connection) -> None:
         kill(handle.client, handle.query_id)

@@ -1,4 +1,4 @@
-"""The chain of methods by which rows are read: the first that can is taken, the others say beforehand what they lack.
+"""The chain of methods by which rows are read or loaded: the first that can is taken, the others say what they lack.
 
 A method is passed over for what is not there: a driver, a right, a statement that the server does not know. A wrong
 password, a missing table or a broken connection is no reason to try another way, and after the first row there is none.
@@ -72,17 +72,19 @@ class Method:
     remarks: tuple[str, ...] = ()
 
 
-def first_that_can(methods: Sequence[Method], connection: Connection) -> Chosen:
+def first_that_can(methods: Sequence[Method], connection: Connection, *, what: str = "read") -> Chosen:
     """The first method of the chain that is wanted and can be taken.
 
     Args:
         methods: The chain.
-        connection: Its option `read_by` says which kind is wanted.
+        connection: Its option `read_by` says which kind of reading is wanted.
+        what: "read" or "loaded".
 
     Raises:
         UnsupportedError: There is none; all reasons are told.
     """
-    wanted = connection.options.get("read_by", "auto")
+    is_read = what == "read"
+    wanted = connection.options.get("read_by", "auto") if is_read else "auto"
     passed: list[PassedOver] = []
     for method in methods:
         if wanted in (STREAMING, BUFFERED, JDBC) and method.kind != wanted:
@@ -93,8 +95,8 @@ def first_that_can(methods: Sequence[Method], connection: Connection) -> Chosen:
             return Chosen(method.name, tuple(passed), method.remarks)
         passed.append(PassedOver(method.name, why))
     raise UnsupportedError(
-        "there is no method by which it can be read: " + "; ".join(str(each) for each in passed),
+        f"there is no method by which it can be {what}: " + "; ".join(str(each) for each in passed),
         connection=connection.name,
-        phase="extract",
-        remedy="Set dvt.read_by to auto, or grant or install what is missing",
+        phase="extract" if is_read else "load",
+        remedy=("Set dvt.read_by to auto, or grant" if is_read else "Grant") + " or install what is missing",
     )

@@ -2,85 +2,162 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import ClassVar, Literal
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
 from dvt.connections.connection import Connection
 from dvt.connections.spec import ConnectionSpec
+from dvt.errors import ConnectionLostError, DataError, DvtError, InterruptedRunError
+from dvt.federation.extractors.methods import first_that_can
+from dvt.federation.loaders.config import LoadConfig, LoadResult, Mode
+from dvt.federation.loaders.filling import Filling, LoadMethod
+from dvt.federation.loaders.landing import Landing
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation, private_name
 
-Mode = Literal["table", "append", "merge", "delete+insert"]
-
-
-@dataclass(frozen=True)
-class LoadConfig:
-    """Where and how a stream lands.
-
-    Args:
-        relation: The target relation.
-        mode: "table" replaces the whole; the others keep what is there.
-        unique_key: Columns that identify a row, for "merge" and "delete+insert".
-        run_id: Eight hexadecimal digits that make private names unique to a run.
-        streaming_batch_size: Rows sent at a time.
-        declared: Native types that a contract declares, by column name.
-        drop_dependents: Whether views that stand in the way of a new shape may be dropped (only with --full-refresh).
-        keep_indexes: Whether a replaced table's indexes are made on the new one; False when the caller makes them.
-        keep_constraints: The same for keys, checks and NOT NULL; False when a contract's DDL has made them.
-    """
-
-    relation: Relation
-    mode: Mode = "table"
-    unique_key: tuple[str, ...] = ()
-    run_id: str = "00000000"
-    streaming_batch_size: int = 10_000
-    declared: Mapping[str, str] = field(default_factory=dict)
-    drop_dependents: bool = False
-    keep_indexes: bool = True
-    keep_constraints: bool = True
-
-
-@dataclass(frozen=True)
-class LoadResult:
-    """What a load did.
-
-    Args:
-        rows: Rows, as the database counted them.
-        bytes: Arrow bytes sent.
-        method: For example "copy_binary", "load_data", "insert", "arrow", "parquet".
-        seconds: Wall time.
-    """
-
-    rows: int
-    bytes: int
-    method: str
-    seconds: float
+__all__ = ["BaseLoader", "LoadConfig", "LoadResult", "Mode"]
 
 
 class BaseLoader(ABC):
     """Writes to one connection. One instance is one session, used by one thread at a time.
 
-    The order is always: `stage` (a committed private relation that nobody else reads), `landing_sql` (statements
-    that put it in place, run in one transaction where the engine can), `drop` of the private relation if it is still
-    there. `load` does the three on its own session; dbt's materializations run the statements on dbt's.
+    The order is always: `stage` (a committed private relation that nobody else reads), `landing` (statements that put
+    it in place, run in one transaction where the engine can), `drop` of the private relation if it is still there.
+    `load` does the three on its own session; dbt's materializations run the statements on dbt's.
+
+    An engine gives its session (`connect`, `run`, `disconnect`, `translated`), and three parts: how a private relation
+    is made (`native_type`, `create`), how it is filled (`methods`), how it is put in place (`landing`). Most are a
+    `SQLLoader`, which has the statements of all but the second. Counting, comparing with what was sent, dropping what
+    failed, cancelling, the place in errors, and timing are done here.
     """
 
     spec: ClassVar[ConnectionSpec]
+    # Whether a private relation is made, filled and counted in one transaction; it is dropped after a failure if not.
+    stages_in_transaction: ClassVar[bool] = False
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self.cancelled = threading.Event()
+        self._session: Any = None
 
     @classmethod
     def spec_for(cls, type_: str) -> ConnectionSpec:
         """The spec for one of the types that the plugin is registered under."""
         return cls.spec
 
+    # What an engine gives.
+
     @abstractmethod
+    def connect(self) -> Any:
+        """Log in and give the session; `cancelled` ends the waiting. Raises dvt's errors."""
+
+    @abstractmethod
+    def disconnect(self, session: Any) -> None:
+        """End a session, also a broken one."""
+
+    @abstractmethod
+    def translated(self, error: Exception, phase: str, relation: str | None) -> DvtError | None:
+        """The dvt error for an exception of the driver or the server; None for what is neither."""
+
+    def interrupt(self, session: Any) -> None:
+        """End what runs in the session, on the server too. Called by another thread than the session's."""
+
+    @abstractmethod
+    def native_type(self, field: pa.Field) -> str | None:
+        """The engine's own type for a column, None where it has none."""
+
+    @abstractmethod
+    def create(self, relation: Relation, schema: pa.Schema, types: list[str]) -> None:
+        """Make an empty private relation."""
+
+    @abstractmethod
+    def methods(self, filling: Filling) -> Sequence[LoadMethod]:
+        """The chain of methods that fill a private relation, which is made; they send nothing before they are taken."""
+
+    @abstractmethod
+    def count(self, relation: Relation) -> int:
+        """The rows of a relation, as the engine counts them."""
+
+    @abstractmethod
+    def landing(self, private: Relation, config: LoadConfig) -> Landing:
+        """The statements that put a staged private relation in place of, or into, the target.
+
+        Reads the catalogue (does the target exist, what depends on it, its grants and comments) but changes nothing.
+
+        Raises:
+            DataError: The target's columns or dependents do not allow it; the message says what to do.
+        """
+
+    @abstractmethod
+    def execute(self, statements: list[str]) -> None:
+        """Run statements on the loader's session, in one transaction where the engine can."""
+
+    @abstractmethod
+    def describe(self, relation: Relation) -> list[ColumnSchema] | None:
+        """The columns of a relation, None when it does not exist."""
+
+    @abstractmethod
+    def ensure_schema(self, relation: Relation) -> None:
+        """Create the relation's schema (for files the folder) when it is missing."""
+
+    @abstractmethod
+    def remove(self, relation: Relation) -> None:
+        """Drop a private relation if it exists."""
+
+    def qualified(self, relation: Relation) -> Relation:
+        """The relation with the parts that the engine's session would fill in."""
+        return relation
+
+    def check_declared(self, type_: str, column: str) -> None:
+        """Raise when a type that a contract declares is none of the engine's."""
+
+    def accept(self, filling: Filling) -> None:
+        """Raise when the filled table holds what the engine changed on the way; for engines that do not say so."""
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """What stands within it is done whole or not at all, where the engine has transactions."""
+        yield
+
+    # What is the same everywhere.
+
+    def session(self) -> Any:
+        """The session, which is opened when it is first asked for.
+
+        Raises:
+            InterruptedRunError: The load was cancelled.
+        """
+        self.check()
+        if self._session is None:
+            self._session = self.connect()
+            self.check()  # it was cancelled while it logged in, when there was nothing to end
+        return self._session
+
+    def check(self) -> None:
+        """Raise when the load was cancelled."""
+        if self.cancelled.is_set():
+            raise InterruptedRunError("the load was cancelled", connection=self.connection.name, phase="load")
+
+    def cancel(self) -> None:
+        """End a running load from another thread, on the server too. Afterwards only `drop` and `close` do anything."""
+        self.cancelled.set()
+        session = self._session
+        if session is not None:
+            self.interrupt(session)
+
+    def close(self) -> None:
+        """End the session; closing twice is allowed."""
+        session, self._session = self._session, None
+        if session is not None:
+            self.disconnect(session)
+
     def stage(
         self,
         stream: RowStream,
@@ -102,67 +179,33 @@ class BaseLoader(ABC):
         Raises:
             DataError: A value does not fit the column's type; the column is named.
         """
+        started = time.monotonic()
+        relation = self.qualified(relation)
+        with self.guarded("load", relation):
+            types = self._types(stream.schema, declared or {})
+            with self._whole(relation), self.guarded("load", relation):
+                self.create(relation, stream.schema, types)
+                filling = Filling(relation, stream, types, batch_rows, self.check)
+                methods = self.methods(filling)
+                name = first_that_can(methods, self.connection, what="loaded").method
+                filled = next(method for method in methods if method.name == name).fill(filling)
+                given = stream.rows_read if filled.given is None else filled.given
+                counted = self.count(relation)
+                taken = counted if filled.taken is None else filled.taken
+                if not taken == counted == given:
+                    raise DataError(f"{given} rows were sent, {taken} were taken, and {counted} are there")
+                self.accept(filling)
+        sent_bytes = stream.bytes_read if filled.bytes is None else filled.bytes
+        return LoadResult(counted, sent_bytes, name, time.monotonic() - started)
 
-    @abstractmethod
     def landing_sql(self, private: Relation, config: LoadConfig) -> list[str]:
-        """The statements that put a staged private relation in place of, or into, the target.
-
-        They are to be run in one transaction, in this order, where the engine has transactional DDL. Reads the
-        catalogue (does the target exist, what depends on it, its grants and comments) but changes nothing.
-
-        Raises:
-            DataError: The target's columns or dependents do not allow it; the message says what to do.
-        """
-
-    @abstractmethod
-    def execute(self, statements: list[str]) -> None:
-        """Run statements on the loader's session, in one transaction where the engine can."""
-
-    @abstractmethod
-    def describe(self, relation: Relation) -> list[ColumnSchema] | None:
-        """The columns of a relation, None when it does not exist."""
-
-    @abstractmethod
-    def ensure_schema(self, relation: Relation) -> None:
-        """Create the relation's schema (for files the folder) when it is missing."""
-
-    @abstractmethod
-    def drop(self, relation: Relation) -> None:
-        """Drop a private relation if it exists."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """End the session; closing twice is allowed."""
-
-    @abstractmethod
-    def native_types(self, schema: pa.Schema) -> list[str]:
-        """The engine's own column types for an Arrow schema.
-
-        Raises:
-            DataError: A type that the engine cannot hold; the column is named.
-        """
-
-    def cancel(self) -> None:
-        """End a running load from another thread, on the server too."""
-        self.close()
-
-    def check_create_privilege(self, schema: str | None) -> None:
-        """Raise `PrivilegeError` when the login may not create tables in the schema; for `dvt debug`."""
-        probe = Relation(private_name("dvt_debug", "0debug00"), schema)
-        columns = [ColumnSchema("x", pa.int32())]
-        try:
-            self.stage(RowStream(columns, iter(())), probe)
-        finally:
-            self.drop(probe)
-
-    def private_relation(self, config: LoadConfig) -> Relation:
-        """The run-scoped relation in which a target's rows are staged."""
-        name = private_name(config.relation.name, config.run_id, self.spec.max_identifier_bytes)
-        return config.relation.sibling(name)
+        """The statements of `landing`; they are to be run in one transaction where the engine has transactional DDL."""
+        return list(self.landing(private, config).statements)
 
     def publish(self, private: Relation, config: LoadConfig) -> None:
         """Put a staged private relation in place, on the loader's own session."""
-        self.execute(self.landing_sql(private, config))
+        with self.guarded("land", config.relation):
+            self.execute(self.landing_sql(private, config))
 
     def load(self, stream: RowStream, config: LoadConfig) -> LoadResult:
         """Stage, land and clean up in one go. A failed load leaves the old table, whole."""
@@ -171,9 +214,104 @@ class BaseLoader(ABC):
         result = self.stage(stream, private, declared=config.declared, batch_rows=config.streaming_batch_size)
         try:
             self.publish(private, config)
-        finally:
-            self.drop(private)
+        except BaseException:
+            with contextlib.suppress(DvtError):  # the first error is the one to tell
+                self.drop(private)
+            raise
+        self.drop(private)
         return result
+
+    def drop(self, relation: Relation) -> None:
+        """Drop a private relation if it exists; after a cancel, or where the session is lost, on a session anew."""
+        relation = self.qualified(relation)
+        was, is_cancelled = self.cancelled, self.cancelled.is_set()
+        if is_cancelled:
+            self.close()
+            self.cancelled = threading.Event()
+        try:
+            with self.guarded("land", relation):
+                try:
+                    with self.guarded("land", relation):
+                        self.remove(relation)
+                except ConnectionLostError:
+                    self.remove(relation)
+        finally:
+            if is_cancelled:
+                self.cancelled = was
+
+    def private_relation(self, config: LoadConfig) -> Relation:
+        """The run-scoped relation in which a target's rows are staged."""
+        name = private_name(config.relation.name, config.run_id, self.spec.max_identifier_bytes)
+        return config.relation.sibling(name)
+
+    def native_types(self, schema: pa.Schema) -> list[str]:
+        """The engine's own column types for an Arrow schema.
+
+        Raises:
+            DataError: A type that the engine cannot hold; the column is named.
+        """
+        return self._types(schema, {})
+
+    def check_create_privilege(self, schema: str | None) -> None:
+        """Raise `PrivilegeError` when the login may not create tables in the schema; for `dvt debug`."""
+        probe = Relation(private_name("dvt_debug", "0debug00"), schema)
+        try:
+            self.stage(RowStream([ColumnSchema("x", pa.int32())], iter(())), probe)
+        finally:
+            self.drop(probe)
+
+    @contextlib.contextmanager
+    def guarded(self, phase: str, relation: Relation | None) -> Iterator[None]:
+        """Within it, what the driver or the server raises becomes a dvt error with its place."""
+        label = str(relation) if relation else None
+        try:
+            yield
+        except DvtError as error:
+            if error.connection in (None, self.connection.name):  # the other side's errors have their place already
+                error.at(connection=self.connection.name, relation=label, phase=phase)
+            raise self._lost(error) from error.__cause__
+        except Exception as error:
+            known = self.translated(error, phase, label)
+            if known is None:
+                raise
+            if self.cancelled.is_set() and not isinstance(known, InterruptedRunError):
+                known = InterruptedRunError("the load was cancelled", connection=self.connection.name, relation=label)
+            raise self._lost(known) from error
+
+    def _lost(self, error: DvtError) -> DvtError:
+        if isinstance(error, ConnectionLostError) and error.connection == self.connection.name:
+            self.close()
+        return error
+
+    @contextlib.contextmanager
+    def _whole(self, relation: Relation) -> Iterator[None]:
+        if self.stages_in_transaction:
+            with self.transaction():
+                yield
+            return
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(DvtError):  # the first error is the one to tell
+                self.drop(relation)
+            raise
+
+    def _types(self, schema: pa.Schema, declared: Mapping[str, str]) -> list[str]:
+        types = []
+        for field in schema:
+            if given := declared.get(field.name):
+                self.check_declared(given, field.name)
+            found = given or self.native_type(field)
+            if found is None:
+                raise DataError(
+                    f"{self.spec.type} has no column type for {field.type}",
+                    connection=self.connection.name,
+                    column=field.name,
+                    phase="load",
+                    remedy="Cast the column in the model, for example to JSON or text",
+                )
+            types.append(found)
+        return types
 
     def __enter__(self) -> BaseLoader:
         return self

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import threading
-import time
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from dvt.connections.connection import Connection
 from dvt.connections.duckdb import SPEC, connect, is_shared, translate
-from dvt.errors import ConfigurationError, DataError, RelationNotFoundError
+from dvt.errors import ConfigurationError, DvtError
 from dvt.federation.duckdb_result import describe_result
-from dvt.federation.loaders.base import BaseLoader, LoadConfig, LoadResult
-from dvt.federation.loaders.duckdb_landing import Catalogue, landing_statements
-from dvt.federation.stream import ColumnSchema, RowStream
+from dvt.federation.loaders.changes import Changes, ChangeWords
+from dvt.federation.loaders.config import LoadConfig
+from dvt.federation.loaders.duckdb_landing import Catalogue, casts, kept
+from dvt.federation.loaders.filling import Filled, Filling, LoadMethod
+from dvt.federation.loaders.landing import Landing
+from dvt.federation.loaders.sql import SQLLoader
+from dvt.federation.stream import ColumnSchema
 from dvt.identifiers import Relation, quote, quote_all
 from dvt.types.duckdb import exact_cast
 from dvt.types.duckdb_landing import check_intervals, duckdb_type
@@ -27,128 +28,15 @@ if TYPE_CHECKING:
 _BATCH = "dvt_batch"
 
 
-class DuckDBLoader(BaseLoader):
+class DuckDBLoader(SQLLoader):
     """One session on the database. DuckDB's writers do not block each other, so a load is one transaction."""
 
     spec = SPEC
-    _session: duckdb.DuckDBPyConnection | None = None
+    stages_in_transaction = True
+    change_words = ChangeWords(delete="using", merge="update")
 
-    def __init__(self, connection: Connection) -> None:
-        super().__init__(connection)
-        self._is_cancelled = threading.Event()
-
-    def stage(
-        self,
-        stream: RowStream,
-        relation: Relation,
-        *,
-        declared: Mapping[str, str] | None = None,
-        batch_rows: int = 10_000,
-    ) -> LoadResult:
-        """Create the private table and insert Arrow batches, in one transaction."""
-        self._check_shared()
-        started = time.monotonic()
-        session = self._open()
-        with self._errors("load", relation):
-            session.begin()
-            try:
-                self._fill(session, stream, relation, declared or {}, batch_rows)
-                count = " ".join(["select count(*) from", relation.sql("duckdb")])
-                rows = int(session.execute(count).fetchall()[0][0])
-                session.commit()
-            except BaseException:
-                self._rollback(session)
-                raise
-        return LoadResult(rows, stream.bytes_read, "arrow", time.monotonic() - started)
-
-    def landing_sql(self, private: Relation, config: LoadConfig) -> list[str]:
-        """Drop and rename, with comments and indexes; or the statements of an incremental mode."""
-        with self._errors("land", config.relation):
-            return landing_statements(Catalogue(self._open()), private, config)
-
-    def execute(self, statements: list[str]) -> None:
-        """Run statements in one transaction."""
-        session = self._open()
-        with self._errors("land", None):
-            session.begin()
-            try:
-                for statement in statements:
-                    session.execute(statement)
-                session.commit()
-            except BaseException:
-                self._rollback(session)
-                raise
-
-    def describe(self, relation: Relation) -> list[ColumnSchema] | None:
-        """The columns of a table or view."""
-        with self._errors("describe", relation):
-            if Catalogue(self._open()).kind(relation) is None:
-                return None
-            return describe_result(self._open(), " ".join(["select * from", relation.sql("duckdb")]))
-
-    def ensure_schema(self, relation: Relation) -> None:
-        """Create the schema when it is missing."""
-        self._check_shared()
-        if relation.schema is None:
-            return
-        schema = Relation(relation.schema, relation.database)
-        with self._errors("load", relation):
-            self._open().execute(" ".join(["create schema if not exists", schema.sql("duckdb")]))
-
-    def drop(self, relation: Relation) -> None:
-        """Drop a private table if it exists."""
-        with self._errors("load", relation):
-            self._open().execute(" ".join(["drop table if exists", relation.sql("duckdb")]))
-
-    def cancel(self) -> None:
-        """Interrupt the running statement; the session stays usable, so that the private table can be dropped."""
-        self._is_cancelled.set()
-        if self._session is not None:
-            self._session.interrupt()
-
-    def close(self) -> None:
-        """End the session."""
-        session, self._session = self._session, None
-        if session is not None:
-            session.close()
-
-    def native_types(self, schema: pa.Schema) -> list[str]:
-        """The DuckDB types of an Arrow schema."""
-        return [duckdb_type(field.type, field.name) for field in schema]
-
-    def _fill(
-        self,
-        session: duckdb.DuckDBPyConnection,
-        stream: RowStream,
-        relation: Relation,
-        declared: Mapping[str, str],
-        batch_rows: int,
-    ) -> None:
-        names = stream.schema.names
-        native = self.native_types(stream.schema)
-        types = [declared.get(name) or type_ for name, type_ in zip(names, native, strict=True)]
-        columns = ", ".join(" ".join([quote(n, "duckdb"), t]) for n, t in zip(names, types, strict=True))
-        session.execute("".join(["create table ", relation.sql("duckdb"), " (", columns, ")"]))
-        casts = ", ".join(
-            exact_cast(quote(name, "duckdb"), name, from_, to)
-            for name, from_, to in zip(names, native, types, strict=True)
-        )
-        into = ["insert into", relation.sql("duckdb"), "(", quote_all(names, "duckdb"), ") select", casts]
-        insert = " ".join([*into, "from", _BATCH])
-        # Batches are pulled here and not by DuckDB's threads: an error of the source comes up as itself.
-        while (batch := stream.read_batch(batch_rows)) is not None:
-            check_intervals(batch)
-            session.register(_BATCH, pa.Table.from_batches([batch]))  # replaces the one before; a rollback ends it
-            session.execute(insert)
-        session.unregister(_BATCH)
-
-    def _rollback(self, session: duckdb.DuckDBPyConnection) -> None:
-        import duckdb
-
-        with contextlib.suppress(duckdb.TransactionException):  # DuckDB ended it already
-            session.rollback()
-
-    def _check_shared(self) -> None:
+    def connect(self) -> duckdb.DuckDBPyConnection:
+        """A session on the instance that the process shares."""
         if not is_shared(self.connection):
             raise ConfigurationError(
                 "path is ':memory:': what is loaded there nobody else can read",
@@ -156,20 +44,83 @@ class DuckDBLoader(BaseLoader):
                 phase="load",
                 remedy="Give the output a `path`",
             )
+        return connect(self.connection, writable=True, cancelled=self.cancelled)
 
-    def _open(self) -> duckdb.DuckDBPyConnection:
-        if self._session is None:
-            self._session = connect(self.connection, writable=True, cancelled=self._is_cancelled)
-        return self._session
+    def disconnect(self, session: duckdb.DuckDBPyConnection) -> None:
+        """End it."""
+        session.close()
 
-    @contextlib.contextmanager
-    def _errors(self, phase: str, relation: Relation | None) -> Iterator[None]:
+    def interrupt(self, session: duckdb.DuckDBPyConnection) -> None:
+        """End the running statement."""
+        session.interrupt()
+
+    def translated(self, error: Exception, phase: str, relation: str | None) -> DvtError | None:
+        """DuckDB's errors."""
         import duckdb
 
-        try:
-            yield
-        except duckdb.Error as error:
-            raise translate(error, self.connection, relation=relation, phase=phase) from error
-        except (DataError, RelationNotFoundError) as error:
-            # The source's own errors have their place already.
-            raise error.at(connection=self.connection.name, relation=str(relation), phase=phase) from error.__cause__
+        is_own = isinstance(error, duckdb.Error)
+        return translate(error, self.connection, relation=relation, phase=phase) if is_own else None
+
+    def run(self, sql: str) -> None:
+        """Run one statement."""
+        self.session().execute(sql)
+
+    def rows(self, sql: str) -> list[Sequence[Any]]:
+        """The rows of a small result."""
+        return list(self.session().execute(sql).fetchall())
+
+    def roll_back(self) -> None:
+        """Take back the open transaction, where DuckDB has not ended it itself."""
+        import duckdb
+
+        with contextlib.suppress(duckdb.TransactionException):
+            super().roll_back()
+
+    def native_type(self, field: pa.Field) -> str | None:
+        """The DuckDB type of a column."""
+        return duckdb_type(field.type, field.name)
+
+    def methods(self, filling: Filling) -> list[LoadMethod]:
+        """INSERT from Arrow batches."""
+        return [LoadMethod("arrow", fill=self._insert)]
+
+    def _insert(self, filling: Filling) -> Filled:
+        session, names = self.session(), filling.schema.names
+        columns = zip(names, self.native_types(filling.schema), filling.types, strict=True)
+        values = ", ".join(exact_cast(quote(name, "duckdb"), name, from_, to) for name, from_, to in columns)
+        into = ["insert into", filling.relation.sql("duckdb"), "(", quote_all(names, "duckdb"), ") select", values]
+        insert = " ".join([*into, "from", _BATCH])
+        taken = 0
+        # Batches are pulled here and not by DuckDB's threads: an error of the source comes up as itself.
+        for batch in filling.batches():
+            check_intervals(batch)
+            session.register(_BATCH, pa.Table.from_batches([batch]))  # replaces the one before; a rollback ends it
+            taken += int(session.execute(insert).fetchall()[0][0])
+        session.unregister(_BATCH)
+        return Filled(taken)
+
+    def has_schema(self, name: str) -> bool:
+        """CREATE SCHEMA IF NOT EXISTS is asked in any case: the schema may be another database's."""
+        return False
+
+    def kind(self, relation: Relation) -> str | None:
+        """ "table" or "view" for what stands under a name, None for nothing."""
+        return Catalogue(self.session()).kind(relation)
+
+    def replacing(self, private: Relation, target: Relation, kind: str | None, config: LoadConfig) -> Landing:
+        """Drop and rename, with comments and indexes. Views on the target survive: they are bound when read."""
+        swap = super().replacing(private, target, kind, config)
+        more = kept(Catalogue(self.session()), private, config) if kind == "table" else []
+        return Landing(swap.way, (*swap.statements, *more))
+
+    def changes(self, private: Relation, target: Relation, config: LoadConfig) -> Changes:
+        """With casts that change no value."""
+        values = casts(Catalogue(self.session()), private, target)
+        return Changes(self.change_words, "duckdb", private, target, values, config.unique_key)
+
+    def describe(self, relation: Relation) -> list[ColumnSchema] | None:
+        """The columns of a table or view."""
+        with self.guarded("describe", relation):
+            if self.kind(relation) is None:
+                return None
+            return describe_result(self.session(), " ".join(["select * from", relation.sql("duckdb")]))

@@ -1,4 +1,4 @@
-"""The statements that put a staged DuckDB table in place, as plain SQL for any session on the database."""
+"""What a landing asks of a DuckDB catalogue, and what a table's replacement keeps of the old one."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from dvt.connections.duckdb import literal
 from dvt.errors import DataError
-from dvt.federation.loaders.base import LoadConfig
-from dvt.federation.loaders.unique_key import require_unique_key
-from dvt.identifiers import Relation, quote, quote_all
+from dvt.federation.loaders.config import LoadConfig
+from dvt.identifiers import Relation, quote
 from dvt.types.duckdb import exact_cast
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ class CatalogueColumn:
 
 
 class Catalogue:
-    """What `landing_statements` asks of the database."""
+    """What a landing asks of the database."""
 
     def __init__(self, session: duckdb.DuckDBPyConnection) -> None:
         self._session = session
@@ -64,11 +63,6 @@ class Catalogue:
         rows = self._rows("select sql from duckdb_indexes()", "table_name", relation, "order by index_oid")
         return [str(row[0]) for row in rows if row[0]]
 
-    def first_row(self, query: str) -> tuple[object, ...] | None:
-        """The first row of a query, None when there is none."""
-        row: tuple[object, ...] | None = self._session.execute(query).fetchone()
-        return row
-
     def _rows(self, select: str, name: str, relation: Relation, order: str = "") -> list[tuple[object, ...]]:
         sql = " ".join([select, _WHERE.format(name=name), order])
         parts = [relation.database, relation.schema, relation.name]
@@ -76,32 +70,11 @@ class Catalogue:
         return rows
 
 
-def landing_statements(catalogue: Catalogue, private: Relation, config: LoadConfig) -> list[str]:
-    """The statements of `BaseLoader.landing_sql`."""
-    target = config.relation
-    kind = catalogue.kind(target)
-    if config.mode == "table" or kind is None:
-        return _replacement(catalogue, private, config, kind)
-    if kind == "view":
-        raise DataError("the target is a view", remedy="Drop it, or run with --full-refresh")
-    columns = _casts(catalogue, private, target)
-    if config.mode == "append":
-        return [_insert(private, target, columns, "")]
-    require_unique_key(private, columns, config, _DIALECT, catalogue.first_row)
-    if config.mode == "merge":
-        return _merge(private, target, columns, config.unique_key)
-    delete = ["delete from", target.sql(_DIALECT), "as t using", private.sql(_DIALECT), "as p where"]
-    return [" ".join([*delete, _matches(config.unique_key)]), _insert(private, target, columns, "")]
-
-
-def _replacement(catalogue: Catalogue, private: Relation, config: LoadConfig, kind: str | None) -> list[str]:
-    """Views on the target survive: DuckDB binds them by name when they are read."""
+def kept(catalogue: Catalogue, private: Relation, config: LoadConfig) -> list[str]:
+    """The statements that give the new table the comments and indexes of the one that it replaces."""
     target = config.relation
     name = target.sql(_DIALECT)
-    statements = [" ".join(["drop", kind, name])] if kind else []
-    statements.append(" ".join(["alter table", private.sql(_DIALECT), "rename to", quote(target.name, _DIALECT)]))
-    if kind != "table":
-        return statements
+    statements = []
     if comment := catalogue.comment(target):
         statements.append(" ".join(["comment on table", name, "is", literal(comment)]))
     new = {column.name.lower() for column in catalogue.columns(private)}
@@ -112,10 +85,10 @@ def _replacement(catalogue: Catalogue, private: Relation, config: LoadConfig, ki
     return statements + (catalogue.indexes(target) if config.keep_indexes else [])
 
 
-def _casts(catalogue: Catalogue, private: Relation, target: Relation) -> dict[str, str]:
+def casts(catalogue: Catalogue, private: Relation, target: Relation) -> dict[str, str | None]:
     """For each column of the private table the expression that gives it the target's type, exactly."""
     known = {column.name.lower(): column for column in catalogue.columns(target)}
-    casts = {}
+    casts: dict[str, str | None] = {}
     for column in catalogue.columns(private):
         there = known.get(column.name.lower())
         if there is None or there.is_generated:
@@ -123,30 +96,6 @@ def _casts(catalogue: Catalogue, private: Relation, target: Relation) -> dict[st
             raise DataError(
                 f"the target {what}", column=column.name, remedy="Set on_schema_change, or change the model"
             )
-        quoted = f"p.{quote(column.name, _DIALECT)}"
+        quoted = f"s.{quote(column.name, _DIALECT)}"
         casts[column.name] = exact_cast(quoted, column.name, column.type, there.type)
     return casts
-
-
-def _insert(private: Relation, target: Relation, columns: dict[str, str], where: str) -> str:
-    into = ["insert into", target.sql(_DIALECT), "(", quote_all(columns, _DIALECT), ")"]
-    return " ".join(
-        [*into, "select", ", ".join(columns.values()), "from", private.sql(_DIALECT), "as p", where]
-    ).strip()
-
-
-def _merge(private: Relation, target: Relation, columns: dict[str, str], key: tuple[str, ...]) -> list[str]:
-    """Update what the target has, then insert what it has not; updates change no key."""
-    old, new = target.sql(_DIALECT), private.sql(_DIALECT)
-    keys = {name.lower() for name in key}
-    changed = ", ".join(f"{quote(n, _DIALECT)} = {cast}" for n, cast in columns.items() if n.lower() not in keys)
-    matches = _matches(key)
-    statements = []
-    if changed:
-        statements.append(" ".join(["update", old, "as t set", changed, "from", new, "as p where", matches]))
-    missing = " ".join(["where not exists (select 1 from", old, "as t where", matches, ")"])
-    return [*statements, _insert(private, target, columns, missing)]
-
-
-def _matches(key: tuple[str, ...]) -> str:
-    return " and ".join(f"t.{quote(name, _DIALECT)} = p.{quote(name, _DIALECT)}" for name in key)

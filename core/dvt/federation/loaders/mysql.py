@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import threading
-import time
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from dvt.connections.connection import Connection
 from dvt.connections.mysql import SPEC, default_database, open_session, spec_for
-from dvt.connections.mysql_errors import ServerError, is_lost, translating
+from dvt.connections.mysql_errors import ServerError, translate
 from dvt.connections.spec import ConnectionSpec
-from dvt.errors import DataError, DvtError, InterruptedRunError
-from dvt.federation.loaders.base import BaseLoader, LoadConfig, LoadResult
-from dvt.federation.stream import ColumnSchema, RowStream
+from dvt.errors import DataError, DvtError
+from dvt.federation.loaders.config import LoadConfig
+from dvt.federation.loaders.filling import Filled, Filling, LoadMethod
+from dvt.federation.loaders.landing import Landing
+from dvt.federation.loaders.sql import SQLLoader
+from dvt.federation.stream import ColumnSchema
 from dvt.identifiers import Relation, quote
 from dvt.types.mysql import native_type
 
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 _NO_SUCH = frozenset({1146, 1049})
 
 
-class MySQLLoader(BaseLoader):
+class MySQLLoader(SQLLoader):
     """Writes to one MySQL or MariaDB server.
 
     Text columns of new tables get a binary collation that does not ignore trailing spaces, where the server has one:
@@ -38,110 +37,111 @@ class MySQLLoader(BaseLoader):
 
     spec = SPEC
 
-    def __init__(self, connection: Connection) -> None:
-        super().__init__(connection)
-        self._session: Session | None = None
-        self._is_cancelled = threading.Event()
-
     @classmethod
     def spec_for(cls, type_: str) -> ConnectionSpec:
         """The spec under the name "mysql" or "mariadb"."""
         return spec_for(type_)
 
-    def stage(
-        self,
-        stream: RowStream,
-        relation: Relation,
-        *,
-        declared: Mapping[str, str] | None = None,
-        batch_rows: int = 10_000,
-    ) -> LoadResult:
-        """Create a private InnoDB table, load it, and count it."""
-        started = time.monotonic()
-        session = self._opened()
-        relation = self._qualified(relation)
-        with self._guarded("load", relation):
-            writers = self._writers(session, stream.schema, declared or {})
-            session.run(_create_sql(relation, writers, collation(session.server)))
-            try:
-                method = self._fill(session, stream, relation, writers, batch_rows)
-                counted = self._count(session, relation)
-                if counted != stream.rows_read:
-                    raise DataError(f"{stream.rows_read} rows were sent, the table holds {counted}")
-            except BaseException:
-                with contextlib.suppress(ServerError, OSError, DvtError):  # the first error is the one to tell
-                    self._drop_anywhere(relation)
-                raise
-        return LoadResult(counted, stream.bytes_read, method, time.monotonic() - started)
+    def connect(self) -> Session:
+        """A session without a current database: the landing's may not exist yet."""
+        return open_session(self.connection, None, self.cancelled)
 
-    def _fill(
-        self, session: Session, stream: RowStream, relation: Relation, writers: list[ColumnWriter], batch_rows: int
-    ) -> str:
-        from dvt.federation.loaders import mysql_fill
+    def disconnect(self, session: Session) -> None:
+        """End it."""
+        session.close()
 
-        batches = mysql_fill.parts(stream, batch_rows)
-        if self.connection.options["local_infile"] and session.server.allows_local_infile:
-            mysql_fill.load_data(session, relation, writers, batches)
-            return "load_data"
-        mysql_fill.insert(session, relation, writers, batches)
-        return "insert"
+    def interrupt(self, session: Session) -> None:
+        """Kill the session on the server."""
+        session.kill("connection")
 
-    def _count(self, session: Session, relation: Relation) -> int:
-        return int(session.rows(" ".join(["select count(*) from", relation.sql("mysql")]))[0][0] or 0)
+    def translated(self, error: Exception, phase: str, relation: str | None) -> DvtError | None:
+        """What the server or the socket raises."""
+        if not isinstance(error, (ServerError, OSError)):
+            return None
+        return translate(error, self.connection, phase=phase, relation=relation)
 
-    def _drop_anywhere(self, relation: Relation) -> None:
-        """Drop a table, on a new session where the old one is gone."""
-        drop = " ".join(["drop table if exists", relation.sql("mysql")])
-        if self._session is not None:
-            try:
-                self._session.run(drop)
-                return
-            except (ServerError, OSError) as error:
-                if not is_lost(error):
-                    raise
-        other = open_session(self.connection, None)
-        try:
-            other.run(drop)
-        finally:
-            other.close()
-
-    def landing_sql(self, private: Relation, config: LoadConfig) -> list[str]:
-        """A RENAME for a table; statements of one transaction, after DDL on the private table, for the other modes."""
-        from dvt.federation.loaders.mysql_landing import Landing
-
-        config = dataclasses.replace(config, relation=self._qualified(config.relation))
-        with self._guarded("land", config.relation):
-            return Landing(self._opened(), self._qualified(private), config).statements()
-
-    def execute(self, statements: list[str]) -> None:
-        """Run statements; rows change in one transaction, which each DDL statement ends."""
+    def run(self, sql: str) -> None:
+        """Run one statement; rows that the server had to change are an error."""
         from dvt.federation.loaders.mysql_fill import require_no_warnings
 
-        session = self._opened()
-        with self._guarded("land", None):
-            session.run("set session autocommit = 0")
-            try:
-                for statement in statements:
-                    done = session.run(statement)
-                    if done.warning_count and statement.startswith(("insert", "update")):
-                        require_no_warnings(session, Relation("the target"), "land")
-                session.run("commit")
-            except BaseException:
-                with contextlib.suppress(ServerError, OSError):
-                    session.run("rollback")
-                raise
-            finally:
-                with contextlib.suppress(ServerError, OSError):
-                    session.run("set session autocommit = 1")
+        session: Session = self.session()
+        done = session.run(sql)
+        if done.warning_count and sql.startswith(("insert", "update")):
+            require_no_warnings(session, Relation("the target"), "land")
+
+    def rows(self, sql: str) -> list[Sequence[Any]]:
+        """The rows of a small result, as texts."""
+        return list(self.session().rows(sql))
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Rows change in one transaction, which each DDL statement ends."""
+        session: Session = self.session()
+        session.run("set session autocommit = 0")
+        try:
+            yield
+            session.run("commit")
+        except BaseException:
+            with contextlib.suppress(ServerError, OSError):
+                session.run("rollback")
+            raise
+        finally:
+            with contextlib.suppress(ServerError, OSError):
+                session.run("set session autocommit = 1")
+
+    def create(self, relation: Relation, schema: pa.Schema, types: list[str]) -> None:
+        """An InnoDB table."""
+        columns = [self.column_sql(name, type_) for name, type_ in zip(schema.names, types, strict=True)]
+        options = ["engine = InnoDB default character set = utf8mb4 collate =", collation(self.session().server)]
+        self.run(" ".join(["create table", relation.sql("mysql"), "(", ", ".join(columns), ")", *options]))
+
+    def column_sql(self, name: str, type_: str) -> str:
+        """NULL is said aloud: a TIMESTAMP would otherwise be NOT NULL on some servers, with the time of the change."""
+        return " ".join([quote(name, "mysql"), type_, "" if "not null" in type_.lower() else "null"])
+
+    def methods(self, filling: Filling) -> list[LoadMethod]:
+        """LOAD DATA from the stream, or INSERT where the server or the output forbids it."""
+        return [
+            LoadMethod("load_data", lacks=self._why_no_load_data, fill=self._load_data),
+            LoadMethod("insert", fill=self._insert),
+        ]
+
+    def _why_no_load_data(self) -> str | None:
+        if not self.connection.options["local_infile"]:
+            return "dvt.local_infile is false"
+        return None if self.session().server.allows_local_infile else "the server's local_infile is off"
+
+    def _load_data(self, filling: Filling) -> Filled:
+        from dvt.federation.loaders import mysql_fill
+
+        batches = filling.batches(mysql_fill.PART_BYTES)
+        mysql_fill.load_data(self.session(), filling.relation, self._writers(filling), batches)
+        return Filled()
+
+    def _insert(self, filling: Filling) -> Filled:
+        from dvt.federation.loaders import mysql_fill
+
+        batches = filling.batches(mysql_fill.PART_BYTES)
+        mysql_fill.insert(self.session(), filling.relation, self._writers(filling), batches)
+        return Filled()
+
+    def landing(self, private: Relation, config: LoadConfig) -> Landing:
+        """A RENAME for a table; statements of one transaction, after DDL on the private table, for the other modes."""
+        from dvt.federation.loaders.mysql_landing import MySQLLanding
+
+        config = dataclasses.replace(config, relation=self.qualified(config.relation))
+        with self.guarded("land", config.relation):
+            statements = MySQLLanding(self.session(), self.qualified(private), config).statements()
+            return Landing(self.spec.landing, tuple(statements))
 
     def describe(self, relation: Relation) -> list[ColumnSchema] | None:
         """The columns of a table or view, None when it does not exist."""
         from dvt.federation.extractors.mysql_schema import catalogue, relation_readers
 
-        relation = self._qualified(relation)
-        with self._guarded("describe", relation):
+        relation = self.qualified(relation)
+        with self.guarded("describe", relation):
             try:
-                columns = catalogue(self._opened(), relation)
+                columns = catalogue(self.session(), relation)
             except ServerError as error:
                 if error.errno in _NO_SUCH:
                     return None
@@ -150,48 +150,27 @@ class MySQLLoader(BaseLoader):
 
     def ensure_schema(self, relation: Relation) -> None:
         """Create the relation's database when it is missing."""
-        from dvt.federation.extractors.mysql_schema import text_literal
-
-        schema = self._qualified(relation).schema or ""
-        asked = ["select 1 from information_schema.schemata where schema_name =", text_literal(schema)]
-        with self._guarded("land", relation):
-            session = self._opened()
-            if not session.rows(" ".join(asked)):
+        schema = self.qualified(relation).schema or ""
+        with self.guarded("land", relation):
+            if not self.has_schema(schema):
                 created = ["create database if not exists", quote(schema, "mysql"), "character set utf8mb4"]
-                session.run(" ".join(created))
+                self.run(" ".join(created))
 
-    def drop(self, relation: Relation) -> None:
-        """Drop a private table if it exists."""
-        relation = self._qualified(relation)
-        with self._guarded("land", relation):
-            self._drop_anywhere(relation)
-
-    def native_types(self, schema: pa.Schema) -> list[str]:
-        """Column types for an Arrow schema; before a login, those of the type that the profile names."""
+    def native_type(self, field: pa.Field) -> str | None:
+        """A column's type; before a login, that of the type that the profile names."""
         is_mariadb = self._session.server.is_mariadb if self._session else self.connection.type == "mariadb"
-        return self._native_types(schema, {}, is_mariadb)
+        return native_type(field.type, is_mariadb=is_mariadb)
 
-    def _native_types(self, schema: pa.Schema, declared: Mapping[str, str], is_mariadb: bool) -> list[str]:
-        types = []
-        for field in schema:
-            found = declared.get(field.name) or native_type(field.type, is_mariadb=is_mariadb)
-            is_bit = (found or "").lower().startswith("bit")
-            if found is None or is_bit:
-                raise DataError(
-                    f"a {field.type} has no column type here" if found is None else "loading into BIT is not supported",
-                    connection=self.connection.name,
-                    column=field.name,
-                    phase="load",
-                    remedy="Cast it in the model" if found is None else "Declare a number or text",
-                )
-            types.append(found)
-        return types
+    def check_declared(self, type_: str, column: str) -> None:
+        """BIT is not loaded."""
+        if type_.lower().startswith("bit"):
+            remedy = "Declare a number or text"
+            raise DataError("loading into BIT is not supported", column=column, phase="load", remedy=remedy)
 
-    def _writers(self, session: Session, schema: pa.Schema, declared: Mapping[str, str]) -> list[ColumnWriter]:
+    def _writers(self, filling: Filling) -> list[ColumnWriter]:
         from dvt.federation.loaders.mysql_cells import ColumnWriter
 
-        server = session.server
-        natives = self._native_types(schema, declared, server.is_mariadb)
+        server = self.session().server
         return [
             ColumnWriter(
                 field.name,
@@ -200,39 +179,20 @@ class MySQLLoader(BaseLoader):
                 has_unsigned_timestamps=server.is_mariadb and server.numbers >= (11, 5),
                 max_value_length=server.max_packet_bytes,
             )
-            for field, native in zip(schema, natives, strict=True)
+            for field, native in zip(filling.schema, filling.types, strict=True)
         ]
 
-    def close(self) -> None:
-        """End the session; closing twice is allowed."""
-        session, self._session = self._session, None
-        if session is not None:
-            session.close()
-
-    def cancel(self) -> None:
-        """End a running load from another thread: the session is killed on the server."""
-        self._is_cancelled.set()
-        session = self._session
-        if session is not None:
-            session.kill("connection")
-
-    def _opened(self) -> Session:
-        if self._is_cancelled.is_set():
-            raise InterruptedRunError("the load was cancelled", connection=self.connection.name, phase="load")
-        if self._session is None:
-            # Without a current database: the landing's may not exist yet.
-            self._session = open_session(self.connection, None, self._is_cancelled)
-            if self._is_cancelled.is_set():  # while it logged in, when there was nothing to kill
-                raise InterruptedRunError("the load was cancelled", connection=self.connection.name, phase="load")
-        return self._session
-
-    def _qualified(self, relation: Relation) -> Relation:
+    def qualified(self, relation: Relation) -> Relation:
+        """With the default database: the session has none."""
         if relation.schema:
             return relation
         return dataclasses.replace(relation, schema=default_database(self.connection))
 
-    def _guarded(self, phase: str, relation: Relation | None) -> AbstractContextManager[None]:
-        return translating(self.connection, phase, str(relation) if relation else None, self._is_cancelled)
+    def literal(self, text: str) -> str:
+        """A text as the server reads it, whatever its SQL mode says of backslashes."""
+        from dvt.federation.extractors.mysql_schema import text_literal
+
+        return text_literal(text)
 
 
 def collation(server: Server) -> str:
@@ -240,12 +200,3 @@ def collation(server: Server) -> str:
     if server.is_mariadb:
         return "utf8mb4_nopad_bin" if server.numbers >= (10, 2, 2) else "utf8mb4_bin"
     return "utf8mb4_0900_bin" if server.numbers >= (8, 0, 17) else "utf8mb4_bin"
-
-
-def _create_sql(relation: Relation, writers: list[ColumnWriter], collate: str) -> str:
-    # NULL is said aloud: a TIMESTAMP column would otherwise be NOT NULL on some servers, with the time of the change.
-    columns = [
-        " ".join([quote(w.name, "mysql"), w.native, "" if "not null" in w.native.lower() else "null"]) for w in writers
-    ]
-    options = ["engine = InnoDB default character set = utf8mb4 collate =", collate]
-    return " ".join(["create table", relation.sql("mysql"), "(", ", ".join(columns), ")", *options])

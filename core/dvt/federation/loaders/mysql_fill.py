@@ -10,28 +10,12 @@ from dvt.connections.mysql_errors import named_column, warning_error
 from dvt.connections.mysql_session import Session
 from dvt.errors import DataError
 from dvt.federation.loaders.mysql_cells import ColumnWriter, file_lines, insert_rows
-from dvt.federation.stream import RowStream
 from dvt.identifiers import Relation, quote, quote_all
 
-_PART_BYTES = 32 << 20
+PART_BYTES = 32 << 20  # of Arrow: batches of wide rows are cut to it
 _STATEMENT_BYTES = 1 << 20
 # About the statement, not about a value: deprecated syntax, unsafe for statement-based replication.
 _HARMLESS = frozenset({1287, 1592, 1681, 3719, 3778})
-
-
-def parts(stream: RowStream, batch_rows: int) -> Iterator[pa.RecordBatch]:
-    """The stream in batches of at most so many rows, cut again where the values are long."""
-    while (batch := stream.read_batch(batch_rows)) is not None:
-        yield from _halved(batch)
-
-
-def _halved(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    if batch.get_total_buffer_size() > _PART_BYTES and batch.nbytes > _PART_BYTES and batch.num_rows > 1:
-        middle = batch.num_rows // 2
-        yield from _halved(batch.slice(0, middle))
-        yield from _halved(batch.slice(middle))
-    else:
-        yield batch
 
 
 def load_data(

@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dvt.connections.mysql_session import Session
-from dvt.errors import DataError, DuplicateKeyError
+from dvt.errors import DataError
 from dvt.federation.extractors.mysql_schema import CatalogueColumn, catalogue, text_literal
-from dvt.federation.loaders.base import LoadConfig
-from dvt.identifiers import Relation, private_name, quote, quote_all
+from dvt.federation.loaders.changes import Changes, ChangeWords
+from dvt.federation.loaders.config import LoadConfig
+from dvt.federation.loaders.unique_key import require_unique_key
+from dvt.identifiers import Relation, private_name, quote
 
 _MOST_INDEXED = 4  # of 191 characters each: InnoDB's keys have at most 3072 bytes
 _INDEXED_CHARACTERS = 191
@@ -40,7 +42,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Landing:
+class MySQLLanding:
     """One landing: where from, where to, and how.
 
     Args:
@@ -130,19 +132,18 @@ class Landing:
                 "Add them to the target, or run with --full-refresh",
                 missing[0],
             )
+        if self.config.mode == "append":
+            return [self._insert(list(new))]
         keys = self.config.unique_key
-        for key in keys:
-            if key not in new:
-                raise self._refusal(f"the unique key's column '{key}' is not in the result", "Correct unique_key", key)
-        insert = self._insert(list(new))
-        if self.config.mode == "append" or not keys:
-            return [insert]
+        # NULL is a key like any other here: it is compared by `<=>`.
+        asked = (self.private, new, self.config, "mysql", lambda query: next(iter(self.session.rows(query)), None))
+        require_unique_key(*asked, null_is_a_key=True)
         target, private = self.config.relation.sql("mysql"), self.private.sql("mysql")
         # Full names, because an alias in a DELETE of several tables needs a current database.
         matched = " and ".join(_equal(private, new[key], target, old[key]) for key in keys)
         if self.config.mode == "delete+insert":
-            return [self._alter([_index([new[key] for key in keys])]), _BEGIN, self._delete(matched), insert]
-        self._require_unique(keys)
+            index = self._alter([_index([new[key] for key in keys])])
+            return [index, _BEGIN, self._delete(matched), self._insert(list(new))]
         return self._merge(new, keys, matched)
 
     def _merge(self, new: dict[str, CatalogueColumn], keys: Sequence[str], matched: str) -> list[str]:
@@ -162,7 +163,7 @@ class Landing:
         ]
         if values:
             statements.append(" ".join(["update", *joined, "set", ", ".join(values)]))
-        return [*statements, " ".join([self._insert(list(new)), "where", mark, "is null"])]
+        return [*statements, self._insert(list(new), " ".join(["where", f"s.{mark}", "is null"]))]
 
     def _alter(self, changes: Sequence[str]) -> str:
         return " ".join(["alter table", self.private.sql("mysql"), ", ".join(changes)])
@@ -171,31 +172,9 @@ class Landing:
         target, private = self.config.relation.sql("mysql"), self.private.sql("mysql")
         return " ".join(["delete", target, "from", target, "join", private, "on", matched])
 
-    def _insert(self, names: Sequence[str]) -> str:
-        columns = quote_all(names, "mysql")
-        target, private = self.config.relation.sql("mysql"), self.private.sql("mysql")
-        return " ".join(["insert into", target, "(", columns, ") select", columns, "from", private])
-
-    def _require_unique(self, keys: Sequence[str]) -> None:
-        columns = quote_all(keys, "mysql")
-        twice = " ".join(
-            [
-                *("select", columns, ", count(*) from", self.private.sql("mysql")),
-                *("group by", columns, "having count(*) > 1 order by", columns, "limit 1"),
-            ]
-        )
-        for *values, count in self.session.rows(twice):
-            shown = ", ".join(
-                f"{key} = {'NULL' if value is None else repr(value)}" for key, value in zip(keys, values, strict=True)
-            )
-            raise DuplicateKeyError(
-                f"the result has {count} rows with the key {shown}",
-                connection=self.session.connection.name,
-                relation=str(self.config.relation),
-                column=keys[0] if len(keys) == 1 else None,
-                phase="land",
-                remedy="Make the unique key unique in the model",
-            )
+    def _insert(self, names: Sequence[str], where: str = "") -> str:
+        values = dict.fromkeys(names)
+        return Changes(ChangeWords(), "mysql", self.private, self.config.relation, values).insert(where)
 
     def _refusal(self, message: str, remedy: str, column: str | None = None) -> DataError:
         return DataError(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
-import threading
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
@@ -13,30 +12,31 @@ import pyarrow.csv as csv
 
 from dvt.connections.postgres import SPEC, cancel, connect, translate
 from dvt.connections.spec import ConnectionSpec
-from dvt.errors import ConfigurationError, ConnectionLostError, DataError, DvtError, InternalError, InterruptedRunError
+from dvt.errors import ConfigurationError, DataError, DvtError
 from dvt.federation.extractors.base import ExtractionConfig
 from dvt.federation.extractors.postgres_catalog import columns_of
 from dvt.federation.extractors.postgres_wire import Wire
-from dvt.federation.extractors.scan_sql import count_sql, scan_sql
-from dvt.federation.loaders.base import BaseLoader, LoadConfig, LoadResult
+from dvt.federation.extractors.scan_sql import scan_sql
+from dvt.federation.loaders.config import LoadConfig
+from dvt.federation.loaders.filling import Filled, Filling, LoadMethod
+from dvt.federation.loaders.landing import Landing
 from dvt.federation.loaders.postgres_encode import ValueUnfitError, as_csv, is_encodable, python_codec
-from dvt.federation.loaders.postgres_landing import Landing
+from dvt.federation.loaders.postgres_landing import PostgresLanding
 from dvt.federation.loaders.postgres_pipe import accepted, check_values, pipe
-from dvt.federation.stream import ColumnSchema, RowStream
-from dvt.identifiers import Relation, quote, quote_all
+from dvt.federation.loaders.sql import SQLLoader
+from dvt.federation.stream import ColumnSchema
+from dvt.identifiers import Relation, quote_all
 from dvt.types.postgres import ddl
 
 if TYPE_CHECKING:
     import psycopg
-
-    from dvt.connections.connection import Connection
 
 # Batches of wide rows are cut to pieces of about this size before they are encoded.
 _PIECE_BYTES = 8 * 1024 * 1024
 _WRITE = csv.WriteOptions(include_header=False, quoting_style="needed")
 
 
-class PostgresLoader(BaseLoader):
+class PostgresLoader(SQLLoader):
     """Writes to PostgreSQL.
 
     A private table is an ordinary, logged one: it may be renamed into place, and a table that was unlogged would have
@@ -44,229 +44,128 @@ class PostgresLoader(BaseLoader):
     """
 
     spec: ClassVar[ConnectionSpec] = SPEC
+    stages_in_transaction = True
 
-    def __init__(self, connection: Connection) -> None:
-        super().__init__(connection)
-        self._session: psycopg.Connection[Any] | None = None
-        self._is_cancelled = threading.Event()
+    def connect(self) -> psycopg.Connection[Any]:
+        """A session in which each statement is a transaction, unless one is begun."""
+        return connect(self.connection, cancelled=self.cancelled)
 
-    def stage(
-        self,
-        stream: RowStream,
-        relation: Relation,
-        *,
-        declared: Mapping[str, str] | None = None,
-        batch_rows: int = 10_000,
-    ) -> LoadResult:
-        """Create the private table and copy the stream into it, in one transaction."""
+    def disconnect(self, session: psycopg.Connection[Any]) -> None:
+        """End it."""
+        session.close()
+
+    def session(self) -> psycopg.Connection[Any]:
+        """The session; anew where the server has ended it."""
+        if self._session is not None and self._session.closed:
+            self._session = None
+        found: psycopg.Connection[Any] = super().session()
+        return found
+
+    def interrupt(self, session: psycopg.Connection[Any]) -> None:
+        """End the running statement on the server."""
+        cancel(session)
+
+    def translated(self, error: Exception, phase: str, relation: str | None) -> DvtError | None:
+        """The errors of psycopg."""
         import psycopg
 
-        started = time.monotonic()
-        try:
-            session = self._open()
-            with session.transaction():
-                types = self._column_types(session, stream.schema, declared or {})
-                session.execute(_create_sql(relation, stream.schema.names, types))
-                wanted = accepted(session, relation, stream.raw)
-                if stream.raw is not None and wanted is not None:
-                    method = stream.raw.format
-                    names = stream.schema.names
-                    given, copied, sent_bytes = pipe(session, relation, names, stream.raw, wanted, self._check)
-                    check_values(session, relation, names, stream.raw)
-                else:
-                    method = "copy_csv"
-                    copied, sent_bytes = self._copied(session, stream, relation, batch_rows)
-                    given = stream.rows_read
-                counted = self._count(session, relation)
-                if not copied == counted == given:
-                    raise InternalError(f"{given} rows were sent, COPY took {copied}, {counted} are there")
-        except (psycopg.Error, DvtError) as error:
-            raise self._translated(error, "load", relation) from error
-        return LoadResult(counted, sent_bytes, method, time.monotonic() - started)
+        if not isinstance(error, psycopg.Error):
+            return None
+        is_cancelled = self.cancelled.is_set()
+        return translate(error, self.connection, phase=phase, relation=relation, is_cancelled=is_cancelled)
 
-    def _copied(
-        self, session: psycopg.Connection[Any], stream: RowStream, relation: Relation, batch_rows: int
-    ) -> tuple[int, int]:
-        """Copy the stream's batches; the rows that the server took, and their bytes."""
-        sent_bytes = 0
+    def run(self, sql: str) -> None:
+        """Run one statement."""
+        self.session().execute(sql.encode())
+
+    def rows(self, sql: str) -> list[Sequence[Any]]:
+        """The rows of a small result."""
+        return list(self.session().execute(sql.encode()).fetchall())
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """One transaction."""
+        with self.session().transaction():
+            yield
+
+    def native_type(self, field: pa.Field) -> str | None:
+        """PostgreSQL's type for a column."""
+        return ddl(field.type)
+
+    def check_declared(self, type_: str, column: str) -> None:
+        """The text goes into DDL as it stands: the server's own parser says first that it is a type, and no more."""
+        row = self.session().execute("select to_regtype(%s) is not null", [type_]).fetchone()
+        if row is None or not row[0]:
+            raise ConfigurationError(
+                f"the declared type {type_!r} is none of PostgreSQL's",
+                column=column,
+                remedy="Correct data_type in the model's contract",
+            )
+
+    def methods(self, filling: Filling) -> list[LoadMethod]:
+        """The bytes of another PostgreSQL as they are, where it offers them; COPY of CSV otherwise."""
+        raw, found = filling.stream.raw, []
+        if raw is not None:
+            found.append(LoadMethod(raw.format, lacks=lambda: _why_not_raw(self.session(), filling), fill=self._pipe))
+        return [*found, LoadMethod("copy_csv", fill=self._copy)]
+
+    def _pipe(self, filling: Filling) -> Filled:
+        session, relation, names, raw = self.session(), filling.relation, filling.schema.names, filling.stream.raw
+        wanted = accepted(session, relation, raw)
+        assert raw is not None and wanted is not None, "the method was found to have it"
+        given, copied, sent_bytes = pipe(session, relation, names, raw, wanted, self.check)
+        check_values(session, relation, names, raw)
+        return Filled(copied, sent_bytes, given)
+
+    def _copy(self, filling: Filling) -> Filled:
+        session = self.session()
         codec = python_codec(_server_encoding(session))
+        columns = quote_all(filling.schema.names, "postgres")
+        statement = ["copy ", filling.relation.sql("postgres"), " (", columns, ") from stdin (format csv)"]
         with session.cursor() as cursor:
-            with cursor.copy(_copy_sql(relation, stream.schema.names)) as copy:
-                for piece in _pieces(stream, batch_rows):
-                    self._check()
-                    sent_bytes += piece.nbytes
+            with cursor.copy("".join(statement).encode()) as copy:
+                for piece in filling.batches(_PIECE_BYTES):
                     copy.write(_encoded(piece, codec))
-            return cursor.rowcount, sent_bytes
+            return Filled(cursor.rowcount)
 
-    def _check(self) -> None:
-        if self._is_cancelled.is_set():
-            raise InterruptedRunError("the load was cancelled")
-
-    def landing_sql(self, private: Relation, config: LoadConfig) -> list[str]:
-        """The statements that land a private table; see `Landing`."""
-        import psycopg
-
-        try:
-            return Landing(self._open(), private, config).statements()
-        except (psycopg.Error, DvtError) as error:
-            raise self._translated(error, "land", config.relation) from error
+    def landing(self, private: Relation, config: LoadConfig) -> Landing:
+        """The statements that land a private table; see `PostgresLanding`."""
+        with self.guarded("land", config.relation):
+            statements = PostgresLanding(self.session(), private, config).statements()
+            return Landing(self.spec.landing, tuple(statements))
 
     def dependents(self, relation: Relation) -> list[str]:
         """The views that read a relation, directly or through other views, the outermost first."""
-        import psycopg
-
         from dvt.federation.loaders.postgres_target import dependent_views
 
-        try:
-            return [str(view.relation) for view in dependent_views(self._open(), relation)]
-        except psycopg.Error as error:
-            raise self._translated(error, "describe", relation) from error
-
-    def execute(self, statements: list[str]) -> None:
-        """Run statements in one transaction."""
-        import psycopg
-
-        try:
-            session = self._open()
-            with session.transaction():
-                for statement in statements:
-                    session.execute(statement.encode())
-        except (psycopg.Error, DvtError) as error:
-            raise self._translated(error, "land", None) from error
+        with self.guarded("describe", relation):
+            return [str(view.relation) for view in dependent_views(self.session(), relation)]
 
     def describe(self, relation: Relation) -> list[ColumnSchema] | None:
         """The columns of a relation, None when it does not exist."""
-        import psycopg
-
-        try:
-            session = self._open()
+        with self.guarded("describe", relation):
+            session = self.session()
             row = session.execute("select to_regclass(%s) is null", [relation.sql("postgres")]).fetchone()
             if row is None or row[0]:
                 return None
             request = ExtractionConfig(relation=relation)
             described = Wire(session).describe(scan_sql(request, "postgres"))
             return list(columns_of(session, described, request, self.connection)[0])
-        except (psycopg.Error, DvtError) as error:
-            raise self._translated(error, "describe", relation) from error
 
-    def ensure_schema(self, relation: Relation) -> None:
-        """Create the schema when it is missing; where it exists, no privilege to create one is needed."""
-        import psycopg
-
-        if relation.schema is None:
-            return
-        try:
-            session = self._open()
-            found = session.execute("select 1 from pg_catalog.pg_namespace where nspname = %s", [relation.schema])
-            if found.fetchone() is None:
-                statement = " ".join(["create schema if not exists", quote(relation.schema, "postgres")])
-                session.execute(statement.encode())
-        except (psycopg.Error, DvtError) as error:
-            raise self._translated(error, "load", relation) from error
-
-    def drop(self, relation: Relation) -> None:
-        """Drop a private table if it exists."""
-        if self._is_cancelled.is_set():
-            self.close()
-            self._is_cancelled.clear()
-        self.execute([" ".join(["drop table if exists", relation.sql("postgres")])])
-
-    def native_types(self, schema: pa.Schema) -> list[str]:
-        """PostgreSQL's column types for an Arrow schema."""
-        return [self._native(field) for field in schema]
-
-    def close(self) -> None:
-        """End the session; closing twice is allowed."""
-        if self._session is not None:
-            self._session.close()
-            self._session = None
-
-    def cancel(self) -> None:
-        """End a running load from another thread, on the server too."""
-        self._is_cancelled.set()
-        session = self._session
-        if session is not None:
-            cancel(session)
-
-    def _open(self) -> psycopg.Connection[Any]:
-        if self._is_cancelled.is_set():
-            raise InterruptedRunError("the loader was cancelled")
-        if self._session is None or self._session.closed:
-            self._session = connect(self.connection, cancelled=self._is_cancelled)
-            if self._is_cancelled.is_set():  # while it logged in, when there was nothing to cancel
-                raise InterruptedRunError("the loader was cancelled")
-        return self._session
-
-    def _column_types(
-        self, session: psycopg.Connection[Any], schema: pa.Schema, declared: Mapping[str, str]
-    ) -> list[str]:
-        types = []
-        for field in schema:
-            if field.name not in declared:
-                types.append(self._native(field))
-                continue
-            # The text goes into DDL as it stands: the server's own parser says first that it is a type, and no more.
-            row = session.execute("select to_regtype(%s) is not null", [declared[field.name]]).fetchone()
-            if row is None or not row[0]:
-                raise ConfigurationError(
-                    f"the declared type {declared[field.name]!r} is none of PostgreSQL's",
-                    column=field.name,
-                    remedy="Correct data_type in the model's contract",
-                )
-            types.append(declared[field.name])
-        return types
-
-    def _native(self, field: pa.Field) -> str:
-        found = ddl(field.type)
-        if found is None:
-            raise DataError(
-                f"PostgreSQL has no column type for {field.type}",
-                connection=self.connection.name,
-                column=field.name,
-                phase="load",
-                remedy="Cast the column in the model, for example to JSON or text",
-            )
-        return found
-
-    def _count(self, session: psycopg.Connection[Any], relation: Relation) -> int:
-        row = session.execute(count_sql(relation, "postgres").encode()).fetchone()
-        assert row is not None, "count(*) gives one row"
-        return int(row[0])
-
-    def _translated(self, error: BaseException, phase: str, relation: Relation | None) -> DvtError:
-        found = translate(
-            error,
-            self.connection,
-            phase=phase,
-            relation=str(relation) if relation else None,
-            is_cancelled=self._is_cancelled.is_set(),
-        )
-        if isinstance(found, ConnectionLostError):
-            self.close()
-        return found
+    def has_schema(self, name: str) -> bool:
+        """Whether there is a schema of that name, also one that the login may not use."""
+        sql = "select 1 from pg_catalog.pg_namespace where nspname = %s"
+        return self.session().execute(sql, [name]).fetchone() is not None
 
 
-def _create_sql(relation: Relation, names: list[str], types: list[str]) -> bytes:
-    columns = ", ".join(" ".join([quote(name, "postgres"), type_]) for name, type_ in zip(names, types, strict=True))
-    return "".join(["create table ", relation.sql("postgres"), " (", columns, ")"]).encode()
-
-
-def _copy_sql(relation: Relation, names: list[str]) -> bytes:
-    columns = quote_all(names, "postgres")
-    return "".join(["copy ", relation.sql("postgres"), " (", columns, ") from stdin (format csv)"]).encode()
+def _why_not_raw(session: psycopg.Connection[Any], filling: Filling) -> str | None:
+    if accepted(session, filling.relation, filling.stream.raw) is None:
+        return "the bytes of the source's types are not those of the target's"
+    return None
 
 
 def _server_encoding(session: psycopg.Connection[Any]) -> str:
     return session.info.parameter_status("server_encoding") or "UTF8"
-
-
-def _pieces(stream: RowStream, batch_rows: int) -> Iterator[pa.RecordBatch]:
-    """The stream's batches, cut so that no piece has more rows than `batch_rows` or is much larger than a few MB."""
-    for batch in stream.batches():
-        by_size = max(1, batch.num_rows * _PIECE_BYTES // max(batch.nbytes, 1))
-        step = min(batch_rows, by_size)
-        for start in range(0, batch.num_rows, step):
-            yield batch.slice(start, step)
 
 
 def _encoded(piece: pa.RecordBatch, codec: str | None) -> bytes:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dvt.errors import ConfigurationError, DataError, DuplicateKeyError, InternalError
-from dvt.federation.loaders.base import LoadConfig
+from dvt.errors import DataError, InternalError
+from dvt.federation.loaders.changes import Changes, ChangeWords
+from dvt.federation.loaders.config import LoadConfig
 from dvt.federation.loaders.postgres_keep import dbt_index_drops, kept_statements
 from dvt.federation.loaders.postgres_target import Target, View, dependent_views, find_target, held_by
-from dvt.identifiers import Relation, quote, quote_all
+from dvt.federation.loaders.unique_key import require_unique_key
+from dvt.identifiers import Relation, quote
 
 if TYPE_CHECKING:
     import psycopg
 
+_WORDS = ChangeWords(delete="using", merge="update")
 _DROP = {
     "r": "drop table",
     "p": "drop table",
@@ -22,7 +25,7 @@ _DROP = {
 }
 
 
-class Landing:
+class PostgresLanding:
     """The decision for one landing.
 
     A table that nothing hangs on is dropped and the private one takes its name. Where views, foreign keys, triggers
@@ -103,58 +106,33 @@ class Landing:
             )
         if self._config.mode == "append":
             return [self._insert(new, old), self._drop_private()]
-        keys = self._checked_keys(new)
-        table, private = self._target.sql("postgres"), self._private.sql("postgres")
-        matches = " and ".join([f"t.{quote(key, 'postgres')} = s.{quote(key, 'postgres')}" for key in keys])
-        if self._config.mode == "delete+insert":
-            delete = " ".join(["delete from", table, "as t using", private, "as s where", matches])
-            return [self._lock(), delete, self._insert(new, old), self._drop_private()]
+        names = [column.name for column in new.columns]
+        require_unique_key(self._private, names, self._config, "postgres", self._first_row)
         # MERGE exists from PostgreSQL 15 on only; under the lock the two statements do the same.
-        others = [quote(column.name, "postgres") for column in new.columns if column.name not in keys]
-        statements = [self._lock()]
-        if others:
-            sets = ", ".join([f"{name} = s.{name}" for name in others])
-            statements.append(" ".join(["update", table, "as t set", sets, "from", private, "as s where", matches]))
-        absent = " ".join(["where not exists (select 1 from", table, "as t where", matches + ")"])
-        return [*statements, self._insert(new, old, absent), self._drop_private()]
+        return [self._lock(), *self._changes(new, old).statements(self._config.mode), self._drop_private()]
 
-    def _checked_keys(self, new: Target) -> tuple[str, ...]:
-        keys = self._config.unique_key
-        if not keys:
-            raise ConfigurationError(f"mode {self._config.mode} needs a unique_key", remedy="Set unique_key")
-        names = {column.name for column in new.columns}
-        for key in keys:
-            if key not in names:
-                raise ConfigurationError(f"unique_key names {key!r}, which is no column", column=key)
-        columns = [quote(key, "postgres") for key in keys]
-        present = " and ".join([f"{column} is not null" for column in columns])
-        grouped = ", ".join(columns)
-        shown = ", ".join([f"{column}::text" for column in columns])
-        counted = ["select", shown, ", count(*) from", self._private.sql("postgres"), "where", present]
-        query = " ".join([*counted, "group by", grouped, "having count(*) > 1 order by", grouped, "limit 1"])
+    def _first_row(self, query: str) -> list[str] | None:
         row = self._session.execute(query.encode()).fetchone()
-        if row is not None:
-            key = ", ".join(f"{name} = {value!r}" for name, value in zip(keys, row, strict=False))
-            raise DuplicateKeyError(
-                f"{row[-1]} rows of the delta have the key {key}",
-                column=", ".join(keys),
-                remedy="Make the key unique in the model, for example by row_number()",
-            )
-        return keys
+        return None if row is None else [*map(str, row)]
+
+    def _changes(self, new: Target, old: Target) -> Changes:
+        given = {column.name for column in new.columns}
+        is_always = any(column.is_identity_always and column.name in given for column in old.columns)
+        return Changes(
+            _WORDS,
+            "postgres",
+            self._private,
+            self._target,
+            {column.name: None for column in new.columns},
+            self._config.unique_key,
+            overriding="overriding system value" if is_always else "",
+        )
 
     def _lock(self) -> str:
         return " ".join(["lock table", self._target.sql("postgres"), "in share row exclusive mode"])
 
-    def _insert(self, new: Target, old: Target, where: str = "") -> str:
-        columns = quote_all([column.name for column in new.columns], "postgres")
-        given = {column.name for column in new.columns}
-        is_always = any(column.is_identity_always and column.name in given for column in old.columns)
-        return " ".join(
-            ["insert into", self._target.sql("postgres"), "(" + columns + ")"]
-            + (["overriding system value"] if is_always else [])
-            + ["select", columns, "from", self._private.sql("postgres"), "as s"]
-            + ([where] if where else [])
-        )
+    def _insert(self, new: Target, old: Target) -> str:
+        return self._changes(new, old).insert()
 
     def _drop_private(self) -> str:
         return " ".join(["drop table", self._private.sql("postgres")])

@@ -6,12 +6,15 @@ import sqlite3
 from dataclasses import dataclass
 
 from dvt.errors import DataError
-from dvt.federation.loaders.base import LoadConfig
-from dvt.federation.loaders.unique_key import require_unique_key
+from dvt.federation.loaders.changes import Changes, ChangeWords
+from dvt.federation.loaders.config import LoadConfig
 from dvt.identifiers import Relation, quote, quote_all
 from dvt.types.sqlite import affinity
 
 _DIALECT = "sqlite"
+_WORDS = ChangeWords(delete="exists", merge="update")
+# Equal keys, letter for letter, whatever collation the target's column has.
+_EQUAL = "{t} = {s} collate binary"
 
 
 @dataclass(frozen=True)
@@ -66,34 +69,27 @@ class Catalogue:
         sql = "select name from pragma_index_info(?, 'main')"
         return tuple(row[0] for row in self._session.execute(sql, (name,)))
 
-    def first_row(self, query: str) -> tuple[object, ...] | None:
-        """The first row of a query, None when there is none."""
-        row: tuple[object, ...] | None = self._session.execute(query).fetchone()
-        return row
 
-
-def landing_statements(catalogue: Catalogue, private: Relation, target: Relation, config: LoadConfig) -> list[str]:
-    """The statements of `BaseLoader.landing_sql`."""
-    kind = catalogue.kind(target)
-    if config.mode == "table" or kind is None:
-        return _replacement(catalogue, private, target, config)
-    if kind == "view":
-        raise DataError("the target is a view", remedy="Drop it, or run with --full-refresh")
-    columns = _common_columns(catalogue, private, target)
+def changes(private: Relation, target: Relation, columns: list[str], config: LoadConfig) -> list[str]:
+    """The statements of an incremental mode."""
+    changes = _Changes(_WORDS, _DIALECT, private, target, dict.fromkeys(columns), config.unique_key, equal=_EQUAL)
     if config.mode == "append":
-        return [_insert(private, target, columns)]
-    require_unique_key(private, columns, config, _DIALECT, catalogue.first_row)
+        return changes.statements("append")
     index = quote(f"{private.name}_key", _DIALECT)
     key = quote_all(config.unique_key, _DIALECT)
     lookup = " ".join(["create index", f"main.{index}", "on", quote(private.name, _DIALECT), "(", key, ")"])
-    if config.mode == "merge":
-        return [lookup, *_merge(private, target, columns, config.unique_key)]
-    delete = ["delete from", target.sql(_DIALECT), "as t where exists (select 1 from", private.sql(_DIALECT)]
-    matches = ["as p where", _matches(config.unique_key), ")"]
-    return [lookup, " ".join([*delete, *matches]), _insert(private, target, columns)]
+    return [lookup, *changes.statements(config.mode)]
 
 
-def _replacement(catalogue: Catalogue, private: Relation, target: Relation, config: LoadConfig) -> list[str]:
+class _Changes(Changes):
+    def absent(self) -> str:
+        """By the private table's row ids, over its own index: the target may have neither."""
+        matched = ["select s.rowid from", self._target, "join", self._private, "on", self.matches]
+        return " ".join(["where s.rowid not in (", *matched, ")"])
+
+
+def replacement(catalogue: Catalogue, private: Relation, target: Relation, config: LoadConfig) -> list[str]:
+    """Drop and rename; indexes and triggers of the old table are made on the new one."""
     # In its newer mode ALTER TABLE checks every view of the file, also those on the table that was just dropped.
     statements = ["pragma legacy_alter_table = on"]
     dependents: list[Dependent] = []
@@ -122,7 +118,7 @@ def _kept(catalogue: Catalogue, private: Relation, target: Relation, config: Loa
     return kept
 
 
-def _common_columns(catalogue: Catalogue, private: Relation, target: Relation) -> list[str]:
+def common_columns(catalogue: Catalogue, private: Relation, target: Relation) -> list[str]:
     """The private table's columns, each of which the target must have with a type that stores the same."""
     known = {column.name.lower(): column for column in catalogue.columns(target)}
     names = []
@@ -155,31 +151,3 @@ def _stores_same(new: str, there: str) -> bool:
             "NUMERIC",
         )
     )
-
-
-def _insert(private: Relation, target: Relation, columns: list[str]) -> str:
-    names = quote_all(columns, _DIALECT)
-    return " ".join(["insert into", target.sql(_DIALECT), "(", names, ") select", names, "from", private.sql(_DIALECT)])
-
-
-def _merge(private: Relation, target: Relation, columns: list[str], key: tuple[str, ...]) -> list[str]:
-    """Update what matches, then insert what did not; the private table has a row id, the target may have none."""
-    old, new = target.sql(_DIALECT), private.sql(_DIALECT)
-    names = quote_all(columns, _DIALECT)
-    keys = {name.lower() for name in key}
-    changed = [quote(name, _DIALECT) for name in columns if name.lower() not in keys]
-    matches = _matches(key)
-    statements = []
-    if changed:
-        assignments = ", ".join(f"{name} = p.{name}" for name in changed)
-        statements.append(" ".join(["update", old, "as t set", assignments, "from", new, "as p where", matches]))
-    matched = ["select p.rowid from", old, "as t join", new, "as p on", matches]
-    insert = ["insert into", old, "(", names, ") select", names, "from", new, "where rowid not in ("]
-    statements.append(" ".join([*insert, *matched, ")"]))
-    return statements
-
-
-def _matches(key: tuple[str, ...]) -> str:
-    """Equal keys, letter for letter, whatever collation the target's column has."""
-    names = [quote(name, _DIALECT) for name in key]
-    return " and ".join(f"t.{name} = p.{name} collate binary" for name in names)

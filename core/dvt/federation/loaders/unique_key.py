@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from dvt.errors import DataError, DuplicateKeyError, RelationNotFoundError
-from dvt.federation.loaders.base import LoadConfig
+from dvt.federation.loaders.config import LoadConfig
 from dvt.identifiers import Relation, quote, quote_all
 
 
@@ -15,6 +15,9 @@ def require_unique_key(
     config: LoadConfig,
     dialect: str,
     first_row: Callable[[str], Sequence[object] | None],
+    *,
+    null_is_a_key: bool = False,
+    first: str = "limit 1",
 ) -> None:
     """Raise when rows could not be matched by the key, or one of them would match twice.
 
@@ -24,11 +27,13 @@ def require_unique_key(
         config: The key and the mode.
         dialect: The engine's, for quoting.
         first_row: Runs a query and gives its first row, None when there is none.
+        null_is_a_key: Whether NULL is matched with NULL; it equals nothing otherwise.
+        first: The end of an ordered query of which one row is wanted.
 
     Raises:
         DataError: No key is given.
         RelationNotFoundError: The key is none of the columns.
-        DuplicateKeyError: A key occurs more than once; NULL equals nothing.
+        DuplicateKeyError: A key occurs more than once.
     """
     key = config.unique_key
     if not key:
@@ -39,11 +44,15 @@ def require_unique_key(
             raise RelationNotFoundError("the unique_key is not a column of the model", column=name, phase="land")
     names = quote_all(key, dialect)
     present = " and ".join(f"{quote(name, dialect)} is not null" for name in key)
-    query = ["select", names, "from", private.sql(dialect), "where", present, "group by", names]
-    double = first_row(" ".join([*query, "having count(*) > 1 limit 1"]))
+    where = [] if null_is_a_key else ["where", present]
+    grouped = ["group by", names, "having count(*) > 1 order by", names, first]
+    double = first_row(" ".join(["select", names, ", count(*) from", private.sql(dialect), *where, *grouped]))
     if double is not None:
+        *values, count = double
+        shown = ", ".join(f"{name} = {'NULL' if v is None else repr(v)}" for name, v in zip(key, values, strict=True))
         raise DuplicateKeyError(
-            f"the new rows hold the key {tuple(double)!r} more than once",
+            f"the result has {count} rows with the key {shown}",
             column=", ".join(key),
-            remedy="Make the model's rows unique by its unique_key",
+            phase="land",
+            remedy="Make the unique key unique in the model",
         )

@@ -1,0 +1,84 @@
+"""Filling a private table: what a method is given, and what it tells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from dvt.federation.extractors.methods import Method
+from dvt.federation.stream import RowStream
+from dvt.identifiers import Relation
+
+
+@dataclass(frozen=True)
+class Filling:
+    """A private table that is made and empty, and the rows for it.
+
+    Args:
+        relation: The table.
+        stream: Read once, to its end, by one method.
+        types: The native types of its columns, in the stream's order.
+        batch_rows: Rows sent at a time.
+        check: Raises when the load was cancelled.
+    """
+
+    relation: Relation
+    stream: RowStream
+    types: list[str]
+    batch_rows: int
+    check: Callable[[], None]
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns."""
+        return self.stream.schema
+
+    def batches(self, most_bytes: int | None = None) -> Iterator[pa.RecordBatch]:
+        """The rows in batches of at most `batch_rows`; asks before each whether the load is still wanted.
+
+        Args:
+            most_bytes: Batches that are larger are cut again, for rows that are wide.
+        """
+        self.check()
+        while (batch := self.stream.read_batch(self.batch_rows)) is not None:
+            for piece in _halved(batch, most_bytes):
+                self.check()
+                yield piece
+
+
+def _halved(batch: pa.RecordBatch, most_bytes: int | None) -> Iterator[pa.RecordBatch]:
+    is_large = most_bytes is not None and batch.num_rows > 1 and batch.nbytes > most_bytes
+    if not is_large:
+        yield batch
+        return
+    middle = batch.num_rows // 2
+    yield from _halved(batch.slice(0, middle), most_bytes)
+    yield from _halved(batch.slice(middle), most_bytes)
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What a method did.
+
+    Args:
+        taken: Rows that the engine said it took, None where it says nothing; the base counts the table in any case.
+        bytes: Bytes sent; the stream's own when not given.
+        given: Rows that were sent, where the stream's batches were not read (undecoded rows).
+    """
+
+    taken: int | None = None
+    bytes: int | None = None
+    given: int | None = None
+
+
+@dataclass(frozen=True)
+class LoadMethod(Method):
+    """One method of a loader's chain streaming -> buffered -> JDBC. The first that lacks nothing is taken.
+
+    Args:
+        fill: Sends the rows. After it has begun no other method is tried.
+    """
+
+    fill: Callable[[Filling], Filled] = field(kw_only=True)

@@ -1,0 +1,65 @@
+"""The conformance kit against every loader whose engine runs here. `docs/engines.md` is made from its results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from servers.clickhouse import ClickHouseServer
+from servers.mariadb import MariaDBServer
+from servers.places import (
+    clickhouse_place,
+    duckdb_place,
+    folder_place,
+    mariadb_place,
+    postgres_place,
+    sqlite_place,
+)
+from servers.postgres import PostgresServer
+
+from dvt.testing import LoaderContract, Place
+
+_DATABASE = "dvt_contract_loads"
+
+
+class TestPostgres(LoaderContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls, postgres_server: PostgresServer) -> Place:
+        return postgres_place(postgres_server, _DATABASE)
+
+
+class TestMariaDB(LoaderContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls, mariadb_server: MariaDBServer) -> Place:
+        return mariadb_place(mariadb_server, _DATABASE)
+
+
+class TestSQLite(LoaderContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+        with sqlite_place(tmp_path_factory.mktemp("contract") / "kit.sqlite") as place:
+            yield place
+
+
+class TestDuckDB(LoaderContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls, tmp_path_factory: pytest.TempPathFactory) -> Place:
+        return duckdb_place(tmp_path_factory.mktemp("contract") / "kit.duckdb")
+
+
+class TestClickHouse(LoaderContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls, clickhouse_server: ClickHouseServer) -> Place:
+        return clickhouse_place(clickhouse_server, _DATABASE)
+
+
+class TestFiles(LoaderContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls, tmp_path_factory: pytest.TempPathFactory) -> Place:
+        return folder_place(tmp_path_factory.mktemp("contract"), "parquet")

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
 from integration.mysql_kit import DRIVERS, connect
+from integration.parts_kit import (
+    Side,
+    ends_all_when_one_fails,
+    holds_every_row_once,
+    is_cancelled,
+    is_read_whole,
+    stops_early,
+    writing,
+)
 from servers.mariadb import MariaDBServer
 
-from dvt import errors
 from dvt.connections.mysql import open_session
+from dvt.errors import DataError
 from dvt.federation.extractors.base import ExtractionConfig, Split
 from dvt.federation.extractors.mysql import MySQLExtractor
 from dvt.identifiers import Relation
@@ -46,15 +52,12 @@ def server(mariadb_server: MariaDBServer) -> MariaDBServer:
     return mariadb_server
 
 
-def _read(
-    server: MariaDBServer, table: str, split: Split | None, **options: object
-) -> tuple[list[str], int, str, list[int]]:
-    """The rows in one order, the number of parts, why there is but one, and rows of a batch."""
-    request = ExtractionConfig(relation=Relation(table), split=split)
-    with MySQLExtractor(connect(server, NAME, **options)) as extractor, extractor.scan(request) as stream:
-        batches = list(stream.batches())
-        rows = sorted(repr(row) for batch in batches for row in batch.to_pylist())
-        return rows, stream.how.parts, stream.how.whole_because, [batch.num_rows for batch in batches]
+@pytest.fixture(scope="module")
+def side(server: MariaDBServer) -> Side:
+    asked = f"select count(*) from information_schema.processlist where db = '{NAME}' and id <> connection_id()"
+    return Side(
+        lambda **options: MySQLExtractor(connect(server, NAME, **options)), None, lambda: int(server.query(asked))
+    )
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
@@ -68,19 +71,14 @@ def _read(
         ("outlier", "", 3),
     ],
 )
-def test_parts_by_key_hold_every_row_once(server, table, column, parts, driver):
-    whole, one, why, _ = _read(server, table, None, driver=driver)
-    assert (one, why) == (1, "")
-    split, found, why, _ = _read(server, table, Split(column, 3), driver=driver)
-    assert split == whole
-    assert why == ""
-    assert parts <= found <= 3
+def test_parts_by_key_hold_every_row_once(side, table, column, parts, driver):
+    holds_every_row_once(side, table, column, parts, driver=driver)
 
 
-def test_an_outlier_does_not_leave_one_session_all_rows(server):
-    _, parts, _, batches = _read(server, "outlier", Split("id", 3), batch_rows=100_000)
-    assert parts == len(batches) == 3
-    assert max(batches) < 18_000
+def test_an_outlier_does_not_leave_one_session_all_rows(side):
+    found = side.read("outlier", Split("id", 3), batch_rows=100_000)
+    assert found.how.parts == len(found.batches) == 3
+    assert max(found.batches) < 18_000
 
 
 @pytest.mark.parametrize(
@@ -93,33 +91,30 @@ def test_an_outlier_does_not_leave_one_session_all_rows(server):
         ("one_key", "k", "ranges of k make no parts"),
     ],
 )
-def test_what_is_read_whole_and_why(server, table, column, reason):
-    whole, _, _, _ = _read(server, table, None)
-    rows, parts, why, _ = _read(server, table, Split(column, 3))
-    assert (rows == whole, parts) == (True, 1)
-    assert reason in why
+def test_what_is_read_whole_and_why(side, table, column, reason):
+    is_read_whole(side, table, column, reason)
 
 
-def test_the_option_splits_large_tables_only(server):
-    assert _read(server, "outlier", None, parallel=2)[1:3] == (2, "")
-    assert _read(server, "bare", None, parallel=4)[1:3] == (1, "it is small")
+def test_the_option_splits_large_tables_only(side):
+    assert side.read("outlier", parallel=2).told == (2, "")
+    assert side.read("bare", parallel=4).told == (1, "it is small")
 
 
-def test_a_transaction_that_has_written_keeps_it_whole(server):
+def test_a_transaction_that_has_written_keeps_it_whole(server, side):
     """Between two snapshots it might end."""
     writer = open_session(connect(server, NAME), NAME)
     try:
         writer.run("begin")
         writer.run("update moved set v = -1 where id = 7")
-        rows, parts, why, _ = _read(server, "moved", Split("id", 3))
+        found = side.read("moved", Split("id", 3))
     finally:
         writer.run("rollback")
         writer.close()
-    assert (len(rows), parts) == (ROWS, 1)
-    assert "did not end within a second" in why
+    assert (len(found.rows), found.how.parts) == (ROWS, 1)
+    assert "did not end within a second" in found.how.whole_because
 
 
-def test_a_cascade_that_has_not_ended_keeps_it_whole(server):
+def test_a_cascade_that_has_not_ended_keeps_it_whole(server, side):
     """It has written to the table without naming it."""
     server.execute(
         "create or replace table elders (id int primary key); insert into elders select seq from seq_1_to_50; "
@@ -132,12 +127,12 @@ def test_a_cascade_that_has_not_ended_keeps_it_whole(server):
     try:
         writer.run("begin")
         writer.run("delete from elders where id = 7")
-        rows, parts, why, _ = _read(server, "heirs", Split("id", 3))
+        found = side.read("heirs", Split("id", 3))
     finally:
         writer.run("rollback")
         writer.close()
-    assert (len(rows), parts) == (2000, 1)
-    assert "did not end within a second" in why
+    assert (len(found.rows), found.how.parts) == (2000, 1)
+    assert "did not end within a second" in found.how.whole_because
 
 
 def test_a_login_that_may_not_lock_reads_whole(server):
@@ -154,14 +149,11 @@ def test_a_login_that_may_not_lock_reads_whole(server):
         assert (stream.how.parts, "LOCK TABLES" in stream.how.whole_because) == (1, True)
 
 
-@contextmanager
-def moving(server: MariaDBServer) -> Iterator[None]:
-    """While the body runs, keys of `moved` go from one range to another and back, in one transaction each."""
-    stop = threading.Event()
-
-    def move() -> None:
+def test_each_row_once_while_keys_move(server, side):
+    def move(is_over: Callable[[], bool]) -> None:
+        """Keys go from one range to another and back, in one transaction each."""
         session = open_session(connect(server, NAME), NAME)
-        while not stop.is_set():
+        while not is_over():
             session.run("update moved set id = id + 1000000 where id <= 7000")
             session.run("begin")
             session.run("update moved set id = id - 1000000 where id > 1003500")
@@ -169,21 +161,11 @@ def moving(server: MariaDBServer) -> Iterator[None]:
             session.run("commit")
         session.close()
 
-    writer = threading.Thread(target=move)
-    writer.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        writer.join()
-
-
-def test_each_row_once_while_keys_move(server):
     split = 0
-    with moving(server):
+    with writing(move):
         for _ in range(5):
-            request = ExtractionConfig(relation=Relation("moved"), columns=("id", "v"), split=Split("id", 4))
-            with MySQLExtractor(connect(server, NAME, batch_rows=500)) as extractor:
+            request = side.request("moved", Split("id", 4), "id", "v")
+            with side.opened(batch_rows=500) as extractor:
                 with extractor.scan(request) as stream:
                     split += stream.how.parts == 4
                     rows = stream.to_table()
@@ -206,65 +188,33 @@ def test_later_scans_see_the_first_one_s_state_in_one_session(server):
     swap = "start transaction; update paid set v = 1 - v, id = id + 5000; update owed set v = 1 - v; commit"
     with MySQLExtractor(connect(server, NAME)) as extractor:
         with extractor.scan(paid) as stream:
-            assert stream.parts == 3
+            assert stream.how.parts == 3
             first = stream.to_table()
         server.execute(swap, NAME)
         found = []
         for request in (owed, paid):
             with extractor.scan(request) as stream:
                 found.append(stream.to_table())
-            assert (stream.parts, "snapshot began with its first scan" in stream.whole_because) == (1, True)
+            assert (stream.how.parts, "snapshot began with its first scan" in stream.how.whole_because) == (1, True)
     assert sorted(first["id"].to_pylist()) == sorted(found[1]["id"].to_pylist()) == list(range(1, 3001))
     assert [set(table["v"].to_pylist()) for table in (first, *found)] == [{1}, {0}, {1}]
     with MySQLExtractor(connect(server, NAME)) as extractor, extractor.scan(owed) as stream:  # in parts, and of after
-        assert (stream.parts, set(stream.to_table()["v"].to_pylist())) == (3, {1})
+        assert (stream.how.parts, set(stream.to_table()["v"].to_pylist())) == (3, {1})
 
 
-def _sessions(server: MariaDBServer) -> int:
-    asked = f"select count(*) from information_schema.processlist where db = '{NAME}' and id <> connection_id()"
-    return int(server.query(asked))
+def test_an_early_stop_leaves_no_session(side):
+    stops_early(side, "moved", ROWS)
 
 
-def _gone(server: MariaDBServer, but: int = 0) -> bool:
-    """Whether sessions that were ended have gone; the server takes its time."""
-    deadline = time.monotonic() + 30
-    while (found := _sessions(server)) != but and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return found == but
+def test_a_cancel_leaves_no_session(side):
+    is_cancelled(side, "moved")
 
 
-def test_an_early_stop_and_a_cancel_leave_no_session(server):
-    request = ExtractionConfig(relation=Relation("moved"), split=Split("id", 3))
-    extractor = MySQLExtractor(connect(server, NAME, batch_rows=10))
-    with extractor.scan(request) as stream:
-        assert stream.read_batch(10).num_rows == 10
-        assert _gone(server, but=4)
-    assert _gone(server, but=1)
-    assert extractor.get_row_count(Relation("moved")) == ROWS
-    extractor.close()
-    assert _gone(server)
-    extractor = MySQLExtractor(connect(server, NAME, batch_rows=10))
-    with extractor.scan(request) as stream:
-        stream.read_batch(10)
-        extractor.cancel()
-        with pytest.raises(errors.InterruptedRunError):
-            stream.to_table()
-    extractor.close()
-    assert _gone(server)
-
-
-def test_a_part_that_fails_ends_all(server):
+def test_a_part_that_fails_ends_all(server, side):
     """A zero date in the last part, which is refused by name."""
     server.execute(
         "create or replace table fails (id int primary key, d date, filler varchar(200)); set sql_mode = ''; "
         "insert into fails select seq, if(seq = 2999, '2024-00-00', '2024-01-01'), repeat('x', 150) from seq_1_to_3000",
         NAME,
     )
-    request = ExtractionConfig(relation=Relation("fails"), split=Split("id", 3))
-    with MySQLExtractor(connect(server, NAME, batch_rows=10)) as extractor:
-        with extractor.scan(request) as stream:
-            assert stream.how.parts == 3
-            with pytest.raises(errors.DataError, match="2024-00-00"):
-                stream.to_table()
-        assert extractor.get_row_count(Relation("moved")) == ROWS
-    assert _gone(server)
+    ends_all_when_one_fails(side, "fails", (DataError, "2024-00-00"), "moved", ROWS)

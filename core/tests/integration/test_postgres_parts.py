@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
-import pyarrow as pa
 import pytest
+from integration.parts_kit import (
+    Side,
+    ends_all_when_one_fails,
+    holds_every_row_once,
+    is_cancelled,
+    is_read_whole,
+    stops_early,
+    writing,
+)
 from integration.postgres_kit import connection
 from servers.postgres import PostgresServer
 
-from dvt.errors import DvtError, InterruptedRunError
+from dvt.errors import DvtError
 from dvt.federation.engines.base import Handle
 from dvt.federation.extractors import postgres_parallel
-from dvt.federation.extractors.base import ExtractionConfig, Split
+from dvt.federation.extractors.base import Split
 from dvt.federation.extractors.postgres import PostgresExtractor
 from dvt.federation.plan.model import Input
 from dvt.federation.plan.pushdown import Pushdown
@@ -57,15 +62,18 @@ def database(postgres_server: PostgresServer) -> str:
     return name
 
 
-def _read(server: PostgresServer, database: str, table: str, split: Split | None, **options: object):
-    """Rows as psql would order them, the number of parts, and why there is but one."""
-    request = ExtractionConfig(relation=Relation(table, "public"), split=split)
-    with PostgresExtractor(connection(server, database, **options)) as extractor, extractor.scan(request) as stream:
-        table = stream.to_table()
-        dates = [pa.int32() if column.type == pa.date32() else column.type for column in table.columns]
-        texts = [column.cast(type_).to_pylist() for column, type_ in zip(table.columns, dates, strict=True)]
-        rows = sorted(map(repr, zip(*texts, strict=True)))
-        return rows, stream.how.parts, stream.how.whole_because
+def _side(server: PostgresServer, database: str) -> Side:
+    asked = f"select count(*) from pg_stat_activity where application_name = 'dvt' and datname = '{database}'"
+    return Side(
+        lambda **options: PostgresExtractor(connection(server, database, **options)),
+        "public",
+        lambda: int(server.psql(database, asked)),
+    )
+
+
+@pytest.fixture(scope="module")
+def side(postgres_server: PostgresServer, database: str) -> Side:
+    return _side(postgres_server, database)
 
 
 @pytest.mark.parametrize(
@@ -81,13 +89,8 @@ def _read(server: PostgresServer, database: str, table: str, split: Split | None
         ("moved", "v", 3),
     ],
 )
-def test_parts_by_key_hold_every_row_once(postgres_server, database, table, column, parts):
-    whole, one, why = _read(postgres_server, database, table, None)
-    assert (one, why) == (1, "")
-    split, found, why = _read(postgres_server, database, table, Split(column, 3))
-    assert split == whole
-    assert why == ""
-    assert parts <= found <= 3
+def test_parts_by_key_hold_every_row_once(side, table, column, parts):
+    holds_every_row_once(side, table, column, parts)
 
 
 @pytest.mark.parametrize(
@@ -103,15 +106,11 @@ def test_parts_by_key_hold_every_row_once(postgres_server, database, table, colu
         ("one_key", "k", "ranges of k make no parts"),
     ],
 )
-def test_what_is_read_whole_and_why(postgres_server, database, table, column, reason):
-    whole, _, _ = _read(postgres_server, database, table, None)
-    rows, parts, why = _read(postgres_server, database, table, Split(column, 3))
-    assert (parts, reason in why) == (1, True), why
-    if table != "shaky":
-        assert rows == whole
+def test_what_is_read_whole_and_why(side, table, column, reason):
+    is_read_whole(side, table, column, reason, are_steady=table != "shaky")
 
 
-def test_a_foreign_table_is_read_whole(postgres_server, database):
+def test_a_foreign_table_is_read_whole(postgres_server, database, side):
     """Each of our sessions would have another snapshot at the foreign server."""
     postgres_server.psql(
         database,
@@ -120,49 +119,33 @@ def test_a_foreign_table_is_read_whole(postgres_server, database):
         "create view over_far as select id from far",
     )
     for table in ("far", "over_far"):
-        rows, parts, why = _read(postgres_server, database, table, Split("id", 3))
-        assert (len(rows), parts) == (90, 1)
-        assert "foreign" in why
+        found = side.read(table, Split("id", 3))
+        assert (len(found.rows), found.how.parts) == (90, 1)
+        assert "foreign" in found.how.whole_because
 
 
-def test_a_server_before_14_reads_ranges_of_its_primary_key(postgres_server, database, monkeypatch):
+def test_a_server_before_14_reads_ranges_of_its_primary_key(side, monkeypatch):
     monkeypatch.setattr(postgres_parallel, "_TID_RANGE_SCAN", 10**9)
     monkeypatch.setattr("dvt.federation.extractors.postgres_split.SMALLEST_PART_BLOCKS", 16)
-    whole, _, _ = _read(postgres_server, database, "moved", None)
-    rows, parts, why = _read(postgres_server, database, "moved", None, parallel=4)
-    assert (rows == whole, parts, why) == (True, 4, "")
+    whole, found = side.read("moved"), side.read("moved", parallel=4)
+    assert (found.rows == whole.rows, *found.told) == (True, 4, "")
 
 
-def test_an_option_alone_leaves_small_tables_whole(postgres_server, database):
-    _, parts, why = _read(postgres_server, database, "one_key", None, parallel=4)
-    assert (parts, why) == (1, "it is small")
+def test_an_option_alone_leaves_small_tables_whole(side):
+    assert side.read("one_key", parallel=4).told == (1, "it is small")
 
 
-@contextmanager
-def moving(server: PostgresServer, database: str) -> Iterator[None]:
-    """While the body runs, keys of `moved` go from one range to another and back, in one transaction each."""
-    stop = threading.Event()
-
-    def move() -> None:
-        while not stop.is_set():
+def test_each_row_once_while_keys_move(postgres_server, database, side):
+    def move(is_over: Callable[[], bool]) -> None:
+        """Keys go from one range to another and back, in one transaction each."""
+        while not is_over():
             for change in ("1000000 + id where id <= 70000", "id - 1000000 where id > 1000000"):
-                server.psql(database, f"update moved set id = {change}")
+                postgres_server.psql(database, f"update moved set id = {change}")
 
-    writer = threading.Thread(target=move)
-    writer.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        writer.join()
-
-
-def test_each_row_once_while_keys_move(postgres_server, database):
-    with moving(postgres_server, database):
+    with writing(move):
         for _ in range(6):
-            request = ExtractionConfig(relation=Relation("moved", "public"), split=Split("id", 4))
-            with PostgresExtractor(connection(postgres_server, database, batch_rows=500)) as extractor:
-                with extractor.scan(request) as stream:
+            with side.opened(batch_rows=500) as extractor:
+                with extractor.scan(side.request("moved", Split("id", 4))) as stream:
                     assert stream.how.parts == 4
                     rows = stream.to_table()
                 # The session that led them sees what they saw.
@@ -171,47 +154,21 @@ def test_each_row_once_while_keys_move(postgres_server, database):
             assert sorted(rows.column("v").to_pylist()) == list(range(1, ROWS + 1))
 
 
-def _gone(server: PostgresServer, database: str) -> bool:
-    count = f"select count(*) from pg_stat_activity where application_name = 'dvt' and datname = '{database}'"
-    deadline = time.monotonic() + 30
-    while (found := server.psql(database, count)) != "0" and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return found == "0"
+def test_an_early_stop_leaves_no_session(side):
+    stops_early(side, "moved", ROWS)
 
 
-def test_an_early_stop_and_a_cancel_leave_no_session(postgres_server, database):
-    request = ExtractionConfig(relation=Relation("moved", "public"), split=Split("id", 3))
-    extractor = PostgresExtractor(connection(postgres_server, database, batch_rows=100))
-    with extractor.scan(request) as stream:
-        assert stream.read_batch(10).num_rows == 10
-        assert len(extractor._parallel) == 3
-    extractor.close()
-    assert _gone(postgres_server, database)
-    extractor = PostgresExtractor(connection(postgres_server, database, batch_rows=100))
-    with extractor.scan(request) as stream:
-        stream.read_batch(10)
-        extractor.cancel()
-        with pytest.raises(InterruptedRunError):
-            stream.to_table()
-    extractor.close()
-    assert _gone(postgres_server, database)
+def test_a_cancel_leaves_no_session(side):
+    is_cancelled(side, "moved")
 
 
-def test_a_part_that_fails_ends_all(postgres_server, database):
+def test_a_part_that_fails_ends_all(postgres_server, database, side):
     postgres_server.psql(
         database,
         "create or replace view fails as "
         "select id, case when id > 190000 then v / (id - id) else v end as v from moved",
     )
-    request = ExtractionConfig(relation=Relation("fails", "public"), split=Split("id", 3))
-    with PostgresExtractor(connection(postgres_server, database, batch_rows=100)) as extractor:
-        with extractor.scan(request) as stream:
-            assert stream.how.parts == 3
-            with pytest.raises(DvtError, match="division by zero"):
-                stream.to_table()
-        # The session goes on, in its snapshot.
-        assert extractor.get_row_count(Relation("moved", "public")) == ROWS
-    assert _gone(postgres_server, database)
+    ends_all_when_one_fails(side, "fails", (DvtError, "division by zero"), "moved", ROWS)
 
 
 def test_a_run_tells_how_many_parts_there_were_and_why_one(postgres_server, database, tmp_path):
@@ -237,5 +194,4 @@ def test_a_database_without_an_encoding_is_read_in_parts(postgres_server):
         "create view plain as select k, v from stored where k > 10; analyze",
     )
     for table, column in (("stored", ""), ("stored", "k"), ("plain", "k")):
-        whole, *_ = _read(postgres_server, name, table, None)
-        assert _read(postgres_server, name, table, Split(column, 3)) == (whole, 3, ""), table
+        holds_every_row_once(_side(postgres_server, name), table, column, 3)

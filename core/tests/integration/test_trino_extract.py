@@ -28,6 +28,7 @@ NASTY = (
     *('a"b', "a`b", "a\\b", "ends\\", "it's", "dot.ted", " leading", "select", "per%s{x}", "{x}", "semi;colon", "?"),
     *("new\nline", "tab\t", "Ünïcode", "a -- b", "/* c */", "x" * 100, "x'); drop table numbers; --"),
 )
+SLOW = "select sum(a.i * b.i) as x from range(10000000) as a(i), range(10000000) as b(i)"
 MANY = "select i as id, 'w' || cast(i as varchar) as word from range(200000) as r(i)"
 
 
@@ -277,6 +278,18 @@ def test_cancel_while_the_server_has_not_planned(server: TrinoServer) -> None:
         extractor.scan(ExtractionConfig(query=MANY))
     timer.join()
     assert len(set(server.cancelled)) == 1
+    extractor.close()
+
+
+def test_cancel_while_the_server_works_out_the_first_row(server: TrinoServer) -> None:
+    extractor = TrinoExtractor(connect(server))
+    timer = threading.Timer(0.3, extractor.cancel)
+    timer.start()
+    with pytest.raises(errors.InterruptedRunError), extractor.scan(ExtractionConfig(query=SLOW)) as rows:
+        drain(rows)
+    timer.join()
+    assert set(server.cancelled) == {SLOW}
+    assert all(query.done.wait(20) for query in server.queries.values())
     extractor.close()
 
 

@@ -30,7 +30,7 @@ NASTY = (
     *('a"b', "it's", "dot.ted", " leading", "select", "per%s{x}", "semi;colon", "new\nline", "Ünïcode", "back\\slash"),
     "?",
 )
-SLOW = "select sum(a.i * b.i) as x from range(10000000) as a(i), range(10000000) as b(i)"
+SLOW = "select sum(a.i * b.i) as x from range(200000) as a(i), range(200000) as b(i)"
 WAYS = ("unload", "pages")
 
 

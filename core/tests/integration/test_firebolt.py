@@ -31,7 +31,7 @@ NASTY = (
     *('a"b', "it's", "dot.ted", " leading", "select", "per%s{x}", "semi;colon", "new\nline", "Ünïcode", "back\\slash"),
     *("?", "line\u2028end", "next\x85"),
 )
-SLOW = "select sum(a.i * b.i) as x from range(10000000) as a(i), range(10000000) as b(i)"
+SLOW = "select sum(a.i * b.i) as x from range(200000) as a(i), range(200000) as b(i)"
 ENDLESS = "select i, repeat('x', 200) as filler from range(100000000) as t(i)"
 
 

@@ -28,7 +28,7 @@ NASTY = (
     *('a"b', "a`b", "a\\b", "ends\\", "it's", "dot.ted", " leading", "select", "per%s{x}", "{x}", "semi;colon", "?"),
     *("new\nline", "tab\t", "Ünïcode", "a -- b", "/* c */", "x" * 100, "x'); drop table numbers; --"),
 )
-SLOW = "select sum(a.i * b.i) as x from range(10000000) as a(i), range(10000000) as b(i)"
+SLOW = "select sum(a.i * b.i) as x from range(200000) as a(i), range(200000) as b(i)"
 MANY = "select i as id, 'w' || cast(i as varchar) as word from range(200000) as r(i)"
 
 

@@ -39,7 +39,7 @@ NASTY = (
     "back\\slash",
     "?",
 )
-SLOW = "select sum(a.i * b.i) as x from range(10000000) as a(i), range(10000000) as b(i)"
+SLOW = "select sum(a.i * b.i) as x from range(200000) as a(i), range(200000) as b(i)"
 ENDLESS = "select i, repeat('x', 200) as filler from range(100000000) as t(i)"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import threading
 from collections.abc import Iterator
 from contextlib import closing
 from decimal import Decimal
@@ -12,6 +11,7 @@ from uuid import UUID
 
 import pyarrow as pa
 import pytest
+from integration.cancelling import cancels_when
 from servers import athena, s3
 from servers.athena import AthenaServer, Canned
 from servers.process import free_port
@@ -311,9 +311,14 @@ def test_credentials_that_end_before_the_files_are_read(
     s3.clear()
 
 
+def _is_slow(execution: athena.Execution) -> bool:
+    return SLOW in execution.sql and "LIMIT 0" not in execution.sql
+
+
 def test_cancelling_from_another_thread(server: AthenaServer) -> None:
     extractor = AthenaExtractor(connect(server))
-    threading.Timer(0.5, extractor.cancel).start()
+    known = len(server.executions)
+    cancels_when(extractor, lambda: any(_is_slow(execution) for execution in list(server.executions.values())[known:]))
     with pytest.raises(errors.InterruptedRunError):
         extractor.scan(ExtractionConfig(query=SLOW)).to_table()
     extractor.close()

@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 import sqlglot
+from integration.cancelling import cancels_when
 from servers.exasol import ExasolServer, running
 from servers.process import free_port
 from sqlglot import exp
@@ -315,11 +316,10 @@ def test_cancel_ends_a_running_scan(server: ExasolServer) -> None:
 
 def test_cancel_while_the_server_works_out_the_first_row(server: ExasolServer) -> None:
     extractor = ExasolExtractor(connect(server))
-    timer = threading.Timer(0.5, extractor.cancel)
-    timer.start()
+    ending = cancels_when(extractor, lambda: any(SLOW in sql for sql in server.exports))
     with pytest.raises(errors.InterruptedRunError), extractor.scan(ExtractionConfig(query=SLOW)) as rows:
         drain(rows)
-    timer.join()
+    ending.join()
     extractor.close()
     assert [sql for sql in server.aborted if "range(200000)" in sql]
 

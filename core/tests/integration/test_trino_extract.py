@@ -13,6 +13,7 @@ import certifi
 import pyarrow as pa
 import pytest
 import sqlglot
+from integration.cancelling import cancels_when
 from integration.trino_kit import connect, read
 from servers.process import free_port
 from servers.trino import TrinoServer, header, running
@@ -283,11 +284,10 @@ def test_cancel_while_the_server_has_not_planned(server: TrinoServer) -> None:
 
 def test_cancel_while_the_server_works_out_the_first_row(server: TrinoServer) -> None:
     extractor = TrinoExtractor(connect(server))
-    timer = threading.Timer(0.3, extractor.cancel)
-    timer.start()
+    ending = cancels_when(extractor, lambda: any(query.sql == SLOW for query in list(server.queries.values())))
     with pytest.raises(errors.InterruptedRunError), extractor.scan(ExtractionConfig(query=SLOW)) as rows:
         drain(rows)
-    timer.join()
+    ending.join()
     assert set(server.cancelled) == {SLOW}
     assert all(query.done.wait(20) for query in server.queries.values())
     extractor.close()

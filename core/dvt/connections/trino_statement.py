@@ -49,6 +49,7 @@ class Statement:
             self._keep_alive()
         while self._columns is None and self._next is not None:
             self._advance()
+        self._check()  # it ended because it was cancelled, not because it gives no rows
         return self._columns or []
 
     def pages(self) -> Iterator[Page]:
@@ -58,6 +59,7 @@ class Statement:
             while self._waiting:
                 yield self._waiting.pop(0)
             if self._next is None:
+                self._check()
                 return
             self._advance()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import threading
 from collections.abc import Iterator
 from contextlib import closing
 from decimal import Decimal
@@ -12,6 +11,7 @@ from uuid import UUID
 
 import pyarrow as pa
 import pytest
+from integration.cancelling import cancels_when
 from servers import athena, s3
 from servers.athena import AthenaServer, Canned
 from servers.process import free_port
@@ -30,6 +30,7 @@ NASTY = (
     *('a"b', "it's", "dot.ted", " leading", "select", "per%s{x}", "semi;colon", "new\nline", "Ünïcode", "back\\slash"),
     "?",
 )
+SLOW = "select sum(a.i * b.i) as x from range(200000) as a(i), range(200000) as b(i)"
 WAYS = ("unload", "pages")
 
 
@@ -298,21 +299,36 @@ def test_errors_of_queries(server: AthenaServer, request_: dict[str, Any], famil
     assert s3.keys() == []
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_credentials_that_end_before_the_files_are_read(
+    server: AthenaServer, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    with s3.expired() as address, monkeypatch.context() as changed:
+        changed.setenv("AWS_ENDPOINT_URL_S3", address)
+        with pytest.raises(errors.AuthenticationError, match="ExpiredToken"):
+            # What pages hold comes; what was written besides cannot be removed.
+            AthenaExtractor(connect(server, way)).scan(ExtractionConfig(relation=Relation("numbers"))).close()
+    s3.clear()
+
+
+def _is_slow(execution: athena.Execution) -> bool:
+    return SLOW in execution.sql and "LIMIT 0" not in execution.sql
+
+
 def test_cancelling_from_another_thread(server: AthenaServer) -> None:
-    server.canned["from slow"] = Canned([("x", "integer", 0, 0)], is_slow=True)
     extractor = AthenaExtractor(connect(server))
-    threading.Timer(0.5, extractor.cancel).start()
+    known = len(server.executions)
+    cancels_when(extractor, lambda: any(_is_slow(execution) for execution in list(server.executions.values())[known:]))
     with pytest.raises(errors.InterruptedRunError):
-        extractor.scan(ExtractionConfig(query="select x from slow")).to_table()
+        extractor.scan(ExtractionConfig(query=SLOW)).to_table()
     extractor.close()
     assert list(server.executions.values())[-1].state == "CANCELLED"
     assert s3.keys() == []
 
 
 def test_a_query_may_run_for_so_long(server: AthenaServer) -> None:
-    server.canned["from slow"] = Canned([("x", "integer", 0, 0)], is_slow=True)
     with pytest.raises(errors.TimeoutExceededError):
-        read(connect(server, dvt={"statement_timeout_s": 1}), query="select x from slow")
+        read(connect(server, dvt={"statement_timeout_s": 1}), query=SLOW)
     assert list(server.executions.values())[-1].state == "CANCELLED"
 
 

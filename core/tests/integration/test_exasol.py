@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 import sqlglot
+from integration.cancelling import cancels_when
 from servers.exasol import ExasolServer, running
 from servers.process import free_port
 from sqlglot import exp
@@ -30,6 +31,7 @@ from dvt.types.vocabulary import INTERVAL, MICROS, MICROS_UTC
 
 pytest.importorskip("pyexasol")
 
+SLOW = "select sum(a.i * b.i) as x from range(200000) as a(i), range(200000) as b(i)"
 MANY = 'select cast(i as decimal(18,0)) as "id", cast(\'w\' || i as varchar(20)) as "word" from range(300000) as r(i)'
 NASTY = (
     *('a"b', "a`b", "a\\b", "it's", "dot.ted", " leading", "select", "per%s{x}", "semi;colon", "?", "new\nline"),
@@ -310,6 +312,16 @@ def test_cancel_ends_a_running_scan(server: ExasolServer) -> None:
     with pytest.raises(errors.InterruptedRunError):
         extractor.scan(ExtractionConfig(relation=Relation("pairs")))
     extractor.close()
+
+
+def test_cancel_while_the_server_works_out_the_first_row(server: ExasolServer) -> None:
+    extractor = ExasolExtractor(connect(server))
+    ending = cancels_when(extractor, lambda: any(SLOW in sql for sql in server.exports))
+    with pytest.raises(errors.InterruptedRunError), extractor.scan(ExtractionConfig(query=SLOW)) as rows:
+        drain(rows)
+    ending.join()
+    extractor.close()
+    assert [sql for sql in server.aborted if "range(200000)" in sql]
 
 
 def test_an_error_on_the_way_is_no_end(server: ExasolServer) -> None:

@@ -31,6 +31,7 @@ NASTY = (
     *('a"b', "it's", "dot.ted", " leading", "select", "per%s{x}", "semi;colon", "new\nline", "Ünïcode", "back\\slash"),
     *("?", "line\u2028end", "next\x85"),
 )
+SLOW = "select sum(a.i * b.i) as x from range(200000) as a(i), range(200000) as b(i)"
 ENDLESS = "select i, repeat('x', 200) as filler from range(100000000) as t(i)"
 
 
@@ -327,11 +328,10 @@ def test_a_connection_that_breaks(server: FireboltServer) -> None:
 
 
 def test_cancelling_from_another_thread(server: FireboltServer) -> None:
-    server.canned["from slow"] = Canned([("x", "int")], is_slow=True)
     extractor = FireboltExtractor(connect(server))
     threading.Timer(0.5, extractor.cancel).start()
     with pytest.raises(errors.InterruptedRunError):
-        extractor.scan(ExtractionConfig(query="select x from slow")).to_table()
+        extractor.scan(ExtractionConfig(query=SLOW)).to_table()
     extractor.close()
     wait_until_idle(server)
 

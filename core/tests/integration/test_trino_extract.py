@@ -13,6 +13,7 @@ import certifi
 import pyarrow as pa
 import pytest
 import sqlglot
+from integration.cancelling import cancels_when
 from integration.trino_kit import connect, read
 from servers.process import free_port
 from servers.trino import TrinoServer, header, running
@@ -28,6 +29,7 @@ NASTY = (
     *('a"b', "a`b", "a\\b", "ends\\", "it's", "dot.ted", " leading", "select", "per%s{x}", "{x}", "semi;colon", "?"),
     *("new\nline", "tab\t", "Ünïcode", "a -- b", "/* c */", "x" * 100, "x'); drop table numbers; --"),
 )
+SLOW = "select sum(a.i * b.i) as x from range(200000) as a(i), range(200000) as b(i)"
 MANY = "select i as id, 'w' || cast(i as varchar) as word from range(200000) as r(i)"
 
 
@@ -277,6 +279,17 @@ def test_cancel_while_the_server_has_not_planned(server: TrinoServer) -> None:
         extractor.scan(ExtractionConfig(query=MANY))
     timer.join()
     assert len(set(server.cancelled)) == 1
+    extractor.close()
+
+
+def test_cancel_while_the_server_works_out_the_first_row(server: TrinoServer) -> None:
+    extractor = TrinoExtractor(connect(server))
+    ending = cancels_when(extractor, lambda: any(query.sql == SLOW for query in list(server.queries.values())))
+    with pytest.raises(errors.InterruptedRunError), extractor.scan(ExtractionConfig(query=SLOW)) as rows:
+        drain(rows)
+    ending.join()
+    assert set(server.cancelled) == {SLOW}
+    assert all(query.done.wait(20) for query in server.queries.values())
     extractor.close()
 
 

@@ -39,6 +39,7 @@ NASTY = (
     "back\\slash",
     "?",
 )
+SLOW = "select sum(a.i * b.i) as x from range(200000) as a(i), range(200000) as b(i)"
 ENDLESS = "select i, repeat('x', 200) as filler from range(100000000) as t(i)"
 
 
@@ -334,11 +335,10 @@ def test_an_error_on_the_way(server: VerticaServer) -> None:
 
 
 def test_cancelling_from_another_thread(server: VerticaServer) -> None:
-    server.canned["from slow"] = Canned([("x", 6, -1)], [], is_slow=True)
     extractor = VerticaExtractor(connect(server))
     threading.Timer(0.5, extractor.cancel).start()
     with pytest.raises(errors.InterruptedRunError):
-        extractor.scan(ExtractionConfig(query="select x from slow")).to_table()
+        extractor.scan(ExtractionConfig(query=SLOW)).to_table()
     extractor.close()
     wait_until_idle(server)
 

@@ -9,7 +9,6 @@ sqlglot reads them, run by DuckDB.
 from __future__ import annotations
 
 import json
-import os
 import re
 import threading
 from collections.abc import Iterator, Sequence
@@ -21,7 +20,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from servers.fake_sql import FakeSQL, FakeSQLError
+from servers.fake_sql import FakeCursor, FakeSQL, FakeSQLError
 from servers.place import Place, Tag
 
 _UNLOAD = re.compile(r"(?is)^UNLOAD \((?P<query>.*)\) TO 's3://(?P<bucket>[^/]+)/(?P<prefix>[^']+)' WITH \(.*\)$")
@@ -45,13 +44,11 @@ class Canned:
         columns: Name, type, precision and scale.
         table: What UNLOAD writes; None for nothing.
         rows: What pages hold.
-        is_slow: It runs until it is stopped.
     """
 
     columns: Sequence[tuple[str, str, int, int]]
     table: pa.Table | None = None
     rows: Sequence[Sequence[str | None]] = ()
-    is_slow: bool = False
 
 
 @dataclass
@@ -65,6 +62,14 @@ class Execution:
     rows: list[list[str | None]] = field(default_factory=list)
     manifest: str = ""
     asked: int = 0
+    cursor: FakeCursor | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def ended(self, state: str, reason: str = "") -> None:
+        """It has come to an end; the first that it comes to is the one."""
+        with self.lock:
+            if self.state == "QUEUED":
+                self.state, self.reason = state, reason
 
 
 @dataclass
@@ -74,7 +79,7 @@ class AthenaServer:
     port: int = 0
     bucket: str = "dvt-test"
     key: str = "testing"
-    s3_url: str | None = None
+    s3: Any = None
     sql: FakeSQL = field(default_factory=lambda: FakeSQL("trino", database="awsdatacatalog"))
     canned: dict[str, Canned] = field(default_factory=dict)
     executions: dict[str, Execution] = field(default_factory=dict)
@@ -102,23 +107,27 @@ class AthenaServer:
         return found
 
     def start(self, request: dict[str, Any]) -> str:
-        """Run a query; its answer waits until it is asked for."""
+        """Begin a query, in a thread of its own; its answer waits until it is asked for."""
         name = f"00000000-0000-0000-0000-{len(self.executions):012}"
-        execution = self.executions[name] = Execution(request["QueryString"])
+        execution = self.executions[name] = Execution(request["QueryString"], cursor=self.sql.cursor())
         self.requests.append(request)
-        try:
-            self._run(execution, request["ResultConfiguration"]["OutputLocation"], name)
-        except FakeSQLError as error:
-            execution.state, execution.reason = "FAILED", f"{_REASONS.get(error.kind, 'DIVISION_BY_ZERO')}: {error}"
+        output = request["ResultConfiguration"]["OutputLocation"]
+        threading.Thread(target=self._work, args=(execution, output, name), daemon=True).start()
         return name
+
+    def _work(self, execution: Execution, output: str, name: str) -> None:
+        try:
+            self._run(execution, output, name)
+            execution.ended("SUCCEEDED")
+        except FakeSQLError as error:
+            execution.ended("FAILED", f"{_REASONS.get(error.kind, 'DIVISION_BY_ZERO')}: {error}")
+        except Exception as error:  # else it would be waited for without an end
+            execution.ended("FAILED", f"GENERIC_INTERNAL_ERROR: {error}")
 
     def _run(self, execution: Execution, output: str, name: str) -> None:
         unload = _UNLOAD.match(execution.sql)
         query = unload["query"] if unload else execution.sql
         canned = next((found for part, found in self.canned.items() if part in query), None)
-        if canned is not None and canned.is_slow:
-            execution.state, execution.columns = "RUNNING", canned.columns
-            return
         if canned is not None:
             execution.columns = canned.columns
             execution.rows = [] if "LIMIT 0" in query else [list(row) for row in canned.rows]
@@ -127,12 +136,11 @@ class AthenaServer:
             table = self._queried(query, execution)
         if unload is not None:
             self._write(table, unload["bucket"], unload["prefix"], execution, output, name)
-        execution.state = "SUCCEEDED"
 
     def _queried(self, query: str, execution: Execution) -> pa.Table:
         if re.match(r"(?is)^\s*(delete|insert|update)\b|^with .*\(\s*(delete|insert|update|merge)\b", query):
             raise FakeSQLError("syntax", "mismatched input 'delete'")
-        result = self.sql.run(query, batch_rows=100_000)
+        result = self.sql.run(query, cursor=execution.cursor, batch_rows=100_000)
         table = result.reader.read_all() if result.reader else pa.table({})
         execution.columns = [_column(column.name, column.stored) for column in result.columns]
         if not _UNLOAD.match(execution.sql):
@@ -143,9 +151,6 @@ class AthenaServer:
     def _write(
         self, table: pa.Table | None, bucket: str, prefix: str, execution: Execution, output: str, name: str
     ) -> None:
-        import boto3
-
-        client = boto3.client("s3", endpoint_url=self.s3_url)
         written = []
         batches = table.to_batches(max_chunksize=_PAGE) if table is not None else []
         for number, batch in enumerate(batches):
@@ -155,17 +160,19 @@ class AthenaServer:
             pq.write_table(pa.Table.from_batches([batch]), sink, compression="snappy")
             key = f"{prefix}20261121_{number:04}_{name[-4:]}"
             if not (self.loses_a_file and number == 0):
-                client.put_object(Bucket=bucket, Key=key, Body=sink.getvalue().to_pybytes())
+                self.s3.put_object(Bucket=bucket, Key=key, Body=sink.getvalue().to_pybytes())
             written.append(f"s3://{bucket}/{key}")
         place, _, folder = output.removeprefix("s3://").partition("/")
-        client.put_object(Bucket=place, Key=f"{folder}{name}-manifest.csv", Body="\n".join(written).encode())
+        self.s3.put_object(Bucket=place, Key=f"{folder}{name}-manifest.csv", Body="\n".join(written).encode())
         execution.manifest = f"{output}{name}-manifest.csv"
 
 
 @contextmanager
 def running(bucket: str) -> Iterator[AthenaServer]:
     """Start a service in threads of this process; an S3 has to run (servers/s3.py)."""
-    server = AthenaServer(bucket=bucket, s3_url=os.environ.get("AWS_ENDPOINT_URL_S3"))
+    import boto3
+
+    server = AthenaServer(bucket=bucket, s3=boto3.client("s3"))
     http = ThreadingHTTPServer(("127.0.0.1", 0), type("BoundHandler", (Handler,), {"fake": server}))
     http.daemon_threads = True
     server.port = http.server_address[1]
@@ -235,8 +242,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def _StopQueryExecution(self, body: dict[str, Any]) -> dict[str, Any]:
         execution = self.fake.executions[body["QueryExecutionId"]]
-        if execution.state in ("QUEUED", "RUNNING"):
-            execution.state, execution.reason = "CANCELLED", "Query cancelled by user"
+        execution.ended("CANCELLED", "Query cancelled by user")
+        if execution.cursor is not None:
+            execution.cursor.interrupt()
         return {}
 
     def _send(self, status: int, answer: dict[str, Any]) -> None:

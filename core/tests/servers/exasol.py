@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from sqlglot import exp
 
-from servers.fake_sql import FakeColumn, FakeResult, FakeSQL, FakeSQLError
+from servers.fake_sql import FakeColumn, FakeCursor, FakeResult, FakeSQL, FakeSQLError
 from servers.place import Place, Tag
 
 _T = exp.DataType.Type
@@ -247,15 +247,14 @@ class _Session:
         self.schema = "main"
         self._formats: dict[str, str] = {}
         self._is_aborted = threading.Event()
-        self._cursor: Any = None
+        self._cursor: FakeCursor | None = None
         self._tunnel: socket.socket | None = None
 
     def abort(self) -> None:
         """End what runs."""
         self._is_aborted.set()
         if self._cursor is not None:
-            with suppress(Exception):
-                self._cursor.interrupt()
+            self._cursor.interrupt()
         if self._tunnel is not None:
             with suppress(OSError):
                 self._tunnel.shutdown(socket.SHUT_RDWR)
@@ -300,13 +299,17 @@ class _Session:
         return _rows([_column(column) for column in result.columns], rows) if result.columns else _counted(0)
 
     def _prepared(self, sql: str) -> dict[str, Any]:
-        return _rows([_column(column) for column in self._result(sql).columns], [])
+        return _rows([_column(column) for column in self._result(sql, batch_rows=0).columns], [])
 
-    def _result(self, sql: str) -> FakeResult:
+    def _result(self, sql: str, batch_rows: int | None = None) -> FakeResult:
         self._is_aborted.clear()
         try:
-            return self._fake.engine.run(sql, self.schema)
+            self._cursor = self._fake.engine.cursor()
+            return self._fake.engine.run(sql, self.schema, cursor=self._cursor, batch_rows=batch_rows)
         except FakeSQLError as error:
+            if error.kind == "cancelled":
+                self._fake.aborted.append(sql)
+                raise _Refused("Client requests execution abort.", "R0003") from error
             if error.kind == "syntax":
                 raise _Refused(f"syntax error, unexpected IDENTIFIER_PART_ [line 1, column 1]: {error}") from error
             if error.kind == "schema":
@@ -319,7 +322,6 @@ class _Session:
         """Send a query's rows down the tunnel; gives their number."""
         how = self._fake.behaviour
         result = self._result(sql)
-        self._cursor = result.cursor
         with self._fake.arrived:
             self._fake.arrived.wait_for(lambda: port in self._fake.tunnels, 20)
             tunnel = self._tunnel = self._fake.tunnels[port]

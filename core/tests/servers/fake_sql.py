@@ -117,7 +117,8 @@ class FakeSQL:
             schema: Where names without a schema are looked up.
             said: What the client said, where this stands for it.
             cursor: What is to run it, where it may be interrupted before there is a result.
-            batch_rows: The result is read as Arrow, in batches of so many rows; None for Python's values.
+            batch_rows: The result is read as Arrow, in batches of so many rows; None for Python's values. 0 for its
+                columns alone: a query is not run.
 
         Raises:
             FakeSQLError: It cannot be parsed or run, or was interrupted.
@@ -129,9 +130,10 @@ class FakeSQL:
         with cursor.working():
             cursor.own.execute(f"use {_quoted(self.database)}.{_quoted(schema)}")
             in_duckdb = self.rewrite(self._stored(tree.copy())).sql(dialect="duckdb")
-            if batch_rows and isinstance(tree, exp.Query):
+            if batch_rows is not None and isinstance(tree, exp.Query):
                 relation = cursor.own.sql(in_duckdb)  # `execute` would make rows first
-                about, reader = relation.description, cursor.told(relation.to_arrow_reader(batch_rows))
+                about = relation.description
+                reader = cursor.told(relation.to_arrow_reader(batch_rows)) if batch_rows else None
             else:
                 about = cursor.own.execute(in_duckdb).description
         self._remember(tree, schema)

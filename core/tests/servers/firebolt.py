@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from servers.fake_sql import FakeSQL, FakeSQLError
+from servers.fake_sql import FakeCursor, FakeSQL, FakeSQLError
 from servers.place import Place, Tag
 
 _NAMES = {"BIGINT": "long", "INTEGER": "int", "HUGEINT": "long", "VARCHAR": "text", "DOUBLE": "double"}
@@ -33,13 +32,11 @@ class Canned:
     """The answer to a statement: columns as name and type, and rows as texts of JSON.
 
     Args:
-        is_slow: Nothing comes until the query is cancelled.
         is_cut: The connection ends after the rows, without the last line.
     """
 
     columns: Sequence[tuple[str, str]]
     rows: Sequence[str] = ()
-    is_slow: bool = False
     is_cut: bool = False
 
 
@@ -52,6 +49,7 @@ class FireboltServer:
     canned: dict[str, Canned] = field(default_factory=dict)
     requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     running: dict[str, str] = field(default_factory=dict)  # labels by ids
+    cursors: dict[str, FakeCursor] = field(default_factory=dict)  # by ids, too
     cancelled: set[str] = field(default_factory=set)
 
     def output(self, **more: Any) -> dict[str, Any]:
@@ -116,6 +114,8 @@ class Handler(BaseHTTPRequestHandler):
     def _answer(self, sql: str, parameters: dict[str, str]) -> None:
         if cancel := _CANCEL.match(sql):
             self.fake.cancelled.add(cancel[1])
+            if cursor := self.fake.cursors.get(cancel[1]):
+                cursor.interrupt()
             self._rows([("x", "int")], iter([]), parameters)
         elif look_up := _LOOK_UP.search(sql):
             ids = [[query_id] for query_id, label in self.fake.running.items() if label == look_up[1]]
@@ -129,12 +129,11 @@ class Handler(BaseHTTPRequestHandler):
                 self._query(sql, parameters, query_id)
             finally:
                 self.fake.running.pop(query_id, None)
+                self.fake.cursors.pop(query_id, None)
 
     def _query(self, sql: str, parameters: dict[str, str], query_id: str) -> None:
         for part, canned in self.fake.canned.items():
             if part in sql:
-                if canned.is_slow:
-                    self._wait(query_id)
                 # As it was written: the digits of a fraction are not to change.
                 raw = ", ".join([f"[{row}]" for row in canned.rows])
                 portions = iter([] if "LIMIT 0" in sql else [f'{{"message_type": "DATA", "data": [{raw}]}}'])
@@ -142,16 +141,11 @@ class Handler(BaseHTTPRequestHandler):
                 return
         if re.match(r"(?is)^with .*\(\s*(delete|insert|update|merge)\b", sql):
             raise FakeSQLError("syntax", "syntax error, unexpected DELETE")
-        result = self.fake.sql.run(sql)
+        cursor = self.fake.cursors[query_id] = self.fake.sql.cursor()
+        result = self.fake.sql.run(sql, cursor=cursor)
         columns = [(column.name, _name(column.stored)) for column in result.columns]
         portions = iter(lambda: [[_encoded(v) for v in row] for row in result.fetchmany(1000)], [])
         self._rows(columns, portions, parameters, query_id)
-
-    def _wait(self, query_id: str) -> None:
-        deadline = time.monotonic() + 30
-        while query_id not in self.fake.cancelled and time.monotonic() < deadline:
-            time.sleep(0.02)
-        raise FakeSQLError("query", "query was cancelled")
 
     def _rows(
         self, columns: Any, portions: Any, parameters: dict[str, str], query_id: str = "", *, is_cut: bool = False
@@ -169,8 +163,6 @@ class Handler(BaseHTTPRequestHandler):
         try:
             for rows in portions:
                 self._line(rows if isinstance(rows, str) else {"message_type": "DATA", "data": rows})
-                if query_id in self.fake.cancelled:
-                    raise FakeSQLError("query", "query was cancelled")
             last: dict[str, Any] = {"message_type": "FINISH_SUCCESSFULLY", "statistics": {"elapsed": 0.1}}
         except OSError:
             self.close_connection = True
@@ -212,6 +204,8 @@ def _encoded(value: Any) -> Any:
 
 
 def _words(error: Exception) -> str:
+    if isinstance(error, FakeSQLError) and error.kind == "cancelled":
+        return "query was cancelled"
     if isinstance(error, FakeSQLError) and error.kind in ("table", "schema", "column"):
         return f'{error.kind} "{error.name}" does not exist'
     return str(error)

@@ -26,11 +26,12 @@ from urllib.parse import unquote, urlsplit
 
 from sqlglot import exp
 
-from servers.fake_sql import FakeColumn, FakeResult, FakeSQL, FakeSQLError
+from servers.fake_sql import FakeColumn, FakeCursor, FakeResult, FakeSQL, FakeSQLError
 from servers.place import Place, Tag
 from servers.trino_values import duckdb_native, signature, stored_as, text, wire_value
 
 CATALOG, VERSION = "lake", "479-fake"
+_WAIT_S = 0.5  # so long an answer waits for the rows, as the coordinator's does for a second
 _STATS = {
     "state": "RUNNING", "queued": False, "scheduled": True, "nodes": 1, "totalSplits": 1, "queuedSplits": 0,
     "runningSplits": 0, "completedSplits": 1, "cpuTimeMillis": 1, "wallTimeMillis": 1, "processedRows": 0,
@@ -38,7 +39,7 @@ _STATS = {
 }  # fmt: skip
 _ERRORS = {
     "syntax": (1, "SYNTAX_ERROR"), "table": (46, "TABLE_NOT_FOUND"), "schema": (45, "SCHEMA_NOT_FOUND"),
-    "column": (47, "COLUMN_NOT_FOUND"), "query": (13, "INVALID_ARGUMENTS"),
+    "column": (47, "COLUMN_NOT_FOUND"), "query": (13, "INVALID_ARGUMENTS"), "cancelled": (3, "USER_CANCELED"),
 }  # fmt: skip
 _FUNCTIONS = tuple(
     f"create macro {CATALOG}.main.{name}() as {value}"
@@ -83,11 +84,18 @@ class _Query:
     id: str
     sql: str
     encoding: str
+    cursor: FakeCursor
     result: FakeResult | None = None
     error: dict[str, Any] | None = None
+    done: threading.Event = field(default_factory=threading.Event)
     pages: dict[int, dict[str, Any]] = field(default_factory=dict)
     rows: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has run, and no rows are left."""
+        return self.done.is_set() and self.result is None
 
 
 @dataclass
@@ -136,7 +144,7 @@ class TrinoServer:
 
     def unfinished(self) -> list[str]:
         """Statements whose results lie open: neither read to the end, nor failed, nor cancelled."""
-        return [query.sql for query in self.queries.values() if query.result is not None and query.error is None]
+        return [query.sql for query in self.queries.values() if not query.is_over and query.error is None]
 
     def output(self, **more: Any) -> dict[str, Any]:
         """A profile output."""
@@ -195,13 +203,11 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self.fake.headers.append(dict(self.headers))
         accepted = [part.strip() for part in self.headers.get("X-Trino-Query-Data-Encoding", "").split(",")]
-        query = _Query(uuid.uuid4().hex, sql, accepted[0] if self.fake.behaviour.spools else "")
+        encoding = accepted[0] if self.fake.behaviour.spools else ""
+        query = _Query(uuid.uuid4().hex, sql, encoding, self.fake.engine.cursor())
         self.fake.queries[query.id] = query
         schema = self.headers.get("X-Trino-Schema") or "main"
-        try:
-            query.result = _statistics(self.fake, sql, schema) or self.fake.engine.run(sql, schema)
-        except FakeSQLError as error:
-            query.error = _failure(*_ERRORS[error.kind], _words(error, schema))
+        threading.Thread(target=_worked_out, args=(self.fake, query, schema), daemon=True).start()
         self._json({**_head(self.fake, query, "QUEUED"), "nextUri": _next(self.fake, query, 0)})
 
     def do_GET(self) -> None:
@@ -234,8 +240,7 @@ class _Handler(BaseHTTPRequestHandler):
         query = self.fake.queries[urlsplit(self.path).path.split("/")[4]]
         self.fake.cancelled.append(query.sql)
         query.error = _failure(3, "USER_CANCELED", "Query was canceled")
-        if query.result is not None:
-            query.result.cursor.interrupt()
+        query.cursor.interrupt()
         self._send(204, b"")
 
     def _segment(self, verb: str, name: str) -> None:
@@ -279,12 +284,23 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(body)
 
 
+def _worked_out(fake: TrinoServer, query: _Query, schema: str) -> None:
+    """Run a statement, in a thread of its own."""
+    try:
+        query.result = _statistics(fake, query.sql, schema) or fake.engine.run(query.sql, schema, cursor=query.cursor)
+    except FakeSQLError as error:
+        query.error = query.error or _failure(*_ERRORS[error.kind], _words(error, schema))
+    finally:
+        query.done.set()
+
+
 def _page(fake: TrinoServer, query: _Query, token: int) -> dict[str, Any]:
     """The answer for a token of the paging."""
     how = fake.behaviour
+    is_done = query.done.wait(_WAIT_S)
     if query.error is not None:
         return {**_head(fake, query, "FAILED"), "error": query.error}
-    if token < how.queued_answers:
+    if token < how.queued_answers or not is_done:
         return {**_head(fake, query, "QUEUED"), "nextUri": _next(fake, query, token + 1)}
     assert query.result is not None
     columns = query.result.columns

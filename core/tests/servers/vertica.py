@@ -13,7 +13,6 @@ import re
 import socket
 import struct
 import threading
-import time as time_module
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -22,7 +21,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Context, Decimal
 from typing import Any
 
-from servers.fake_sql import FakeResult, FakeSQL, FakeSQLError
+from servers.fake_sql import FakeCursor, FakeSQL, FakeSQLError
 from servers.place import Place, Tag
 
 _CANCEL, _TLS, _BALANCE = 80877102, 80877103, 80936960
@@ -39,7 +38,6 @@ class Canned:
 
     fields: Sequence[tuple[str, int, int]]
     rows: Sequence[Sequence[bytes | None]]
-    is_slow: bool = False  # nothing comes until it is cancelled
 
 
 @dataclass
@@ -59,7 +57,7 @@ class VerticaServer:
     sql: FakeSQL = field(default_factory=lambda: FakeSQL("postgres", database="fake"))
     canned: dict[str, Canned] = field(default_factory=dict)
     statements: list[str] = field(default_factory=list)
-    running: dict[int, FakeResult] = field(default_factory=dict)
+    running: dict[int, FakeCursor] = field(default_factory=dict)
     cancelled: set[int] = field(default_factory=set)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -168,9 +166,9 @@ class Session:
 
     def _cancel(self, pid: int) -> None:
         self._server.cancelled.add(pid)
-        result = self._server.running.get(pid)
-        if result is not None:
-            result.cursor.interrupt()
+        cursor = self._server.running.get(pid)
+        if cursor is not None:
+            cursor.interrupt()
 
     def _answer(self, sql: str) -> None:
         self._server.statements.append(sql)
@@ -179,8 +177,6 @@ class Session:
             return
         for part, canned in self._server.canned.items():
             if part in sql:
-                if canned.is_slow and not self._waited():
-                    return
                 self._announce(canned.fields)
                 rows = () if "LIMIT 0" in sql else canned.rows
                 self._client.sendall(b"".join([_data_row(row) for row in rows]))
@@ -193,8 +189,8 @@ class Session:
         try:
             if re.match(r"(?is)^with .*\(\s*(delete|insert|update|merge)\b", sql):
                 raise FakeSQLError("syntax", "Syntax error at or near a statement that changes rows")
-            result = self._server.sql.run(sql)
-            self._server.running[self._pid] = result
+            cursor = self._server.running[self._pid] = self._server.sql.cursor()
+            result = self._server.sql.run(sql, cursor=cursor)
             described = [_field(column.name, column.stored) for column in result.columns]
             if described:
                 portions = iter(lambda: result.fetchmany(1000), [])
@@ -205,15 +201,6 @@ class Session:
             self._refuse(error)
         finally:
             self._server.running.pop(self._pid, None)
-
-    def _waited(self) -> bool:
-        deadline = time_module.monotonic() + 30
-        while self._pid not in self._server.cancelled:
-            if time_module.monotonic() > deadline:
-                return True
-            time_module.sleep(0.02)
-        self._fail("ERROR", "57014", "Execution canceled by operator")
-        return False
 
     def _rows(self, fields: Any, encoders: Any, portions: Any) -> None:
         self._announce(fields)
@@ -227,7 +214,7 @@ class Session:
     def _refuse(self, error: Exception) -> None:
         if isinstance(error, OSError):
             raise error
-        if "INTERRUPT" in str(error).upper() or self._pid in self._server.cancelled:
+        if self._pid in self._server.cancelled:
             self._fail("ERROR", "57014", "Execution canceled by operator")
             return
         state = _STATES[error.kind] if isinstance(error, FakeSQLError) else "22012"

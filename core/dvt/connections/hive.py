@@ -178,8 +178,8 @@ def _judged(error: BaseException, phase: str) -> tuple[type[errors.DvtError], st
     if number and number.group(1) in _REFUSED:
         return errors.PrivilegeError, _first_line(text), "Grant the login what it lacks", None
     found = fault(text)
-    if phase == "connect" and issubclass(found.family, errors.QueryError):
-        return errors.ConfigurationError, found.words, "Correct schema in profiles.yml", None
+    if phase == "connect":
+        found = found.of_login("Correct schema in profiles.yml")
     return found.family, found.words, found.remedy, found.column
 
 

@@ -324,8 +324,10 @@ def _read_all(extractor: SparkExtractor, query: str) -> None:
             pass
 
 
-def test_a_statement_may_not_run_longer_than_allowed(shop: SparkServer) -> None:
-    with SparkExtractor(connect(shop, {"statement_timeout_s": 1})) as extractor:
+# The output's own key, which is dbt-spark's, where the option is not given.
+@pytest.mark.parametrize("limits", [{"dvt": {"statement_timeout_s": 1}, "query_timeout": 600}, {"query_timeout": 1}])
+def test_a_statement_may_not_run_longer_than_allowed(shop: SparkServer, limits: dict[str, Any]) -> None:
+    with SparkExtractor(connect(shop, **limits)) as extractor:
         with pytest.raises(errors.TimeoutExceededError):
             _read_all(extractor, shop.slow_query())
         assert_idle(shop)

@@ -13,6 +13,7 @@ from dvt import errors
 from dvt.connections import duckdb_retries, reach, teradata
 from dvt.connections.connection import Connection
 from dvt.connections.retrying import Retries, says, widened
+from dvt.dbt_bridge.profiles import Connections
 from dvt.federation.registry import connection_spec, open_connection
 
 _ABOUT = re.compile(r"retr|timeout|attempt|deadline|interval|idle|keepalive|delay|max_idle|ttl")
@@ -51,6 +52,18 @@ def test_a_key_without_effect_is_taken_and_told() -> None:
         "connection lake: 'query_retries' has no effect",
     ]
     assert open_connection("lake", {"type": "spark", "host": "h"}).unread() == []
+
+
+def test_a_run_tells_it_once_for_each_connection(caplog: pytest.LogCaptureFixture) -> None:
+    output = {"type": "databricks", "host": "h", "http_path": "/p", "token": "geheim", "connect_max_idle": 30}
+    connections = Connections({"lake": {}}, lambda name: output, "lake", Path(), Path("profiles.yml"))
+    assert connections.get("lake") is connections.get("lake")
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        (
+            "WARNING",
+            "connection lake: 'connect_max_idle' has no effect: a session is closed when its query has been read",
+        )
+    ]
 
 
 _FAILURE = errors.QueryError("INTERNAL_ERROR of a server that has just begun")

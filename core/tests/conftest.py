@@ -2,6 +2,8 @@
 
 import os
 
+import pytest
+
 # A process that has read over gRPC starts others with a fork in between, in which gRPC's own handler may abort.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
 
@@ -24,3 +26,8 @@ __all__ = [
     "spark_server",
     "sqlserver_fake",
 ]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests first: a worker that is done takes over tests from the end, and there are only short ones."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)

@@ -40,13 +40,8 @@ _CHECKED = frozenset(
     {
         *("Configuration", "Contract", "ModelConfig", "PackageConfig", "ProfileConfig", "Project", "ProjectFlags"),
         *("GenericTestNode", "ModelNode", "SeedNode", "SingularTestNode", "SeedConfig", "SourceConfig", "TestConfig"),
-        *(
-            "DuckDBCredentials",
-            "PostgresCredentials",
-            "SelectorFile",
-            "UnparsedModelUpdate",
-            "UnparsedSourceDefinition",
-        ),
+        *("DuckDBCredentials", "PostgresCredentials", "SelectorFile"),
+        *("UnparsedModelUpdate", "UnparsedSourceDefinition"),
     }
 )
 

@@ -18,7 +18,16 @@ from dvt.errors import ConfigurationError
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
-__all__ = ["SPEC", "connect", "default_database", "kill", "new_query_id", "statement_settings", "translate", "write_settings"]
+__all__ = [
+    "SPEC",
+    "connect",
+    "default_database",
+    "kill",
+    "new_query_id",
+    "statement_settings",
+    "translate",
+    "write_settings",
+]
 
 _PORTS = {False: 8123, True: 8443}
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
@@ -237,7 +246,12 @@ def statement_settings(connection: Connection, query_id: str, batch_rows: int | 
 def write_settings(connection: Connection, query_id: str) -> dict[str, Any]:
     """The settings with which rows are written: nothing is put in a value's place, and nothing is done later."""
     limit_s = int(connection.options["statement_timeout_s"])
-    return {**_own_settings(connection), **_WRITING, **({"max_execution_time": limit_s} if limit_s else {}), "query_id": query_id}
+    return {
+        **_own_settings(connection),
+        **_WRITING,
+        **({"max_execution_time": limit_s} if limit_s else {}),
+        "query_id": query_id,
+    }
 
 
 def _own_settings(connection: Connection) -> Mapping[str, Any]:

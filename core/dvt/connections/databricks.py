@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from dvt.connections.connection import Connection
-from dvt.connections.landing_ways import Way
 from dvt.connections.databricks_errors import translate
 from dvt.connections.databricks_login import credentials
+from dvt.connections.landing_ways import Way
 from dvt.connections.reach import require_port
 from dvt.connections.spark_comparing import SPARK_COMPARING
 from dvt.connections.spec import ConnectionSpec

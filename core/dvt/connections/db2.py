@@ -8,8 +8,8 @@ from typing import Any
 
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
-from dvt.connections.landing_ways import Way
 from dvt.connections.db2_errors import driver_errors, error_code, translate
+from dvt.connections.landing_ways import Way
 from dvt.connections.retrying import Retries, attempts
 from dvt.connections.spec import ConnectionSpec, Option
 from dvt.errors import ConfigurationError

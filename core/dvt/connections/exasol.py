@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
-from dvt.connections.landing_ways import Way
 from dvt.connections.exasol_errors import translate
+from dvt.connections.landing_ways import Way
 from dvt.connections.retrying import NETWORK_WORDS, Retries, attempts, says
 from dvt.connections.spec import ConnectionSpec
 from dvt.errors import ConfigurationError

@@ -27,7 +27,9 @@ class ChangingContract(LandingContract):
         _require(mode, words)
         land(pa.table({"a": [1, 1, 2, None], "b": ["x", "y", "x", "z"], "n": [1, 2, 3, 4]}))
         delta = pa.table({"a": [1, 2, 3], "b": ["x", "y", "x"], "n": [10, 20, None]})
-        whole = pa.table({"a": [1, 1, 2, 2, 3, None], "b": ["x", "y", "x", "y", "x", "z"], "n": [10, 2, 3, 20, None, 4]})
+        whole = pa.table(
+            {"a": [1, 1, 2, 2, 3, None], "b": ["x", "y", "x", "y", "x", "z"], "n": [10, 2, 3, 20, None, 4]}
+        )
         for _ in range(2):  # the second time changes nothing
             land(delta, mode=mode, unique_key=("a", "b"))
             assert land.rows() == rows_of(whole)

@@ -22,7 +22,9 @@ def typed(texts: Sequence[Any], type_: pa.DataType) -> pa.Array:
     ([b'\\x00\\xff', None], [[1, None]])
     """
     if is_uuid(type_):
-        return pa.ExtensionArray.from_storage(type_, pa.array(_each(texts, lambda t: uuid.UUID(t).bytes), pa.binary(16)))
+        return pa.ExtensionArray.from_storage(
+            type_, pa.array(_each(texts, lambda t: uuid.UUID(t).bytes), pa.binary(16))
+        )
     if is_json(type_):
         return pa.ExtensionArray.from_storage(type_, pa.array(texts, pa.string()))
     if pa.types.is_binary(type_):

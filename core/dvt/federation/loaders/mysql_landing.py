@@ -16,7 +16,7 @@ from dvt.federation.extractors.mysql_schema import CatalogueColumn, catalogue, t
 from dvt.federation.loaders.changes import Changes, ChangeWords
 from dvt.federation.loaders.config import LoadConfig
 from dvt.federation.loaders.unique_key import require_unique_key
-from dvt.identifiers import Relation, private_name, quote, quote_all
+from dvt.identifiers import Relation, private_name, quote
 
 _MOST_INDEXED = 4  # of 191 characters each: InnoDB's keys have at most 3072 bytes
 _INDEXED_CHARACTERS = 191

@@ -150,7 +150,7 @@ class SQLLoader(BaseLoader):
     def changes(self, private: Relation, target: Relation, config: LoadConfig) -> Changes:
         """The statements' parts; refuses columns that the target has not, or whose type would change values."""
         new, old = self.describe(private) or [], self.describe(target) or []
-        values = {name: None for name in common_columns(new, old)}
+        values = dict.fromkeys(common_columns(new, old))
         columns = [column.name for column in old]
         return Changes(self.change_words, self.dialect, private, target, values, config.unique_key, columns)
 

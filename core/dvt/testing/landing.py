@@ -103,7 +103,7 @@ def numbered_rows(ids: Any, word: str = "row") -> Rows:
 
 
 def cancelled_from_aside(loader: BaseLoader, most: int = 2_000) -> Iterator[pa.RecordBatch]:
-    """Batches of which the fifth comes after another thread has cancelled the load; they end, for cancels without effect."""
+    """Batches of which the sixth comes after another thread has cancelled the load; they end, if nobody ends them."""
     for number, batch in enumerate(numbered(range(most * 50), batch_rows=50)):
         if number == 5:
             other = threading.Thread(target=loader.cancel)

@@ -61,10 +61,9 @@ class LoadFailingContract(LandingContract):
 
     def test_cancelling_from_another_thread(self, place: Place, land: Lander) -> None:
         land.numbers(range(3))
-        with place.loader() as loader:
-            with pytest.raises(InterruptedRunError):
-                config = land.config(streaming_batch_size=50)
-                loader.load(stream(NUMBERED, cancelled_from_aside(loader)), config)
+        config = land.config(streaming_batch_size=50)
+        with place.loader() as loader, pytest.raises(InterruptedRunError):
+            loader.load(stream(NUMBERED, cancelled_from_aside(loader)), config)
         assert place.running is None or place.running() == 0
         assert land.rows() == numbered_rows(range(3))
         land.check_clean()

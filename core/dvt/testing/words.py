@@ -72,7 +72,8 @@ class EngineWords:
         plain_relations: Whether names of relations are plain words, so that odd names are those of columns only.
         declared: For each kind of columns the type that the project declares, where drivers name none.
         loads: For cases of `loads.yml` what carries the values on the way back, where it is not the type that was
-            loaded; with texts, where they are others; "refused" where they cannot be held and the loader says so.
+            loaded; with texts, where they are others; "refused" where they cannot be held and the loader says so;
+            "unread" where the extractor reads them only with another option.
         load_method: The method by which rows are loaded.
         unfit: An Arrow type, a value, and a declared type that does not hold it; no declared type where the engine's
             own has not all of its values.

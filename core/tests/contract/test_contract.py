@@ -43,8 +43,9 @@ class TestSQLite(ExtractorContract):
 class TestDuckDB(ExtractorContract):
     @pytest.fixture(scope="class")
     @classmethod
-    def place(cls, tmp_path_factory: pytest.TempPathFactory) -> Place:
-        return duckdb_place(tmp_path_factory.mktemp("contract") / "kit.duckdb")
+    def place(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+        with duckdb_place(tmp_path_factory.mktemp("contract") / "kit.duckdb") as place:
+            yield place
 
 
 class TestClickHouse(ExtractorContract):

@@ -433,21 +433,21 @@ def test_later_scans_of_a_session_are_read_in_parts_of_the_first_one_s_state(dou
         extractor.ping()
         _moved(double)  # its first scan begins anew, and this is seen by all of its scans
         with extractor.scan(ExtractionConfig(relation=Relation("orders"), limit=3)) as first:
-            assert first.whole_because == "a limit is of the whole"
+            assert first.how.whole_because == "a limit is of the whole"
             expected = sorted(first.to_table()["ID"].to_pylist())
         assert (len(expected), expected[0]) == (500, 401)
         for _ in range(3):
             _moved(double)
             with extractor.scan(split) as parts:
                 assert sorted(parts.to_table()["ID"].to_pylist()) == expected
-            assert (parts.parts, parts.whole_because) == (3, "")
+            assert (parts.how.parts, parts.how.whole_because) == (3, "")
             with extractor.scan(whole) as leader:
                 assert sorted(leader.to_table()["ID"].to_pylist()) == expected
             assert extractor.get_row_count(Relation("orders")) == 500
             assert extractor.get_row_count(Relation("none")) == 1
     with OracleExtractor(connect(parallel=3)) as another:  # a session of its own sees what is there now
         with another.scan(split) as parts:
-            assert parts.parts == 3
+            assert parts.how.parts == 3
             assert sorted(parts.to_table()["ID"].to_pylist()) != expected
 
 
@@ -456,12 +456,12 @@ def test_a_split_after_a_first_scan_that_asked_for_none_is_read_whole(double: Or
     split = ExtractionConfig(relation=Relation("orders"), split=Split("ID", 3))
     with OracleExtractor(connect()) as extractor:
         with extractor.scan(ExtractionConfig(relation=Relation("none"))) as rows:
-            assert (rows.to_table().num_rows, rows.whole_because) == (0, "")
+            assert (rows.to_table().num_rows, rows.how.whole_because) == (0, "")
         assert not [sql for sql in double.statements() if "get_system_change_number" in sql]
         for _ in range(2):
             with extractor.scan(split) as rows:
                 assert rows.to_table().num_rows == 1000
-            assert (rows.parts, "asked for no parts" in rows.whole_because) == (1, True)
+            assert (rows.how.parts, "asked for no parts" in rows.how.whole_because) == (1, True)
 
 
 def test_a_failing_part_of_oracle_leaves_no_session(double: OracleDouble) -> None:

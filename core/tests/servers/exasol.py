@@ -199,13 +199,32 @@ Sec-WebSocket-Accept: {base64.b64encode(accepted.digest()).decode()}\r\n\r\n"
             self.fake.sessions -= 1
 
     def _answer(self, session: _Session, command: dict[str, Any]) -> None:
-        try:
-            answer = {"status": "ok", "responseData": session.run(command)}
-        except _Refused as error:
-            answer = {"status": "error", "exception": {"text": str(error), "sqlCode": error.code}}
+        with self._told_that_it_runs():
+            try:
+                answer = {"status": "ok", "responseData": session.run(command)}
+            except _Refused as error:
+                answer = {"status": "error", "exception": {"text": str(error), "sqlCode": error.code}}
         answer["attributes"] = {"autocommit": True, "currentSchema": session.schema}
         with suppress(ConnectionError, OSError):
             self._send(json.dumps(answer).encode())
+
+    @contextmanager
+    def _told_that_it_runs(self) -> Iterator[None]:
+        """Once a second the client is told that a command still runs, as the server's feedbackInterval has it."""
+        is_over = threading.Event()
+
+        def tell() -> None:
+            while not is_over.wait(1):
+                with suppress(ConnectionError, OSError):
+                    self._send(b"", 10)
+
+        teller = threading.Thread(target=tell, daemon=True)
+        teller.start()
+        try:
+            yield
+        finally:
+            is_over.set()
+            teller.join()
 
     def _frame(self) -> dict[str, Any] | None:
         """The next command; None at the end of the session."""

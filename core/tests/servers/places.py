@@ -71,23 +71,24 @@ def sqlite_place(path: Path) -> Iterator[Place]:
         )
 
 
-def duckdb_place(path: Path) -> Place:
-    """A DuckDB file."""
+@contextmanager
+def duckdb_place(path: Path) -> Iterator[Place]:
+    """A DuckDB file, open all the time, as dbt-duckdb has it: sessions then join one instance."""
+    with duckdb.connect(str(path)) as held:
 
-    def ask(sql: str) -> list[str]:
-        with duckdb.connect(str(path)) as db:
-            return [str(row[0]) for row in db.execute(sql).fetchall()]
+        def ask(sql: str) -> list[str]:
+            with held.cursor() as db:
+                return [str(row[0]) for row in db.execute(sql).fetchall()]
 
-    ask("select 1")
-    return Place(
-        "duckdb",
-        Tag.REAL,
-        {"type": "duckdb", "path": str(path)},
-        ask,
-        schema="main",
-        ask=ask,
-        tables=lambda: ask("select table_name from duckdb_tables()"),
-    )
+        yield Place(
+            "duckdb",
+            Tag.REAL,
+            {"type": "duckdb", "path": str(path)},
+            ask,
+            schema="main",
+            ask=ask,
+            tables=lambda: ask("select table_name from duckdb_tables()"),
+        )
 
 
 def clickhouse_place(server: ClickHouseServer, database: str) -> Place:

@@ -5,27 +5,26 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from types import TracebackType
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pyarrow as pa
 
-from dvt.connections.connection import Connection
 from dvt.connections.spec import ConnectionSpec
-from dvt.errors import ConnectionLostError, DataError, DvtError, InterruptedRunError
+from dvt.errors import ConnectionLostError, DataError, DvtError
 from dvt.federation.extractors.methods import first_that_can
 from dvt.federation.loaders.config import LoadConfig, LoadResult, Mode
 from dvt.federation.loaders.filling import Filling, LoadMethod
 from dvt.federation.loaders.landing import Landing
+from dvt.federation.loaders.session import LoaderSession
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation, private_name
 
 __all__ = ["BaseLoader", "LoadConfig", "LoadResult", "Mode"]
 
 
-class BaseLoader(ABC):
+class BaseLoader(LoaderSession):
     """Writes to one connection. One instance is one session, used by one thread at a time.
 
     The order is always: `stage` (a committed private relation that nobody else reads), `landing` (statements that put
@@ -42,32 +41,12 @@ class BaseLoader(ABC):
     # Whether a private relation is made, filled and counted in one transaction; it is dropped after a failure if not.
     stages_in_transaction: ClassVar[bool] = False
 
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-        self.cancelled = threading.Event()
-        self._session: Any = None
-
     @classmethod
     def spec_for(cls, type_: str) -> ConnectionSpec:
         """The spec for one of the types that the plugin is registered under."""
         return cls.spec
 
     # What an engine gives.
-
-    @abstractmethod
-    def connect(self) -> Any:
-        """Log in and give the session; `cancelled` ends the waiting. Raises dvt's errors."""
-
-    @abstractmethod
-    def disconnect(self, session: Any) -> None:
-        """End a session, also a broken one."""
-
-    @abstractmethod
-    def translated(self, error: Exception, phase: str, relation: str | None) -> DvtError | None:
-        """The dvt error for an exception of the driver or the server; None for what is neither."""
-
-    def interrupt(self, session: Any) -> None:
-        """End what runs in the session, on the server too. Called by another thread than the session's."""
 
     @abstractmethod
     def native_type(self, field: pa.Field) -> str | None:
@@ -128,36 +107,6 @@ class BaseLoader(ABC):
 
     # What is the same everywhere.
 
-    def session(self) -> Any:
-        """The session, which is opened when it is first asked for.
-
-        Raises:
-            InterruptedRunError: The load was cancelled.
-        """
-        self.check()
-        if self._session is None:
-            self._session = self.connect()
-            self.check()  # it was cancelled while it logged in, when there was nothing to end
-        return self._session
-
-    def check(self) -> None:
-        """Raise when the load was cancelled."""
-        if self.cancelled.is_set():
-            raise InterruptedRunError("the load was cancelled", connection=self.connection.name, phase="load")
-
-    def cancel(self) -> None:
-        """End a running load from another thread, on the server too. Afterwards only `drop` and `close` do anything."""
-        self.cancelled.set()
-        session = self._session
-        if session is not None:
-            self.interrupt(session)
-
-    def close(self) -> None:
-        """End the session; closing twice is allowed."""
-        session, self._session = self._session, None
-        if session is not None:
-            self.disconnect(session)
-
     def stage(
         self,
         stream: RowStream,
@@ -185,7 +134,7 @@ class BaseLoader(ABC):
             types = self._types(stream.schema, declared or {})
             with self._whole(relation), self.guarded("load", relation):
                 self.create(relation, stream.schema, types)
-                filling = Filling(relation, stream, types, batch_rows, self.check)
+                filling = Filling(relation, stream, types, batch_rows, self.check, declared or {})
                 methods = self.methods(filling)
                 name = first_that_can(methods, self.connection, what="loaded").method
                 filled = next(method for method in methods if method.name == name).fill(filling)
@@ -261,29 +210,6 @@ class BaseLoader(ABC):
             self.drop(probe)
 
     @contextlib.contextmanager
-    def guarded(self, phase: str, relation: Relation | None) -> Iterator[None]:
-        """Within it, what the driver or the server raises becomes a dvt error with its place."""
-        label = str(relation) if relation else None
-        try:
-            yield
-        except DvtError as error:
-            if error.connection in (None, self.connection.name):  # the other side's errors have their place already
-                error.at(connection=self.connection.name, relation=label, phase=phase)
-            raise self._lost(error) from error.__cause__
-        except Exception as error:
-            known = self.translated(error, phase, label)
-            if known is None:
-                raise
-            if self.cancelled.is_set() and not isinstance(known, InterruptedRunError):
-                known = InterruptedRunError("the load was cancelled", connection=self.connection.name, relation=label)
-            raise self._lost(known) from error
-
-    def _lost(self, error: DvtError) -> DvtError:
-        if isinstance(error, ConnectionLostError) and error.connection == self.connection.name:
-            self.close()
-        return error
-
-    @contextlib.contextmanager
     def _whole(self, relation: Relation) -> Iterator[None]:
         if self.stages_in_transaction:
             with self.transaction():
@@ -312,11 +238,3 @@ class BaseLoader(ABC):
                 )
             types.append(found)
         return types
-
-    def __enter__(self) -> BaseLoader:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

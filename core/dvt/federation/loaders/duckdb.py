@@ -94,7 +94,8 @@ class DuckDBLoader(SQLLoader):
         # Batches are pulled here and not by DuckDB's threads: an error of the source comes up as itself.
         for batch in filling.batches():
             check_intervals(batch)
-            session.register(_BATCH, pa.Table.from_batches([batch]))  # replaces the one before; a rollback ends it
+            # As a reader, which is empty afterwards: DuckDB holds what is registered until the transaction's end.
+            session.register(_BATCH, pa.RecordBatchReader.from_batches(batch.schema, [batch]))
             taken += int(session.execute(insert).fetchall()[0][0])
         session.unregister(_BATCH)
         return Filled(taken)

@@ -6,8 +6,9 @@ import contextlib
 import itertools
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -30,10 +31,14 @@ from dvt.federation.extractors.base import ExtractionConfig
 from dvt.federation.extractors.files import FilesExtractor
 from dvt.federation.extractors.files_csv import csv_batches, csv_columns
 from dvt.federation.extractors.files_parquet import parquet_batches, parquet_columns
-from dvt.federation.loaders.base import BaseLoader, LoadConfig, LoadResult
+from dvt.federation.loaders.base import BaseLoader
+from dvt.federation.loaders.config import LoadConfig, LoadResult
 from dvt.federation.loaders.files_write import write_file
+from dvt.federation.loaders.filling import Filled, Filling, LoadMethod
+from dvt.federation.loaders.landing import Landing
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation, private_name
+from dvt.types.normal import normal_type
 
 _READ_ROWS = 50_000
 
@@ -42,6 +47,7 @@ class FilesLoader(BaseLoader):
     """Files run no statements: `landing_sql` gives none, and `publish` does the renaming in its place."""
 
     spec = SPEC
+    _written = 0
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
@@ -54,35 +60,56 @@ class FilesLoader(BaseLoader):
 
     def load(self, stream: RowStream, config: LoadConfig) -> LoadResult:
         """Write a hidden file and rename it into place. A failed load leaves the old file, whole."""
-        with self._errors(config.relation):
+        with self.guarded("load", config.relation):
             if config.mode not in ("table", "append"):
                 raise UnsupportedError(f"files take no {config.mode}", remedy="Use materialized: table, or append")
         return super().load(stream, config)
 
     def private_relation(self, config: LoadConfig) -> Relation:
         """The run-scoped name under which a target's file is staged, of the target's format."""
-        with self._errors(config.relation):
+        with self.guarded("load", config.relation):
             format_, path = self._target(config.relation)
         stem = path.name.removesuffix(f".{format_}")
         name = private_name(stem, config.run_id, self.spec.max_identifier_bytes)
         return config.relation.sibling(str(Path(config.relation.name).with_name(f"{name}.{format_}")))
 
-    def stage(
-        self,
-        stream: RowStream,
-        relation: Relation,
-        *,
-        declared: Mapping[str, str] | None = None,
-        batch_rows: int = 10_000,
-    ) -> LoadResult:
-        """Write the stream into a hidden file beside the target's place."""
-        started = time.monotonic()
-        with self._errors(relation):
-            format_, path = self._hidden(relation)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_file(path, stream, format_, self._options(format_), declared or {}, batch_rows)
-            rows = pq.read_metadata(path).num_rows if format_ == "parquet" else stream.rows_read
-        return LoadResult(rows, stream.bytes_read, format_, time.monotonic() - started)
+    def connect(self) -> None:
+        """There is no session."""
+
+    def disconnect(self, session: Any) -> None:
+        """There is none."""
+
+    def interrupt(self, session: Any) -> None:
+        """Nothing runs but the writing, which looks itself whether it is still wanted."""
+
+    def translated(self, error: Exception, phase: str, relation: str | None) -> DvtError | None:
+        """What the system says of a file."""
+        return translate(error, self.connection, relation, phase) if isinstance(error, OSError) else None
+
+    def native_type(self, field: pa.Field) -> str | None:
+        """Arrow's name of the type, of those that every extractor reads."""
+        return None if normal_type(field.type) is None else str(field.type)
+
+    def create(self, relation: Relation, schema: pa.Schema, types: list[str]) -> None:
+        """The folder of a hidden file beside the target's place."""
+        _, path = self._hidden(relation)
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+    def methods(self, filling: Filling) -> list[LoadMethod]:
+        """The target's format."""
+        return [LoadMethod(self._hidden(filling.relation)[0], fill=self._write)]
+
+    def _write(self, filling: Filling) -> Filled:
+        format_, path = self._hidden(filling.relation)
+        with RowStream(filling.stream.columns, filling.batches()) as stream:
+            write_file(path, stream, format_, self._options(format_), filling.declared, filling.batch_rows)
+            self._written = stream.rows_read
+        return Filled(self._written)
+
+    def count(self, relation: Relation) -> int:
+        """The rows of a staged file, by its footer; CSV has none."""
+        format_, path = self._hidden(relation)
+        return pq.read_metadata(path).num_rows if format_ == "parquet" else self._written
 
     def publish(self, private: Relation, config: LoadConfig) -> None:
         """Put a staged file in place of, or behind, the target. Readers see the old file or the new one.
@@ -90,7 +117,7 @@ class FilesLoader(BaseLoader):
         Raises:
             DataError: The target is something that a file cannot replace, or has other columns.
         """
-        with self._errors(config.relation):
+        with self.guarded("load", config.relation):
             format_, staged = self._hidden(private)
             _, target = self._target(config.relation)
             folder = target.with_name(target.name.removesuffix(f".{format_}"))
@@ -105,9 +132,9 @@ class FilesLoader(BaseLoader):
             staged.replace(target)
             _sync_folder(target.parent)
 
-    def landing_sql(self, private: Relation, config: LoadConfig) -> list[str]:
-        """No statements: call `publish`."""
-        return []
+    def landing(self, private: Relation, config: LoadConfig) -> Landing:
+        """A rename and no statements: call `publish`."""
+        return Landing(self.spec.landing, ())
 
     def execute(self, statements: list[str]) -> None:
         """Nothing, for no statements.
@@ -128,22 +155,14 @@ class FilesLoader(BaseLoader):
 
     def ensure_schema(self, relation: Relation) -> None:
         """Create the folder."""
-        with self._errors(relation):
+        with self.guarded("load", relation):
             root_folder(self.connection)
             folder = inside(self.connection, folder_of(self.connection, relation) / relation.name, relation).parent
             _here(folder).mkdir(parents=True, exist_ok=True)
 
-    def drop(self, relation: Relation) -> None:
+    def remove(self, relation: Relation) -> None:
         """Delete a staged file if it exists."""
-        with self._errors(relation):
-            self._hidden(relation)[1].unlink(missing_ok=True)
-
-    def close(self) -> None:
-        """Nothing is held open."""
-
-    def native_types(self, schema: pa.Schema) -> list[str]:
-        """Arrow's names of the types."""
-        return [str(field.type) for field in schema]
+        self._hidden(relation)[1].unlink(missing_ok=True)
 
     def _target(self, relation: Relation) -> tuple[str, Path]:
         format_, path = target_file(self.connection, relation)
@@ -219,16 +238,6 @@ class FilesLoader(BaseLoader):
         if format_ == "parquet":
             return parquet_batches(path, columns, _READ_ROWS)
         return csv_batches(path, columns, [], self._options(format_), _READ_ROWS)
-
-    @contextlib.contextmanager
-    def _errors(self, relation: Relation) -> Iterator[None]:
-        try:
-            yield
-        except DvtError as error:
-            place = {"connection": self.connection.name, "relation": str(relation), "phase": "load"}
-            raise error.at(**place) from error.__cause__
-        except OSError as error:
-            raise translate(error, self.connection, str(relation), "load") from error
 
 
 def _here(path: FilePath) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -22,6 +22,7 @@ class Filling:
         types: The native types of its columns, in the stream's order.
         batch_rows: Rows sent at a time.
         check: Raises when the load was cancelled.
+        declared: Those of the types that a contract declares.
     """
 
     relation: Relation
@@ -29,6 +30,7 @@ class Filling:
     types: list[str]
     batch_rows: int
     check: Callable[[], None]
+    declared: Mapping[str, str]
 
     @property
     def schema(self) -> pa.Schema:

@@ -112,7 +112,8 @@ class PostgresLoader(SQLLoader):
     def _pipe(self, filling: Filling) -> Filled:
         session, relation, names, raw = self.session(), filling.relation, filling.schema.names, filling.stream.raw
         wanted = accepted(session, relation, raw)
-        assert raw is not None and wanted is not None, "the method was found to have it"
+        assert raw is not None, "the method was found to have it"
+        assert wanted is not None, "the method was found to have it"
         given, copied, sent_bytes = pipe(session, relation, names, raw, wanted, self.check)
         check_values(session, relation, names, raw)
         return Filled(copied, sent_bytes, given)

@@ -96,7 +96,6 @@ class NamesNoColumn(SQLiteLoader):
             raise
 
 
-
 def _checks() -> list[tuple[type[SQLiteLoader], str, dict[str, Any]]]:
     tables = {case["name"]: case for case in cases("tables.yml")}
     return [

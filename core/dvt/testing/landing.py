@@ -102,7 +102,7 @@ def numbered_rows(ids: Any, word: str = "row") -> Rows:
     return sorted(((str(number), f"{word} {number}") for number in ids), key=repr)
 
 
-def cancelled_from_aside(loader: BaseLoader, most: int = 2_000) -> Iterator[pa.RecordBatch]:
+def cancelled_from_aside(loader: BaseLoader, most: int = 200) -> Iterator[pa.RecordBatch]:
     """Batches of which the sixth comes after another thread has cancelled the load; they end, if nobody ends them."""
     for number, batch in enumerate(numbered(range(most * 50), batch_rows=50)):
         if number == 5:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -30,7 +31,11 @@ class LoadingContract(LandingContract):
     """Types, tables, names, sizes, readers."""
 
     def test_every_type_there_and_back(self, words: EngineWords, land: Lander, noted: Noted) -> None:
-        wrong = [message for name in cases("loads.yml") if (message := _wrong(name, words, land, noted))]
+        tried = list(_cases(words))
+        # Most are columns of one table. What is refused, unread, or never NULL lands by itself.
+        alone = [case for case in tried if case.back in ("refused", "unread") or not case.values.null_count]
+        together = [case for case in tried if not any(case is other for other in alone)]
+        wrong = [message for some in (together, *([case] for case in alone)) if (message := _wrong(some, land, noted))]
         assert not wrong, "\n".join(wrong)
         land.check_clean()
 
@@ -163,28 +168,58 @@ def _broken() -> Iterator[pa.RecordBatch]:
     raise _SourceEndedError
 
 
-def _wrong(name: str, words: EngineWords, land: Lander, noted: Noted) -> str:
-    """What is wrong with the values of one case; empty when they came back as they went, or were refused by column."""
-    arrow, texts, *all_there = cases("loads.yml")[name]
-    more: Any = words.loads.get(name, arrow)
-    values = typed(texts if all_there else [*texts, None], arrow_type(arrow))
-    back, expected = more if isinstance(more, list) else (more, shown(values)[: len(texts)])
-    rows = pa.table({"id": pa.array(range(len(values))), "v": values})
+@dataclass(frozen=True)
+class _Case:
+    """One case of `loads.yml`, as an engine is to have it.
+
+    Args:
+        name: Its name.
+        arrow: The type that is loaded, as the kit calls it.
+        values: What is loaded.
+        back: What carries it on the way back; "refused", or "unread".
+        texts: The values as they are found.
+    """
+
+    name: str
+    arrow: str
+    values: pa.Array
+    back: str
+    texts: list[str | None]
+
+
+def _cases(words: EngineWords) -> Iterator[_Case]:
+    for name, (arrow, texts, *all_there) in cases("loads.yml").items():
+        values = typed(texts if all_there else [*texts, None], arrow_type(arrow))
+        more: Any = words.loads.get(name, arrow)
+        back, expected = more if isinstance(more, list) else (more, shown(values)[: len(texts)])
+        yield _Case(name, arrow, values, back, [*expected, None][: len(values)])
+
+
+def _wrong(tried: list[_Case], land: Lander, noted: Noted) -> str:
+    """What is wrong with cases that land as columns of one table; empty when nothing is."""
+    rows = max(len(case.values) for case in tried)
+    columns = {f"v{n}": pa.concat_arrays([c.values, pa.nulls(rows - len(c.values), c.values.type)])
+               for n, c in enumerate(tried)}  # fmt: skip
+    named = "/".join(case.name for case in tried)
+    is_refused = tried[0].back == "refused"
     try:
-        result = land(stream_of(rows))
-        if back == "unread":
-            return "" if result.rows == len(rows) else f"{name}: {result.rows} rows landed"
-        found = land.table()
+        result = land(stream_of(pa.table({"id": pa.array(range(rows)), **columns})))
+        if is_refused:
+            return f"{named}: it landed, and it has to be refused"
+        if tried[0].back == "unread":
+            return "" if result.rows == rows else f"{named}: {result.rows} rows landed"
+        found = land.table().sort_by("id")
     except (DataError, UnsupportedError) as error:
-        is_told = back == "refused" and error.column == "v"
-        return "" if is_told else f"{name}: {error}"
-    if back == "refused":
-        return f"{name}: it landed, and it has to be refused"
-    column = found.sort_by("id").column("v")
-    if column.type == arrow_type(back) and shown(column) == [*expected, None][: len(rows)]:
-        noted.type(arrow, column.type)
-        return ""
-    return f"{name}: {shown(column)} as {column.type}, not {expected} as {back}"
+        return "" if is_refused and error.column == "v0" else f"{named}: {error}"
+    wrong = []
+    for number, case in enumerate(tried):
+        column = found.column(f"v{number}")
+        expected = [*case.texts, *[None] * (rows - len(case.texts))]
+        if column.type == arrow_type(case.back) and shown(column) == expected:
+            noted.type(case.arrow, column.type)
+        else:
+            wrong.append(f"{case.name}: {shown(column)} as {column.type}, not {expected} as {case.back}")
+    return "\n".join(wrong)
 
 
 def _of_row(place: Place, words: EngineWords, columns: dict[str, str], row: list[Any]) -> str:

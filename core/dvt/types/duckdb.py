@@ -184,8 +184,9 @@ def exact_cast(column: str, name: str, native_type: str, target_type: str) -> st
     """
     if parse_type(native_type) == parse_type(target_type):
         return column
-    there = " ".join(["cast(", column, "as", target_type, ")"])
-    back = " ".join(["cast(", there, "as", native_type, ")"])
+    # What has no place at all is NULL at first: a failing cast would not say in which column.
+    there = " ".join(["try_cast(", column, "as", target_type, ")"])
+    back = " ".join(["try_cast(", there, "as", native_type, ")"])
     said = exp.Literal.string(f"{CAST_ERROR}{quote(name, 'duckdb')} cannot keep, as {target_type}, the value ")
     error = " ".join(["error(", said.sql("duckdb"), "|| cast(", column, "as varchar))"])
     return " ".join(["case when", back, "is distinct from", column, "then", error, "else", there, "end"])

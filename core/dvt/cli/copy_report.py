@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dvt.federation.copying import CopyPlan, CopyRequest, CopyResult
     from dvt.federation.extractors.methods import PassedOver
 
+_WORTH_A_RATE = 10_000
 _NOT_ATOMIC = "NOT atomic: for a moment readers may find no table, or half of one"
 
 
@@ -23,7 +24,7 @@ def result_lines(request: CopyRequest, result: CopyResult) -> list[str]:
     lines = _remarks(request, result.scan.passed_over)
     if result.scan.whole_because:
         lines.append(f"read by one session: {result.scan.whole_because}")
-    rate = f", {result.rows / result.seconds:,.0f} rows/s" if result.rows and result.seconds else ""
+    rate = f" ({result.rows / result.seconds:,.0f} rows/s)" if result.rows >= _WORTH_A_RATE else ""
     parts = f" in {result.scan.parts} parts" if result.scan.parts > 1 else ""
     methods = f"read by {result.scan.method}{parts}, loaded by {result.load.method}, {swap(request)}"
     figures = f"{_rows(result.rows)}, {size(result.bytes)}, {result.seconds:.2f} s{rate}"

@@ -43,12 +43,16 @@ class _Work(threading.Thread, Generic[T]):
         self._work = work
         self.result: T | None = None
         self.error: BaseException | None = None
+        # Not the thread's own end: a `join` that a signal broke into takes a running thread for ended.
+        self.is_over = threading.Event()
 
     def run(self) -> None:
         try:
             self.result = self._work()
-        except BaseException as error:  # raised again in the main thread
+        except BaseException as error:  # noqa: BLE001 - it is raised again in the main thread
             self.error = error
+        finally:
+            self.is_over.set()
 
 
 def in_thread(copying: Copying, work: Callable[[], T], *, shows_progress: bool) -> T:
@@ -67,14 +71,13 @@ def in_thread(copying: Copying, work: Callable[[], T], *, shows_progress: bool) 
     line = ProgressLine(sys.stderr) if shows_progress and sys.stderr.isatty() else None
     thread.start()
     try:
-        while thread.is_alive():
-            thread.join(_WAKE_UP_S)
+        while not thread.is_over.wait(_WAKE_UP_S):
             if line is not None:
                 line.show(copying.progress)
     except (KeyboardInterrupt, SystemExit) as signal:
         signals.ending()
         copying.cancel()
-        thread.join()
+        thread.is_over.wait()
         if thread.error is None or isinstance(thread.error, InterruptedRunError):
             raise StoppedError(signal, is_done=thread.error is None) from signal
     finally:

@@ -112,6 +112,7 @@ class ConnectionSpec:
         has_snapshot: Whether all scans of one extractor see one state of the data.
         atomic_swap: Whether a table can be replaced without a moment in which it is missing.
         transactional_ddl: Whether a transaction that fails also takes back a table's replacement.
+        readers_block_writers: Whether nothing can be written to a database while a query on it is read.
         max_identifier_bytes: Longest identifier.
         catalogue_settings: Keys that name the catalogue (database) above the schemas, where a connection reaches
             several by three-part names; empty where it does not.
@@ -134,6 +135,7 @@ class ConnectionSpec:
     has_snapshot: bool = True
     atomic_swap: bool = True
     transactional_ddl: bool = True
+    readers_block_writers: bool = False
     max_identifier_bytes: int = 63
     catalogue_settings: tuple[str, ...] = ()
     comparing: ComparingFacts = field(default=ComparingFacts())

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dvt.errors import ConfigurationError, DataError, RelationNotFoundError, UnsupportedError, nearest, nearest_first
+from dvt.errors import (
+    ConfigurationError,
+    DataError,
+    DvtError,
+    RelationNotFoundError,
+    UnsupportedError,
+    nearest,
+    nearest_first,
+)
 from dvt.federation.conditions import parsed_condition
+from dvt.federation.copy_names import End
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig
 from dvt.federation.loaders.base import BaseLoader
 from dvt.federation.registry import can_land
@@ -58,7 +67,9 @@ def described(extractor: BaseExtractor, request: CopyRequest) -> tuple[ColumnSch
         ConfigurationError: The mode needs a key, and none is given or it is none of the columns.
     """
     source = request.source
-    asked = ExtractionConfig(relation=source.relation, source_name=str(source), file_options=source.file_options)
+    asked = ExtractionConfig(
+        relation=source.relation, source_name=str(source.relation), file_options=source.file_options
+    )
     try:
         found = extractor.describe(asked)
     except RelationNotFoundError as error:
@@ -102,12 +113,24 @@ def check_target(loader: BaseLoader, request: CopyRequest, columns: tuple[Column
 
 def _is_same(request: CopyRequest) -> bool:
     source, target = request.source, request.target
-    if source.connection.place != target.connection.place or source.is_pattern:
+    if source.connection.place != target.connection.place:
         return False
     if source.connection.spec.runs_sql:
         return source.relation.is_same(target.relation)
-    names = (str(end.relation).removesuffix(".parquet").removesuffix(".csv").strip("/") for end in (source, target))
-    return len(set(names)) == 1
+    return _is_read(source, target)
+
+
+def _is_read(source: End, target: End) -> bool:
+    """Whether the file that is to be written is one of those that are read, or its folder."""
+    from dvt.connections.files import locate, target_file
+
+    try:
+        _, files = locate(source.connection, source.relation, source.file_options)
+    except DvtError:
+        return False  # it is described next, and the error told
+    format_, path = target_file(target.connection, target.relation)
+    places = (path.parts, path.with_name(path.name.removesuffix(f".{format_}")).parts)
+    return any(file.parts in places or file.parts[:-1] == places[1] for file in files)
 
 
 def _check_key(extractor: BaseExtractor, request: CopyRequest, columns: tuple[ColumnSchema, ...]) -> None:
@@ -139,4 +162,5 @@ def _there_are(request: CopyRequest, names: list[str]) -> str:
     where = f"schema {source.relation.schema} of " if runs_sql and source.relation.schema else ""
     if not names:
         return f"There is nothing in {where}connection {source.connection.name}"
-    return f"In {where}connection {source.connection.name} there are, the nearest first: {nearest_first(source.relation.name, names)}"
+    near = nearest_first(source.relation.name, names)
+    return f"In {where}connection {source.connection.name} there are, the nearest first: {near}"

@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import pyarrow as pa
 
 from dvt.connections.connection import Connection
 from dvt.errors import DuplicateKeyError, DvtError, InternalError, InterruptedRunError, QueryError, located
 from dvt.federation.cancel import CancelScope
-from dvt.federation.conditions import parsed_condition, verbatim
 from dvt.federation.copy_checks import check_before, check_target, described
 from dvt.federation.copy_names import End
-from dvt.federation.direct import direct_rows
-from dvt.federation.engines.base import Handle
+from dvt.federation.copy_rows import copied_rows, scan_of
 from dvt.federation.extraction import ScanStats
-from dvt.federation.extractors.base import ExtractionConfig
 from dvt.federation.extractors.methods import PassedOver
 from dvt.federation.loaders.base import BaseLoader, LoadConfig, LoadResult, Mode
-from dvt.federation.machine import memory_bytes
-from dvt.federation.plan.model import DirectScan, Input, ScanPlan
 from dvt.federation.registry import loader_class, new_extractor
-from dvt.federation.session import RunSession
 from dvt.federation.staging.parquet import REFUSED_FILTER
 from dvt.federation.stream import ColumnSchema, RowStream
-from dvt.identifiers import quote, quote_all
-
-_HANDLE = Handle("c_source", "copy", "source")
 
 
 @dataclass(frozen=True)
@@ -165,7 +154,7 @@ class Copying:
         with _at(request.source, "describe"), new_extractor(self._source) as extractor:
             with self._scope.running(extractor.cancel):
                 columns = described(extractor, request)
-                asked = self._asked(columns)
+                asked = scan_of(request, self._source, columns).request()
                 estimate = None if request.where else extractor.statistics(asked)
                 chosen, statement = extractor.chosen(), extractor.source_sql(asked)
         with self._loader() as loader, _at(request.target, "describe"):
@@ -184,7 +173,11 @@ class Copying:
         request, progress = self.request, self.progress
         try:
             columns = self.plan().columns
-            with self._rows(columns) as (stream, scans), self._loader() as loader, _at(request.target, "load"):
+            with (
+                copied_rows(request, self._source, columns, self._scope) as (stream, scans),
+                self._loader() as loader,
+                _at(request.target, "load"),
+            ):
                 progress.phase = "copying"
                 batch_rows = int(loader.connection.options["batch_rows"])
                 loaded = loader.load(self._watched(stream), request.load_config(batch_rows))
@@ -212,57 +205,6 @@ class Copying:
         with _at(self.request.target, "load"), loader_class(connection.type)(connection) as loader:
             with self._scope.running(loader.cancel):
                 yield loader
-
-    def _asked(self, columns: tuple[ColumnSchema, ...]) -> ExtractionConfig:
-        return self._scan(columns).request()
-
-    def _scan(self, columns: tuple[ColumnSchema, ...]) -> ScanPlan:
-        request = self.request
-        end, predicates = request.source, ()
-        if request.where:
-            dialect = end.connection.dialect
-            # Files have no words of their own: their condition is evaluated here, from its meaning.
-            is_sql = end.connection.spec.runs_sql
-            predicates = ((verbatim if is_sql else parsed_condition)(request.where, dialect),)
-        read = Input(_HANDLE, self._source, end.relation, source_name=str(end), file_options=end.file_options)
-        names = tuple(column.name for column in columns)
-        return ScanPlan(read, names, "", predicates=predicates, limit=request.limit)
-
-    @contextmanager
-    def _rows(self, columns: tuple[ColumnSchema, ...]) -> Iterator[tuple[RowStream, list[ScanStats]]]:
-        """The rows, undecoded where both ends can; through the engine where files have to be filtered."""
-        scan = self._scan(columns)
-        if scan.predicates and not scan.input.connection.spec.runs_sql:
-            with self._filtered(scan) as found:
-                yield found
-            return
-        names = tuple(column.name for column in columns)
-        with (
-            self._scope.child() as scope,
-            direct_rows(DirectScan(scan, names, names, columns), new_extractor, scope) as found,
-        ):
-            yield found
-
-    @contextmanager
-    def _filtered(self, scan: ScanPlan) -> Iterator[tuple[RowStream, list[ScanStats]]]:
-        request, dialect = self.request, "duckdb"
-        handle = ".".join(quote(part, dialect) for part in (_HANDLE.catalog, _HANDLE.schema, _HANDLE.name))
-        query = ["select", quote_all(scan.columns or (), dialect), "from", handle, "where", f"({request.where}\n)"]
-        if request.limit is not None:
-            query += ["limit", str(request.limit)]
-        with tempfile.TemporaryDirectory(prefix="dvt-copy-") as folder:
-            with (
-                RunSession(
-                    Path(folder),
-                    memory_bytes=memory_bytes() // 2,
-                    threads=2,
-                    parallel_queries=1,
-                    run_id=request.run_id,
-                ) as session,
-                self._scope.running(session.cancel),
-            ):
-                with session.query(" ".join(query), [scan.input], direct=True) as run:
-                    yield run.stream, run.scans
 
     def _watched(self, stream: RowStream) -> RowStream:
         """The stream, with its progress told and its end by a cancellation."""

@@ -98,11 +98,15 @@ class ProgressLine:
     def __init__(self, out: TextIO) -> None:
         self._out = out
         self._started = time.monotonic()
+        self._moving_since: float | None = None
         self._last = ""
 
     def show(self, progress: Progress) -> None:
         """Write what is known now."""
-        text = progress_text(progress, time.monotonic() - self._started)
+        now = time.monotonic()
+        if self._moving_since is None and progress.phase != "asking":
+            self._moving_since = now
+        text = progress_text(progress, now - self._started, now - (self._moving_since or now))
         text = text[: shutil.get_terminal_size().columns - 1]
         if text != self._last:
             self._out.write("\r\x1b[2K" + text)
@@ -116,19 +120,24 @@ class ProgressLine:
             self._out.flush()
 
 
-def progress_text(progress: Progress, seconds: float) -> str:
-    """Rows, bytes and rates so far."""
-    parts = []
+def progress_text(progress: Progress, seconds: float, moving_s: float) -> str:
+    """Rows, bytes and rates so far; the rates are those of the time in which something moved.
+
+    Args:
+        progress: How far it is.
+        seconds: Since the start.
+        moving_s: Since rows were asked for.
+    """
+    parts = [word] if (word := _WORDS[progress.phase]) else []
+    per_s = 1 / max(moving_s, 0.1)
     if progress.rows:
         of = f" of about {progress.expected_rows:,}" if progress.expected_rows else ""
         parts.append(f"{progress.rows:,}{of} rows")
     if progress.bytes:
-        parts += [size(progress.bytes), f"{size(progress.bytes / max(seconds, 0.001))}/s"]
+        parts += [size(progress.bytes), f"{size(progress.bytes * per_s)}/s"]
     if progress.rows:
-        parts.append(f"{progress.rows / max(seconds, 0.001):,.0f} rows/s")
-    parts.append(f"{seconds:.0f} s")
-    word = _WORDS[progress.phase]
-    return ", ".join([*parts, word] if word else parts)
+        parts.append(f"{progress.rows * per_s:,.0f} rows/s")
+    return ", ".join([*parts, f"{seconds:.0f} s"])
 
 
 def size(count: float) -> str:

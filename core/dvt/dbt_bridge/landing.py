@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -75,12 +75,20 @@ class Target:
         return self.loader.private_relation(LoadConfig(relation=relation, run_id=self.bridge.run_id))
 
     @contextmanager
-    def staged(self, stream: RowStream) -> Iterator[tuple[Relation, LoadResult]]:
-        """Load a stream into the private relation; it is gone afterwards, whatever happens."""
+    def staged(
+        self, stream: RowStream, declared: Mapping[str, str] | None = None
+    ) -> Iterator[tuple[Relation, LoadResult]]:
+        """Load a stream into the private relation; it is gone afterwards, whatever happens.
+
+        Args:
+            stream: The rows.
+            declared: Native types for columns; those of the node's contract when None.
+        """
         private = self.private
+        types = self._declared() if declared is None else declared
         batch_rows = int(self.loader.connection.options["batch_rows"])
         try:
-            result = self.loader.stage(stream, private, declared=self._declared(), batch_rows=batch_rows)
+            result = self.loader.stage(stream, private, declared=types, batch_rows=batch_rows)
             yield private, result
         finally:
             self.drop(private)

@@ -46,6 +46,10 @@ def choose_runner(bridge: Bridge, stock: Any, node: Any) -> Any:
         return _placed(stock, bridge, bridge.engine)
     if is_federated and kind in _FEDERATED:
         return _placed(_federated(kind), bridge, bridge.dbt_connections.get(route.connection))
+    if kind == "SeedRunner" and _seeds_in_bulk(bridge, route.connection):
+        from dvt.dbt_bridge.seeding import BulkSeed
+
+        return _placed(BulkSeed, bridge, bridge.dbt_connections.get(route.connection))
     if route.connection == default and not (kind == "ModelRunner" and is_shim(get_adapter(bridge.config))):
         return stock
     target = bridge.dbt_connections.get(route.connection)
@@ -55,6 +59,13 @@ def choose_runner(bridge: Bridge, stock: Any, node: Any) -> Any:
         base = NativeOnShim if kind == "ModelRunner" else type("Batch", (NativeOnShim, stock), {})
         return _placed(base, bridge, target)
     return _placed(stock, bridge, target)
+
+
+def _seeds_in_bulk(bridge: Bridge, name: str) -> bool:
+    """Where the stock adapter sends a seed's rows as statements with values, and COPY gives the same table."""
+    if name not in bridge.connections.names or bridge.connections.rendered(name).get("type") != "postgres":
+        return False
+    return bridge.connections.get(name).has_driver
 
 
 def _federated(kind: str) -> Any:

@@ -49,7 +49,7 @@ class Seeding:
         """Whether the rows stand in a private table now, with dbt's types; where not, dbt's own inserts are to run."""
         if len(table.rows) < LEAST_ROWS:
             return False
-        names = [f"c{place}" for place in range(len(types))]
+        names = list(table.column_names)
         columns = [ColumnSchema(name, pa.string()) for name in names]
         declared = dict(zip(names, types, strict=True))
         with shown_by_dbt(self._target.node):
@@ -61,10 +61,9 @@ class Seeding:
         self.private_name = private.name
         return True
 
-    def select(self, private: Any, count: int) -> str:
+    def select(self, private: Any, names: list[str]) -> str:
         """The query that gives the staged rows, in the order of the file's columns."""
-        dialect = self._target.loader.connection.dialect
-        return " ".join(["select", quote_all([f"c{place}" for place in range(count)], dialect), "from", str(private)])
+        return " ".join(["select", quote_all(names, self._target.loader.connection.dialect), "from", str(private)])
 
 
 class BulkSeed(OnConnection, SeedRunner):

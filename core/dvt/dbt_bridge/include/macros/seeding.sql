@@ -21,7 +21,7 @@
   {% endif %}
   {% set sql %}
     insert into {{ this.render() }} ({{ get_seed_column_quoted_csv(model, agate_table.column_names) }})
-    {{ seeding.select(private, agate_table.column_names | length) }}
+    {{ seeding.select(private, agate_table.column_names | list) }}
   {% endset %}
   {% do adapter.add_query(sql) %}
   {{ return(sql) }}

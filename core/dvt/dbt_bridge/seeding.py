@@ -11,13 +11,15 @@ from typing import Any
 
 import agate
 import pyarrow as pa
+from dbt.context.providers import generate_runtime_model_context
 from dbt.task.seed import SeedRunner
 
 from dvt.dbt_bridge.failures import shown_by_dbt
 from dvt.dbt_bridge.landing import Target
 from dvt.dbt_bridge.materializing import OnConnection
 from dvt.dbt_bridge.overlays import with_macros
-from dvt.errors import ConfigurationError
+from dvt.dbt_bridge.publishing import publish_files
+from dvt.errors import ConfigurationError, DataError
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import quote_all
 
@@ -29,7 +31,7 @@ _STOCK_NAME = "dvt_stock_load_csv_rows"
 
 
 class UnlikeTextError(Exception):
-    """A value whose text the database would read as another one than dbt's own statement gives it."""
+    """A value whose text would be read as another one: the column's name is its argument."""
 
 
 class Seeding:
@@ -85,6 +87,33 @@ class BulkSeed(OnConnection, SeedRunner):
             target.close()
 
 
+class FilesSeed(OnConnection, SeedRunner):
+    """A seed as a file of a folder, with the types that dbt gives its columns; no SQL of dbt's runs there."""
+
+    def execute(self, model: Any, manifest: Any) -> Any:
+        """Write the file, and put it in place by a rename."""
+        with shown_by_dbt(model):
+            table = generate_runtime_model_context(model, self.config, manifest)["load_agate_table"]()
+            given, names = model.config.column_types or {}, list(table.column_names)
+            types = {name: given.get(name) or self.adapter.convert_type(table, at) for at, name in enumerate(names)}
+            target = Target(self.bridge, self.connection, model)
+            try:
+                stream = RowStream([ColumnSchema(name, pa.string()) for name in names], text_batches(table, names))
+                with target.staged(stream, types) as (private, loaded):
+                    result = publish_files(model, target, private, is_incremental=False)
+            except UnlikeTextError as error:
+                raise DataError(
+                    "an instant with a zone stands in a column of timestamps without one",
+                    column=str(error),
+                    remedy="Declare it: `column_types: {" + str(error) + ": timestamptz}`",
+                ) from error
+            finally:
+                target.close()
+        result.message = f"CREATE {loaded.rows}"
+        result.agate_table = table
+        return result
+
+
 def text_batches(table: agate.Table, names: list[str]) -> Iterator[pa.RecordBatch]:
     """The table's values as the texts in which a database reads them back exactly.
 
@@ -102,28 +131,28 @@ def text_batches(table: agate.Table, names: list[str]) -> Iterator[pa.RecordBatc
 
 
 def _writer(column: agate.Column) -> Callable[[Any], str | None]:
-    kind = column.data_type
+    kind, name = column.data_type, str(column.name)
     if isinstance(kind, agate.Text):
         return lambda value: value
     if isinstance(kind, agate.Boolean):
         return lambda value: None if value is None else "true" if value else "false"
-    return _text
+    return lambda value: _text(value, name)
 
 
-def _text(value: Any) -> str | None:
+def _text(value: Any, column: str) -> str | None:
     if value is None:
         return None
     if isinstance(value, Decimal):
         return format(value, "f")
     if isinstance(value, dt.datetime):
         if value.tzinfo is not None:  # dbt's own statement converts it to the session's zone, a text would lose it
-            raise UnlikeTextError
+            raise UnlikeTextError(column)
         return value.isoformat(sep=" ")
     if isinstance(value, dt.date):
         return value.isoformat()
     if isinstance(value, int):
         return str(value)
-    raise UnlikeTextError
+    raise UnlikeTextError(column)
 
 
 def _with_staging(stock: Any, overlay: Any) -> Any:

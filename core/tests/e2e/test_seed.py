@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
 import os
+import sqlite3
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import pytest
 from fault.kit import PROJECT, Faulty
 from servers.postgres import PostgresServer
@@ -111,6 +115,47 @@ def test_the_same_tables(postgres_server: PostgresServer, tmp_path: Path) -> Non
     pair.both("build")
     assert postgres_server.psql("seed_dvt", "select count(*) from analytics.v") == str(ROWS)
     assert postgres_server.psql("seed_dvt", "select relname from pg_class where relname like '%\\_\\_dvt\\_%'") == ""
+
+
+def test_seeds_elsewhere(tmp_path: Path) -> None:
+    """Seeds on a folder of files, on SQLite and on DuckDB: dbt's types, and each engine's own text of the rows."""
+    outputs = {
+        "warehouse": {"type": "duckdb", "path": "warehouse.duckdb"},
+        "erp": {"type": "sqlite", "path": "erp.db"},
+        "lake": {"type": "files", "path": "lake"},
+    }
+    project = Faulty(tmp_path, outputs)
+    text = "id,code,part,day,at,flag\n1,007,0.50,2024-02-29,2024-01-01 00:00:01,true\n2,,,,,\n"
+    zoned = "id,at\n1,2024-01-01T00:00:00+02:00\n"
+    config = "config: {{meta: {{connection: {}}}, column_types: {{code: text}}}}"
+    project.write(
+        dbt_project__yml=PROJECT,
+        **{f"seeds__s_{name}__csv": text for name in ("warehouse", "erp", "lake")},
+        seeds__zoned__csv=zoned,
+        seeds__s__yml="seeds:\n"
+        + "".join(f"  - {{name: s_{name}, {config.format(name)}}}\n" for name in outputs)
+        + f"  - {{name: zoned, {config.format('lake')}}}\n",
+    )
+    project.write_profile()
+    failed = project.run("seed", code=1).output
+    assert "column at: an instant with a zone" in " ".join(failed.split())
+    project.write(seeds__zoned__yml="", seeds__zoned__csv="id\n1\n")
+    project.run("seed", code=0)
+    (tmp_path / "lake" / "main" / "zoned.parquet").unlink()
+    path = str(tmp_path / "lake" / "main" / "s_lake.parquet")
+    shape = duckdb.execute("describe from read_parquet(?)", [path]).fetchall()
+    assert [row[1] for row in shape] == ["BIGINT", "VARCHAR", "DECIMAL(38,10)", "DATE", "TIMESTAMP", "BOOLEAN"]
+    rows = duckdb.execute("select * from read_parquet(?)", [path]).fetchall()
+    day, at = datetime.date(2024, 2, 29), datetime.datetime(2024, 1, 1, 0, 0, 1)
+    assert rows == [(1, "007", Decimal("0.5"), day, at, True), (2, None, None, None, None, None)]
+    erp = sqlite3.connect(tmp_path / "erp.db")
+    try:
+        assert erp.execute("select * from s_erp").fetchall() == [
+            (1, "007", 0.5, "2024-02-29", "2024-01-01 00:00:01", 1),
+            (2, None, None, None, None, None),
+        ]
+    finally:
+        erp.close()
 
 
 def test_a_bad_value_leaves_the_old_rows(postgres_server: PostgresServer, tmp_path: Path) -> None:

@@ -82,10 +82,10 @@ def _filtered(request: CopyRequest, scan: ScanPlan, scope: CancelScope) -> Itera
     query = ["select", quote_all(scan.columns or (), "duckdb"), "from", handle, "where", f"({request.where}\n)"]
     if request.limit is not None:
         query += ["limit", str(request.limit)]
-    sizes = {"memory_bytes": memory_bytes() // 2, "threads": 2, "parallel_queries": 1}
+    half = memory_bytes() // 2
     with (
         tempfile.TemporaryDirectory(prefix="dvt-copy-") as folder,
-        RunSession(Path(folder), run_id=request.run_id, **sizes) as session,
+        RunSession(Path(folder), memory_bytes=half, threads=2, parallel_queries=1, run_id=request.run_id) as session,
         scope.running(session.cancel),
         session.query(" ".join(query), [scan.input], direct=True) as run,
     ):

@@ -58,12 +58,12 @@ def _query(dialect: str, relation: Relation) -> exp.Select | None:
 
 
 def _files_beside(extractor: BaseExtractor, relation: Relation) -> list[str] | None:
-    from dvt.connections.files import root_path
+    from dvt.connections.files import FilePath, root_path
 
     try:
         root = root_path(extractor.connection)
         folder = (root / relation.name).parent
-        found = sorted(folder.glob("*"), key=lambda path: path.parts)
+        found: list[FilePath] = sorted(folder.glob("*"), key=lambda path: path.parts)
         names = ["/".join(path.parts[len(root.parts) :]) for path in found if not path.name.startswith((".", "_"))]
     except (DvtError, OSError):
         return None

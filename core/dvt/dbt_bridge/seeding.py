@@ -19,7 +19,7 @@ from dvt.dbt_bridge.landing import Target
 from dvt.dbt_bridge.materializing import OnConnection
 from dvt.dbt_bridge.overlays import with_macros
 from dvt.dbt_bridge.publishing import publish_files
-from dvt.errors import ConfigurationError, DataError
+from dvt.errors import ConfigurationError, DataError, DvtError
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import quote_all
 
@@ -60,6 +60,9 @@ class Seeding:
                 private, _ = self._stack.enter_context(self._target.staged(stream, declared))
             except (UnlikeTextError, ConfigurationError):
                 return False  # a type that is none, as `serial` is none, is for the CREATE TABLE of dbt's alone
+            except DvtError as error:
+                error.relation = str(self._target.relation)  # the private one says nothing to who reads it
+                raise
         self.private_name = private.name
         return True
 

@@ -237,7 +237,9 @@ class Copying:
         return self.progress.rows
 
     def _in_words_of_copy(self, error: DvtError) -> DvtError:
-        """The error, with a remedy that is one of this command."""
+        """The error, with a place and a remedy that are of this command."""
+        if error.connection == self.request.target.connection.name and error.phase in ("load", "land"):
+            error.relation = str(self.request.target.relation)  # not the private one
         if isinstance(error, DuplicateKeyError):
             error.remedy = "Make the key unique at the source, or leave the doubled rows out with --where"
         elif isinstance(error, QueryError) and error.code == REFUSED_FILTER:

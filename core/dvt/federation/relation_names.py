@@ -58,7 +58,8 @@ def _query(dialect: str, relation: Relation) -> exp.Select | None:
 
 
 def _files_beside(extractor: BaseExtractor, relation: Relation) -> list[str] | None:
-    from dvt.connections.files import FilePath, root_path
+    from dvt.connections.files import root_path
+    from dvt.connections.object_paths import FilePath
 
     try:
         root = root_path(extractor.connection)

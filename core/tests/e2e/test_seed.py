@@ -165,6 +165,6 @@ def test_a_bad_value_leaves_the_old_rows(postgres_server: PostgresServer, tmp_pa
     path.write_text(path.read_text() + "much too long a code,1,1\n")
     output = pair.project.run("seed", "--select", "typed", code=1).output
     assert "value too long for type character varying(12)" in output
-    assert "column code" in output
+    assert "relation analytics.typed, column code (load)" in output
     assert postgres_server.psql("seed_dvt", "select count(*) from analytics.typed") == str(ROWS)
     assert postgres_server.psql("seed_dvt", "select relname from pg_class where relname like '%\\_\\_dvt\\_%'") == ""

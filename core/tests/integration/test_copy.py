@@ -294,6 +294,6 @@ def test_a_value_that_would_change_leaves_the_old_table(world: World) -> None:
     )
     world.maria.execute("create table late (d date); insert into late values ('2001-01-01')", "copy_shop")
     message = world.dvt("crm:late", "shop:late", code=1)
-    assert "column d" in message
+    assert "relation copy_shop.late, column d (load)" in message
     assert world.maria.query("select * from late", "copy_shop") == "2001-01-01"
     assert world.maria.query("show tables", "copy_shop") == "late"

@@ -204,6 +204,22 @@ def located(**place: str | None) -> Iterator[None]:
 _MOST_NAMES = 20
 
 
+def nearest_first(name: str, known: Iterable[str]) -> str:
+    """The known names, the ones most like a misspelt one in front.
+
+    >>> nearest_first("cmr", ["erp", "warehouse", "crm"])
+    'crm, erp, warehouse'
+    """
+    folded = name.lower()
+    ranked = sorted(set(known), key=lambda each: (-_likeness(folded, each.lower()), each))
+    more = f" and {len(ranked) - _MOST_NAMES} more" if len(ranked) > _MOST_NAMES else ""
+    return ", ".join(ranked[:_MOST_NAMES]) + more if ranked else "none"
+
+
+def _likeness(one: str, other: str) -> float:
+    return difflib.SequenceMatcher(None, one, other).ratio()
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint for a misspelt name: `did you mean 'crm'?`, or the known names when none is near.
 

@@ -10,7 +10,7 @@ from dvt import __version__, exit_codes, signals
 from dvt.cli.last_words import last_words
 
 # Commands of ours, by module; everything else is dbt's.
-_OWN = {"init": "dvt.cli.init", "debug": "dvt.cli.debug", "plan": "dvt.cli.plan"}
+_OWN = {"init": "dvt.cli.init", "debug": "dvt.cli.debug", "copy": "dvt.cli.copy", "plan": "dvt.cli.plan"}
 
 _HELP = """\
 Usage: dvt [OPTIONS] COMMAND [ARGS]...
@@ -20,6 +20,7 @@ Usage: dvt [OPTIONS] COMMAND [ARGS]...
 Commands of dvt:
   init    Make a project that runs at once.
   debug   Check every connection of the profile.
+  copy    Copy a table from one connection to another.
   plan    Show each model's lane, the SQL for each source and the landing, without touching data.
 
 Commands of dbt, federated:

@@ -106,6 +106,11 @@ class Connection:
         """A path setting, resolved against the root."""
         return (self.root / str(self.settings[key])).resolve()
 
+    @property
+    def has_driver(self) -> bool:
+        """Whether the engine's own client is installed, or none is needed."""
+        return not self.spec.drivers or any(_is_importable(module) for module in self.spec.drivers)
+
     def require_driver(self) -> str | None:
         """The first importable driver module of the engine, None when it needs none.
 

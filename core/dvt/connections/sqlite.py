@@ -58,6 +58,7 @@ SPEC = ConnectionSpec(
     required=("path",),
     secret_settings=(),
     place=_place,
+    readers_block_writers=True,
     # SQLite has no limit; this keeps private names readable.
     max_identifier_bytes=255,
     comparing=_COMPARING,

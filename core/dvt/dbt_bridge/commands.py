@@ -48,12 +48,12 @@ def exit_code_of(command: click.Command, words: list[str], name: str) -> int:
         result = command.main(args=words, prog_name=name, standalone_mode=False)
     except ResultExit:
         return exit_codes.FAILED
-    except ExceptionExit as ended:
-        return _ended(ended.exception) if _is_interrupt(ended.exception) else exit_codes.USAGE
-    except (KeyboardInterrupt, click.exceptions.Abort, SystemExit) as ended:
-        return _ended(ended)
-    except click.exceptions.Exit as ended:
-        return int(ended.exit_code)
+    except ExceptionExit as ending:
+        return ended(ending.exception) if _is_interrupt(ending.exception) else exit_codes.USAGE
+    except (KeyboardInterrupt, click.exceptions.Abort, SystemExit) as ending:
+        return ended(ending)
+    except click.exceptions.Exit as ending:
+        return int(ending.exit_code)
     except click.ClickException as error:
         error.show()
         return int(error.exit_code)
@@ -64,10 +64,10 @@ def _is_interrupt(error: Any) -> bool:
     return isinstance(error, (KeyboardInterrupt, SystemExit))
 
 
-def _ended(signal: Any) -> int:
-    """Say that a signal ended the command; gives the exit code."""
+def ended(signal: Any, done: str = "running queries were cancelled, old tables are whole") -> int:
+    """Say that a signal ended the command, and what was done; gives the exit code."""
     signals.ending()
     code = exit_codes.TERMINATED if isinstance(signal, SystemExit) else exit_codes.INTERRUPTED
     word = "terminated" if code == exit_codes.TERMINATED else "interrupted"
-    print(f"dvt: {word}; running queries were cancelled, old tables are whole", file=sys.stderr)
+    print(f"dvt: {word}; {done}", file=sys.stderr)
     return code

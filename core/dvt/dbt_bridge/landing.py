@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -79,16 +79,23 @@ class Target:
         return self.loader.private_relation(LoadConfig(relation=relation, run_id=self.bridge.run_id))
 
     @contextmanager
-    def staged(self, stream: RowStream) -> Iterator[tuple[Relation, LoadResult]]:
-        """Load a stream into the private relation; it is gone afterwards, whatever happens."""
+    def staged(
+        self, stream: RowStream, declared: Mapping[str, str] | None = None
+    ) -> Iterator[tuple[Relation, LoadResult]]:
+        """Load a stream into the private relation; it is gone afterwards, whatever happens.
+
+        Args:
+            stream: The rows.
+            declared: Native types for columns; those of the node's contract when None.
+        """
         private = self.private
+        types = self._declared() if declared is None else declared
         batch_rows = int(self.loader.connection.options["batch_rows"])
-        declared = self._declared()
         level = verify_of(self.node)
-        verifier = Verifier(level, self.loader.connection, declared) if level is not Verify.COUNT else None
+        verifier = Verifier(level, self.loader.connection, types) if level is not Verify.COUNT else None
         watched = verifier.watched(stream) if verifier else stream
         try:
-            result = self.loader.stage(watched, private, declared=declared, batch_rows=batch_rows)
+            result = self.loader.stage(watched, private, declared=types, batch_rows=batch_rows)
             if verifier:
                 verifier.check(private, self.relation)
             yield private, result

@@ -45,7 +45,9 @@ def choose_runner(bridge: Bridge, stock: Any, node: Any) -> Any:
         # Fixtures are the inputs: the whole test runs in the engine.
         return _placed(stock, bridge, bridge.engine)
     if is_federated and kind in _FEDERATED:
-        return _placed(_federated(kind), bridge, bridge.dbt_connections.get(route.connection))
+        return _placed(_named(_FEDERATED[kind]), bridge, bridge.dbt_connections.get(route.connection))
+    if kind == "SeedRunner" and (name := _seed_runner(bridge, route.connection)):
+        return _placed(_named(name), bridge, bridge.dbt_connections.get(route.connection))
     if route.connection == default and not (kind == "ModelRunner" and is_shim(get_adapter(bridge.config))):
         return stock
     target = bridge.dbt_connections.get(route.connection)
@@ -57,8 +59,20 @@ def choose_runner(bridge: Bridge, stock: Any, node: Any) -> Any:
     return _placed(stock, bridge, target)
 
 
-def _federated(kind: str) -> Any:
-    module, name = _FEDERATED[kind].split(".")
+def _seed_runner(bridge: Bridge, connection: str) -> str:
+    """The runner of seeds on a connection, empty for dbt's own."""
+    known = bridge.connections
+    if connection not in known.names or known.rendered(connection).get("type") not in ("postgres", "files"):
+        return ""
+    found = known.get(connection)
+    if not found.spec.runs_sql:
+        return "seeding.FilesSeed"
+    # Here the stock adapter sends rows as statements with values, and COPY gives the same table.
+    return "seeding.BulkSeed" if found.has_driver else ""
+
+
+def _named(runner: str) -> Any:
+    module, name = runner.split(".")
     return getattr(importlib.import_module(f"dvt.dbt_bridge.{module}"), name)
 
 

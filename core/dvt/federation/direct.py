@@ -12,7 +12,7 @@ import pyarrow as pa
 from dvt.connections.connection import Connection
 from dvt.errors import PlanError
 from dvt.federation.cancel import CancelScope
-from dvt.federation.extraction import ScanStats
+from dvt.federation.extraction import ScanStats, scanned
 from dvt.federation.extractors.base import BaseExtractor
 from dvt.federation.plan.model import DirectScan
 from dvt.federation.raw import GivesRaw, RawRows
@@ -57,7 +57,7 @@ class _Reading:
         """The scan's batches under the query's names; the scan begins with the first one that is asked for."""
         started = time.monotonic()
         scan = self._direct.scan
-        with scan_errors(scan), self._extractor.scan(scan.request()) as source:
+        with scan_errors(scan), scanned(self._extractor, scan.request()) as source:
             places = [source.schema.get_field_index(name) for name in self._direct.sources]
             if -1 in places or [source.schema.field(place).type for place in places] != self._schema.types:
                 raise PlanError(

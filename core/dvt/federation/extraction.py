@@ -16,7 +16,7 @@ import pyarrow as pa
 from dvt.connections.connection import Connection
 from dvt.federation.cancel import CancelScope
 from dvt.federation.engines.base import BaseEngine, Handle
-from dvt.federation.extractors.base import BaseExtractor
+from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig
 from dvt.federation.keys import keys_predicate
 from dvt.federation.plan.key_filters import levels
 from dvt.federation.plan.model import ScanPlan
@@ -213,6 +213,14 @@ class Extraction:
         return ScanStats(scan, rows, moved, stream.method, seconds, False, stream.how)
 
 
+def scanned(extractor: BaseExtractor, request: ExtractionConfig) -> RowStream:
+    """A scan that says why it is one, where more parts were asked for."""
+    stream = extractor.scan(request)
+    if extractor.parts_wanted(request) > 1 and stream.how.parts == 1 and not stream.how.whole_because:
+        stream.how = replace(stream.how, whole_because=extractor.whole_because)
+    return stream
+
+
 def _with_scans(unit: ScanUnit, kept: Mapping[Handle, ScanPlan]) -> ScanUnit:
     return replace(unit, scans=tuple(kept[scan.input.handle] for scan in unit.scans))
 
@@ -233,11 +241,7 @@ class _Session:
             self._stack.enter_context(self._scope.running(extractor.cancel))
             self._extractor = extractor
         self._scope.check()
-        request = scan.request()
-        stream = self._extractor.scan(request)
-        if self._extractor.parts_wanted(request) > 1 and stream.how.parts == 1 and not stream.how.whole_because:
-            stream.how = replace(stream.how, whole_because=self._extractor.whole_because)
-        return stream
+        return scanned(self._extractor, scan.request())
 
     def sample(self, request: SampleRequest) -> Sample:
         """Read a sample; an error is the scan's own."""

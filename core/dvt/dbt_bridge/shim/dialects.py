@@ -180,7 +180,7 @@ class FilesDialect:
     """A folder: no SQL of its own. dbt asks little of it; what it asks is answered from the folder."""
 
     quote_character = '"'
-    types = MySQLDialect.types
+    types = {**MySQLDialect.types, "datetime": "timestamp", "time": "time"}
 
     def open(self, connection: Connection) -> Any:
         import duckdb

@@ -20,6 +20,8 @@ from dvt.federation.staging.address import ScanUnit
 from dvt.federation.stream import ColumnSchema, HowRead, RowStream
 
 MANIFEST = "manifest.json"
+# Code of a source's refusal of a statement with conditions that were moved to it.
+REFUSED_FILTER = "DVT341"
 _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 
 
@@ -65,7 +67,7 @@ def scan_errors(scan: ScanPlan) -> Iterator[None]:
         if (scan.predicates or scan.input.block is not None) and not isinstance(
             error, (PrivilegeError, TimeoutExceededError)
         ):
-            error.code = "DVT341"
+            error.code = REFUSED_FILTER
             error.remedy = (
                 f"dvt asked it for rows with {_asked(scan)}. If it refuses that, set meta.dvt_pushdown: off for "
                 "the source or the model, and report it"

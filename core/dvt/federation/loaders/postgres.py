@@ -22,6 +22,7 @@ from dvt.federation.loaders.base import BaseLoader, LoadConfig, LoadResult
 from dvt.federation.loaders.postgres_encode import ValueUnfitError, as_csv, is_encodable, python_codec
 from dvt.federation.loaders.postgres_landing import Landing
 from dvt.federation.loaders.postgres_pipe import accepted, check_values, pipe
+from dvt.federation.loaders.spark_row_pipe import _SparkRowPipe as _SparkRowPipe
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation, quote, quote_all
 from dvt.types.postgres import ddl

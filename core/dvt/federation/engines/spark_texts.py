@@ -1,0 +1,108 @@
+"""Texts: what DuckDB's functions of texts are in Spark's words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from sqlglot import exp
+
+from dvt.federation.engines import spark_kinds as k
+from dvt.federation.engines.spark_kinds import call, guarded, kind, refuse
+from dvt.federation.engines.spark_numbers import as_text
+
+# Letters whose other case is several letters, or depends on what stands beside them: Java writes these, DuckDB one.
+_UPPER_TRAPS = "[\u00df\u0149\u01f0\u0390\u03b0\u0587\u1e96-\u1e9a\u1f50-\u1fff\ufb00-\ufb17]"
+_LOWER_TRAPS = "[\u0130\u03a3]"
+
+
+def _like(node: exp.Expr) -> exp.Expr | None:
+    """In DuckDB a backslash is a character like others, unless ESCAPE names it."""
+    if isinstance(node.parent, exp.Escape):
+        return None
+    pattern = node.expression
+    if isinstance(pattern, exp.Literal):
+        pattern.replace(exp.Literal.string(pattern.name.replace("\\", "\\\\")))
+    else:
+        backslash = exp.Literal.string("\\")
+        pattern.replace(call("replace", pattern.copy(), backslash, exp.Literal.string("\\\\")))
+    return None
+
+
+def _joined(node: exp.Expr) -> exp.Expr | None:
+    """`||` of texts; of NULL it is NULL on both sides."""
+    for side in (node.this, node.expression):
+        if kind(side) != k.TEXT:
+            side.replace(as_text(side))
+    return None
+
+
+def _concat(node: exp.Expr) -> exp.Expr | None:
+    """`concat` leaves NULL out."""
+    parts = [call("coalesce", as_text(part), exp.Literal.string("")) for part in node.expressions]
+    return call("concat", *parts)
+
+
+def _concat_ws(node: exp.Expr) -> exp.Expr | None:
+    return call("concat_ws", *(as_text(part) for part in node.expressions))
+
+
+def _upper(node: exp.Expr) -> exp.Expr | None:
+    return _of_case(node, _UPPER_TRAPS)
+
+
+def _lower(node: exp.Expr) -> exp.Expr | None:
+    return _of_case(node, _LOWER_TRAPS)
+
+
+def _of_case(node: exp.Expr, traps: str) -> exp.Expr:
+    is_other = call("rlike", node.this.copy(), exp.Literal.string(traps))
+    return guarded(exp.Not(this=is_other), node.copy(), "a letter has another upper or lower case in Spark")
+
+
+def _counted_from_one(name: str) -> Callable[[exp.Expr], exp.Expr | None]:
+    """Spark counts from places before the first one, and to lengths below zero, in other ways."""
+
+    def rule(node: exp.Expr) -> exp.Expr | None:
+        least = {"start": 1, "length": 0, "expression": 0, "part_index": 1}
+        conditions = []
+        for argument, number in least.items():
+            value = node.args.get(argument)
+            if value is None or (argument == "expression" and name not in ("left", "right")):
+                continue
+            if isinstance(value, exp.Literal) and value.is_int and int(value.name) >= number:
+                continue
+            conditions.append(exp.GTE(this=value.copy(), expression=exp.Literal.number(number)))
+        if not conditions:
+            return None
+        return guarded(exp.and_(*conditions), node.copy(), f"{name} takes places from 1 and lengths from 0")
+
+    return rule
+
+
+def _length(node: exp.Expr) -> exp.Expr | None:
+    if kind(node.this) not in (k.TEXT, k.UNKNOWN):
+        raise refuse(node, "it carries the length of texts only")
+    return None
+
+
+def _trim(node: exp.Expr) -> exp.Expr | None:
+    if node.args.get("collation"):
+        raise refuse(node, "it carries no collations")
+    return None
+
+
+TEXTS: Mapping[type[exp.Expr], Callable[[exp.Expr], exp.Expr | None]] = {
+    exp.Like: _like,
+    exp.ILike: _like,
+    exp.DPipe: _joined,
+    exp.Concat: _concat,
+    exp.ConcatWs: _concat_ws,
+    exp.Upper: _upper,
+    exp.Lower: _lower,
+    exp.Substring: _counted_from_one("substring"),
+    exp.Left: _counted_from_one("left"),
+    exp.Right: _counted_from_one("right"),
+    exp.SplitPart: _counted_from_one("split_part"),
+    exp.Length: _length,
+    exp.Trim: _trim,
+}

@@ -110,6 +110,11 @@ def _result(array: pa.Array, type_: pa.DataType) -> pa.Array:
         return pa.ExtensionArray.from_storage(type_, array)
     if pa.types.is_integer(given) and pa.types.is_decimal(type_):
         return array.cast(pa.decimal128(38, 0)).cast(type_)
+    if pa.types.is_date(type_) and pa.types.is_timestamp(given):
+        days = array.cast(MICROS).cast(type_)
+        if not days.cast(MICROS).equals(array.cast(MICROS)):  # Arrow drops the time of day
+            raise ValueError("a moment is not at midnight")
+        return days
     if _is_same_kind(given, type_) or type_.num_fields:
         return pc.cast(array, type_)
     raise ValueError("the kinds differ")

@@ -56,6 +56,8 @@ def spark_sql(sql: str, relations: Mapping[Handle, Sequence[ColumnSchema]], view
     except sqlglot.errors.SqlglotError as error:
         raise PlanError(f"the query cannot be carried to Spark: {error}", phase="plan") from error
     _check_columns(root, handles, relations)
+    for cte in root.find_all(exp.CTE):  # a hint, which changes no answer and which Spark does not know
+        cte.set("materialized", None)
     for node in reversed(list(root.dfs())):
         for rules in _RULES:
             rule = rules.get(type(node))

@@ -79,6 +79,14 @@ def _counted_from_one(name: str) -> Callable[[exp.Expr], exp.Expr | None]:
     return rule
 
 
+def _chr(node: exp.Expr) -> exp.Expr | None:
+    """A character by its number: a literal of it, where that is one of ASCII."""
+    number = node.expressions[0] if len(node.expressions) == 1 else node
+    if not isinstance(number, exp.Literal) or not number.is_int or not 0 < int(number.name) < 128:
+        raise refuse(node, "it carries chr of a literal from 1 to 127 only")
+    return exp.Literal.string(chr(int(number.name)))
+
+
 def _length(node: exp.Expr) -> exp.Expr | None:
     if kind(node.this) not in (k.TEXT, k.UNKNOWN):
         raise refuse(node, "it carries the length of texts only")
@@ -103,6 +111,7 @@ TEXTS: Mapping[type[exp.Expr], Callable[[exp.Expr], exp.Expr | None]] = {
     exp.Left: _counted_from_one("left"),
     exp.Right: _counted_from_one("right"),
     exp.SplitPart: _counted_from_one("split_part"),
+    exp.Chr: _chr,
     exp.Length: _length,
     exp.Trim: _trim,
 }

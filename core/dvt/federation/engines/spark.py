@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dvt.connections.spark_process import SparkProcess, SparkSaidError
-from dvt.errors import ConfigurationError, InterruptedRunError, PlanError
+from dvt.errors import ConfigurationError, InterruptedRunError, UnsupportedError
 from dvt.federation.engines.base import BaseEngine, EngineLimits, Handle
 from dvt.federation.engines.duckdb import DuckDBEngine
 from dvt.federation.engines.spark_errors import translate
@@ -119,17 +119,20 @@ class SparkEngine(BaseEngine):
         )
 
     def bound(self, sql: str) -> list[ColumnSchema]:
-        """The columns that DuckDB gives to a query; one that Spark cannot give is refused."""
+        """The columns that DuckDB gives to a query.
+
+        Raises:
+            UnsupportedError: Spark cannot give one of them.
+        """
         columns = self._binder.columns(sql)
         for column in columns:
             if not duckdb_name(column.type):
-                error = PlanError(
+                raise UnsupportedError(
                     f"Spark gives no column of type {column.native_type or column.type}",
                     column=column.name,
                     phase="plan",
                     remedy="Cast it in the model, or compute the model with meta.dvt_engine: duckdb",
                 )
-                raise error
         return columns
 
     def bind(self, sql: str) -> None:

@@ -90,9 +90,15 @@ def _check_columns(root: exp.Expr, handles: Handles, relations: Mapping[Handle, 
     unread: dict[str, ColumnSchema] = {}
     for table in root.find_all(exp.Table):
         handle = handles.of_table(table)
-        for column in relations[handle] if handle is not None else ():
-            if not duckdb_name(column.type):
-                unread[f"{table.alias_or_name}.{column.name}".lower()] = column
+        if handle is None:
+            continue
+        left_out = [column for column in relations[handle] if not duckdb_name(column.type)]
+        unread |= {f"{table.alias_or_name}.{column.name}".lower(): column for column in left_out}
+        renamed = table.alias_column_names
+        if renamed and left_out:
+            raise _unread(left_out[0])
+        if renamed and len(renamed) != len(relations[handle]):
+            raise refuse(table, "it gives new names to all columns of a relation, or to none")
     for named in root.find_all(exp.Column):
         found = unread.get(f"{named.table}.{named.name}".lower())
         if found is not None:

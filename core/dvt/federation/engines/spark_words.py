@@ -83,6 +83,9 @@ def check_words(root: exp.Expr) -> None:
     for with_ in root.find_all(exp.With):
         if with_.args.get("recursive"):
             raise refuse(with_, "it does not carry recursive CTEs")
+    for operation in root.find_all(exp.SetOperation):
+        if operation.args.get("by_name"):
+            raise refuse(operation, "it does not carry set operations BY NAME")
     for select in root.find_all(exp.Select):
         distinct = select.args.get("distinct")
         is_cut = select.args.get("limit") or select.args.get("offset")

@@ -51,6 +51,8 @@ pytestmark = pytest.mark.spark
 TABLE_T = Handle("db", "main", "t")
 FUZZ_COUNT = int(os.environ.get("DVT_SPARK_FUZZ", "8"))
 FUZZ_SEED = 20
+# What Spark itself does not compute, and says so: correlated subqueries of several kinds.
+SPARKS_OWN = ("[UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY", "[INTERNAL_ERROR] Cannot evaluate expression: outer")
 # One with a subquery that is correlated, with an outer join, with sums of products, with a share of a whole.
 TPCH_NUMBERS = list(TPCH) if os.environ.get("DVT_SPARK_TPCH") == "all" else [1, 2, 13, 14]
 
@@ -147,7 +149,7 @@ def test_random_queries_over_random_tables(options: dict[str, Any], limits: Engi
                 if asked == FUZZ_COUNT or expected.error:
                     continue
                 given = outcome(lambda sql=found.sql: spark.execute(sql))
-                if given.error.startswith("UnsupportedError"):
+                if given.error.startswith("UnsupportedError") or any(what in given.error for what in SPARKS_OWN):
                     refused += 1
                     continue
                 asked += 1

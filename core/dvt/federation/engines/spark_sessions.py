@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 from pathlib import Path
 
 from dvt.connections.spark_home import find_spark, lacks
@@ -13,6 +14,7 @@ from dvt.federation.engines.base import EngineLimits
 from dvt.federation.engines.spark_options import SparkOptions
 
 _WORKER = Path(__file__).with_name("spark_worker.py")
+_MOST = 400
 _idle = IdleProcesses()
 end_all = _idle.end_all
 
@@ -55,7 +57,7 @@ def taken(options: SparkOptions, limits: EngineLimits) -> SparkProcess:
         process.ask("version")
     except SparkSaidError as error:
         process.end()
-        raise _missing(f"it does not start: {error}", "Correct engines.spark in dvt.yml") from error
+        raise _missing(f"it does not start: {_line(error)}", "Correct engines.spark in dvt.yml") from error
     return process
 
 
@@ -69,6 +71,12 @@ def given_back(process: SparkProcess, *, is_whole: bool) -> None:
     except SparkSaidError:
         pass  # it has ended by itself
     process.end()
+
+
+def _line(error: SparkSaidError) -> str:
+    """What was said, in one line; of gRPC's many words those that it quotes."""
+    found = re.search(r'details = "([^"]*)"', str(error))
+    return found.group(1) if found else " ".join(str(error).split())[-_MOST:]
 
 
 def _missing(what: str, remedy: str) -> MissingDriverError:

@@ -13,7 +13,6 @@ import os
 import shutil
 import sys
 import threading
-import traceback
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any
@@ -26,24 +25,21 @@ def serve(make_session: Callable[[dict[str, str]], Any], urgent: frozenset[str] 
     requests: SimpleQueue[dict[str, Any]] = SimpleQueue()
     sessions: list[Any] = []
 
-    def work() -> None:
-        try:
-            while True:
-                answers.write(json.dumps(_answer(requests.get(), make_session, sessions)) + "\n")
-                answers.flush()
-        finally:  # only by a fault of the worker's own: whoever waits for its answer is told
-            traceback.print_exc()
-            os._exit(1)
+    def read() -> None:
+        for line in sys.stdin:
+            request = json.loads(line)
+            if request["do"] not in urgent:
+                requests.put(request)
+            elif sessions:
+                getattr(sessions[0], request["do"])(**request["with"])
+        # Whoever started it has ended without a word, and the folder is its own.
+        shutil.rmtree(os.getcwd(), ignore_errors=True)
+        os._exit(0)
 
-    threading.Thread(target=work, daemon=True).start()
-    for line in sys.stdin:
-        request = json.loads(line)
-        if request["do"] not in urgent:
-            requests.put(request)
-        elif sessions:
-            getattr(sessions[0], request["do"])(**request["with"])
-    # Whoever started it has ended without a word, and the folder is its own.
-    shutil.rmtree(os.getcwd(), ignore_errors=True)
+    threading.Thread(target=read, daemon=True).start()
+    while True:
+        answers.write(json.dumps(_answer(requests.get(), make_session, sessions)) + "\n")
+        answers.flush()
 
 
 def _answer(

@@ -18,7 +18,7 @@ from dvt.federation.binding import Binder
 from dvt.federation.cancel import CancelScope
 from dvt.federation.descriptions import Descriptions
 from dvt.federation.direct import direct_rows
-from dvt.federation.engines.base import BaseEngine, EngineLimits
+from dvt.federation.engines.base import BaseEngine, EngineLimits, Handle
 from dvt.federation.engines.choice import AUTO_BYTES, EMBEDDED, EngineChoice
 from dvt.federation.extraction import Extraction, ExtractorFactory, ScanStats
 from dvt.federation.extractors.base import TableStatistics
@@ -210,10 +210,7 @@ class RunSession:
         The engine binds the query over empty relations: it is asked, not imitated.
         """
         described = {column.name: column for column in self.describe(direct.scan.input)}
-        relations = {
-            scan.input.handle: [c for c in self.describe(scan.input) if scan.columns is None or c.name in scan.columns]
-            for scan in plan.scans
-        }
+        relations = self._relations(plan)
         try:
             columns = self._binder.columns(plan.sql, relations)
         except PlanError:
@@ -282,6 +279,7 @@ class RunSession:
                         yield QueryRun(rows, plan, scans)
                     return
                 name = self.engine_of(plan, engine)
+                self.check_engine(name, plan)
                 with self._scope.child() as scope, self._new_engine(name) as made, scope.running(made.interrupt):
                     extraction = Extraction(made, self._factory, self._shared, scope, self._can_share)
                     with (
@@ -314,6 +312,24 @@ class RunSession:
     def engine_of(self, plan: QueryPlan, wanted: str | None = None) -> str:
         """The name of the engine that computes a plan, where one is needed."""
         return self._choice.of(wanted, lambda: self.estimated(plan.scans))
+
+    def check_engine(self, name: str, plan: QueryPlan) -> None:
+        """Refuse, before anything is read, a plan that an engine does not compute.
+
+        Raises:
+            UnsupportedError: What is not carried is named.
+        """
+        if name == EMBEDDED:
+            return
+        relations = self._relations(plan)
+        engine_class(name).check_query(plan.sql, relations, lambda: self._binder.columns(plan.sql, relations))
+
+    def _relations(self, plan: QueryPlan) -> dict[Handle, list[ColumnSchema]]:
+        """The columns that a plan reads of each relation."""
+        return {
+            scan.input.handle: [c for c in self.describe(scan.input) if scan.columns is None or c.name in scan.columns]
+            for scan in plan.scans
+        }
 
     def _new_engine(self, name: str) -> BaseEngine:
         limits = EngineLimits(self.query_memory_bytes, self.query_threads, self._folder.path())

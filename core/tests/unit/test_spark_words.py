@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime
 import uuid
 from decimal import Decimal
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from federation_memory_source import Servers
 from local_engines import stream
 from spark_corpus import EXPRESSIONS, FAILING, QUERIES, REFUSED, STOPPED, TABLE
 
@@ -18,6 +20,7 @@ from dvt.federation.engines.choice import EngineChoice
 from dvt.federation.engines.spark_errors import translate
 from dvt.federation.engines.spark_parquet import duckdb_name, result_batch, stored_batch, stored_schema
 from dvt.federation.engines.spark_sql import spark_sql
+from dvt.federation.session import RunSession
 from dvt.federation.stream import ColumnSchema
 from dvt.types.vocabulary import JSON, UUID
 
@@ -73,6 +76,29 @@ def test_a_column_that_spark_does_not_read_does_not_matter_where_nobody_names_it
 )
 def test_what_means_another_thing_is_said_in_other_words(columns: list[ColumnSchema], sql: str, words: str) -> None:
     assert words in said(sql, columns)
+
+
+def test_what_is_not_carried_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    servers = Servers(crm={"t": pa.table({"i": [1, 2]})})
+    session = RunSession(
+        tmp_path,
+        memory_bytes=1 << 28,
+        threads=1,
+        parallel_queries=1,
+        run_id="1",
+        extractor_factory=servers.factory,
+    )
+    with session:
+        for sql, words in (
+            ("select list(i) from crm.s.t", "array_agg"),
+            ("select time '10:00' as c from crm.s.t", "TIME"),
+        ):
+            with pytest.raises(UnsupportedError, match=words):
+                with session.query(sql, servers.inputs(), engine="spark"):
+                    pytest.fail("it was computed")
+        assert servers["crm"].sessions == []
+        with session.query("select sum(i) as s from crm.s.t", servers.inputs(), engine="auto") as run:
+            assert run.stream.to_table().to_pylist() == [{"s": 3}], "a size that nobody knows is DuckDB's"
 
 
 def test_auto_is_spark_for_what_is_known_to_be_large() -> None:

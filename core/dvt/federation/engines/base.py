@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dvt.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from dvt.federation.stream import RowStream
+    from dvt.federation.stream import ColumnSchema, RowStream
 
 
 @dataclass(frozen=True, order=True)
@@ -64,6 +64,22 @@ class BaseEngine(ABC):
         """
         for key in given:
             raise ConfigurationError(f"dvt.yml: this engine takes no option '{key}'", code="DVT111", remedy="Remove it")
+
+    @classmethod
+    def check_query(
+        cls, sql: str, relations: Mapping[Handle, Sequence[ColumnSchema]], columns: Callable[[], list[ColumnSchema]]
+    ) -> None:
+        """Refuse, before anything is read, a query that this engine does not compute.
+
+        Args:
+            sql: The query, which DuckDB binds.
+            relations: The columns that are read of each relation that it names.
+            columns: Gives the query's own.
+
+        Raises:
+            UnsupportedError: What is not carried is named.
+        """
+        return  # what DuckDB binds, the embedded engine computes
 
     @abstractmethod
     def register(self, handle: Handle, stream: RowStream) -> int:

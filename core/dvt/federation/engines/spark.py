@@ -10,7 +10,7 @@ import contextlib
 import shutil
 import tempfile
 import threading
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,14 @@ class SparkEngine(BaseEngine):
     def check_options(cls, given: Mapping[str, Any]) -> None:
         """Refuse what `engines: {spark: ...}` may not say."""
         SparkOptions.of(given)
+
+    @classmethod
+    def check_query(
+        cls, sql: str, relations: Mapping[Handle, Sequence[ColumnSchema]], columns: Callable[[], list[ColumnSchema]]
+    ) -> None:
+        """Refuse what has no words in Spark that mean the same."""
+        spark_sql(sql, relations, {handle: handle.name for handle in relations})
+        _check_given(columns())
 
     def register(self, handle: Handle, stream: RowStream) -> int:
         """Stage a stream as Parquet; columns that Spark does not read are left out, and refused where they are named.
@@ -125,14 +133,7 @@ class SparkEngine(BaseEngine):
             UnsupportedError: Spark cannot give one of them.
         """
         columns = self._binder.columns(sql)
-        for column in columns:
-            if not duckdb_name(column.type):
-                raise UnsupportedError(
-                    f"Spark gives no column of type {column.native_type or column.type}",
-                    column=column.name,
-                    phase="plan",
-                    remedy="Cast it in the model, or compute the model with meta.dvt_engine: duckdb",
-                )
+        _check_given(columns)
         return columns
 
     def bind(self, sql: str) -> None:
@@ -236,3 +237,14 @@ class SparkEngine(BaseEngine):
     def _check_interrupted(self) -> None:
         if self._is_interrupted:
             raise InterruptedRunError("the query was interrupted", phase="compute")
+
+
+def _check_given(columns: Sequence[ColumnSchema]) -> None:
+    for column in columns:
+        if not duckdb_name(column.type):
+            raise UnsupportedError(
+                f"Spark gives no column of type {column.native_type or column.type}",
+                column=column.name,
+                phase="plan",
+                remedy="Cast it in the model, or compute the model with meta.dvt_engine: duckdb",
+            )

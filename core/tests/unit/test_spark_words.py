@@ -134,6 +134,14 @@ def test_what_is_staged_is_what_spark_reads() -> None:
     assert back.equals(given.select(["u", "mark", "doc"]))
 
 
+@pytest.mark.parametrize("numbers", [pa.array([2**31 - 1], pa.int32()), pa.array([-(2**63 - 1)], pa.int64())])
+def test_infinity_is_not_staged_as_a_number_of_days(numbers: pa.Array) -> None:
+    type_ = pa.date32() if numbers.type == pa.int32() else pa.timestamp("us")
+    with pytest.raises(DataError, match="infinite") as raised:
+        stored_batch(pa.record_batch({"d": numbers.view(type_)}), pa.schema([("d", type_)]))
+    assert raised.value.column == "d"
+
+
 @pytest.mark.parametrize(
     ("given", "wanted"),
     [

@@ -48,6 +48,12 @@ def kind(node: exp.Expr) -> str:
     return UNKNOWN if node.type is None else _KINDS.get(node.type.this, OTHER)
 
 
+def is_single(node: exp.Expr) -> bool:
+    """Whether an expression is a float of four bytes."""
+    plain = node.unnest()
+    return plain.type is not None and plain.type.this is exp.DType.FLOAT
+
+
 def with_type(node: exp.Expr, type_: exp.DataType | None) -> exp.Expr:
     """A node that stands for one of this type, where it has none of its own."""
     if node.type is None and type_ is not None:

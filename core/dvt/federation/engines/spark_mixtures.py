@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from dvt.federation.engines import spark_kinds as k
 from dvt.federation.engines.spark_kinds import kind, refuse
+from dvt.federation.engines.spark_numbers import check_singles
 
 _REMEDY = "Cast one of them to the other's type"
 
@@ -70,6 +71,7 @@ def _check(node: exp.Expr, values: Iterable[exp.Expr]) -> None:
     if any(kind(value) == k.UUID for value in found):
         for value in found:
             _canonical(value)
+    check_singles(node, found)
     families = {_family(value) for value in found if not _is_text_literal(value)} - {""}
     if len(families) > 1:
         raise refuse(node, f"it compares or mixes {' and '.join(sorted(families))} in another way", _REMEDY)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from sqlglot import exp
 
 from dvt.federation.engines import spark_kinds as k
-from dvt.federation.engines.spark_kinds import call, cast, guarded, kind, refuse
+from dvt.federation.engines.spark_kinds import call, cast, guarded, is_single, kind, refuse
 
 _INFINITY = exp.cast(exp.Literal.string("Infinity"), exp.DType.DOUBLE)
 # Floats beyond it are whole; Spark makes eight bytes of what it rounds, and cuts without a word.
@@ -67,6 +67,10 @@ def _cast(node: exp.Expr) -> exp.Expr | None:
             value = call("rint", value.copy())  # DuckDB rounds, to the even one in the middle
         elif source == k.DECIMAL:
             value = call("round", value.copy())  # and decimals away from zero
+    elif to.this is exp.DType.DECIMAL and source == k.FLOAT:
+        if is_single(value):
+            raise refuse(node, "it makes decimals of floats of eight bytes only", "Cast it to double first")
+        value = _as_decimal(value, int(to.expressions[1].name) if len(to.expressions) > 1 else 3)
     if to.this is exp.DType.DATE and source == k.INSTANT:
         value = cast(value.copy(), "TIMESTAMP")
     made = exp.Cast(this=value, to=exp.DataType.build(_WIDER.get(to.this, to), dialect="duckdb"))
@@ -156,10 +160,71 @@ def _ln(node: exp.Expr) -> exp.Expr | None:
 
 
 def _round(node: exp.Expr) -> exp.Expr | None:
-    digits = node.args.get("decimals")
-    if digits is not None and not isinstance(digits.unnest(), (exp.Literal, exp.Neg)):
-        raise refuse(node, "it rounds to a number of digits that is a literal only")
+    """A float is multiplied, rounded away from zero in the middle, and divided; Spark rounds its decimal text."""
+    given = node.args.get("decimals")
+    digits = 0
+    if given is not None:
+        sign, literal = (-1, given.this) if isinstance(given, exp.Neg) else (1, given)
+        if not isinstance(literal, exp.Literal) or not literal.is_int:
+            raise refuse(node, "it rounds to a number of digits that is a literal only")
+        digits = sign * int(literal.name)
+    if kind(node.this) != k.FLOAT or digits == 0:
+        return None
+    if digits < 0 or digits > 15 or is_single(node.this):
+        raise refuse(node, "it rounds floats to 0 to 15 digits, of eight bytes", "Cast it to double, or to a decimal")
+    power = _double(10**digits)
+    multiplied = exp.Paren(this=exp.Mul(this=node.this.copy(), expression=power))
+    divided = exp.Div(this=_away_from_zero(multiplied), expression=power.copy(), typed=True)
+    is_small = exp.LT(this=exp.Abs(this=multiplied.copy()), expression=_WHOLE_FROM.copy())
+    return exp.Case().when(is_small, divided).else_(node.this.copy())
+
+
+def _away_from_zero(value: exp.Expr) -> exp.Expr:
+    """The whole number next to a small float."""
+    size = exp.Abs(this=value.copy())
+    whole = cast(exp.Floor(this=size), "DOUBLE")
+    rest = exp.Sub(this=size.copy(), expression=whole.copy())
+    is_more = exp.GTE(this=rest, expression=cast(exp.Literal.string("0.5"), "DOUBLE"))
+    more = exp.Add(this=whole.copy(), expression=_double(1))
+    return exp.Mul(
+        this=call("sign", value.copy()), expression=exp.Paren(this=exp.Case().when(is_more, more).else_(whole))
+    )
+
+
+def _as_decimal(value: exp.Expr, scale: int) -> exp.Expr:
+    """A float as DuckDB makes a decimal of it: multiplied and rounded; Spark takes its decimal text."""
+    power = _double(10**scale)
+    multiplied = exp.Paren(this=exp.Mul(this=value.copy(), expression=power))
+    is_small = exp.LT(this=exp.Abs(this=multiplied.copy()), expression=_WHOLE_FROM.copy())
+    divided = exp.Div(this=_away_from_zero(multiplied), expression=power.copy(), typed=True)
+    return guarded(is_small, divided, "a float of more than 15 digits has another decimal in Spark")
+
+
+def _double(number: int) -> exp.Expr:
+    return cast(exp.Literal.string(str(number)), "DOUBLE")
+
+
+def _arithmetic(node: exp.Expr) -> exp.Expr | None:
+    check_singles(node, (node.this, node.expression))
     return None
+
+
+def _div(node: exp.Expr) -> exp.Expr | None:
+    for side in (node.this, node.expression):
+        if isinstance(side, exp.Cast) and is_single(side.this):
+            raise refuse(node, "it divides floats of eight bytes only", "Cast them to double")
+    return None
+
+
+def check_singles(node: exp.Expr, values: Iterable[exp.Expr]) -> None:
+    """Refuse a float of four bytes beside a decimal or an integer: DuckDB makes these four bytes, Spark all eight.
+
+    Raises:
+        UnsupportedError: There is such a pair.
+    """
+    found = list(values)
+    if any(map(is_single, found)) and any(kind(value) in (k.INTEGER, k.DECIMAL) for value in found):
+        raise refuse(node, "it takes floats of four bytes beside other numbers in another way", "Cast them to double")
 
 
 NUMBERS: Mapping[type[exp.Expr], Callable[[exp.Expr], exp.Expr | None]] = {
@@ -171,4 +236,6 @@ NUMBERS: Mapping[type[exp.Expr], Callable[[exp.Expr], exp.Expr | None]] = {
     exp.Ceil: _rounded,
     exp.Ln: _ln,
     exp.Round: _round,
+    exp.Div: _div,
+    **dict.fromkeys((exp.Add, exp.Sub, exp.Mul, exp.Mod), _arithmetic),
 }

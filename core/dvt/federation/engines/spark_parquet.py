@@ -8,7 +8,18 @@ import pyarrow.compute as pc
 from dvt.errors import DataError
 from dvt.federation.stream import ColumnSchema
 from dvt.types.text_values import parser, uuid_texts
-from dvt.types.vocabulary import JSON, MICROS, MICROS_UTC, UUID, is_json, is_uuid
+from dvt.types.vocabulary import (
+    DATE_INFINITY,
+    DATE_MINUS_INFINITY,
+    JSON,
+    MICROS,
+    MICROS_UTC,
+    TIMESTAMP_INFINITY,
+    TIMESTAMP_MINUS_INFINITY,
+    UUID,
+    is_json,
+    is_uuid,
+)
 
 _PLAIN: tuple[tuple[pa.DataType, pa.DataType, str], ...] = (
     (pa.bool_(), pa.bool_(), "BOOLEAN"),
@@ -62,13 +73,28 @@ def stored_schema(columns: list[ColumnSchema]) -> pa.Schema:
 
 
 def stored_batch(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """A batch as it is staged for Spark."""
-    return pa.RecordBatch.from_arrays(
-        [_stored(batch.column(field.name), field.type) for field in schema], schema=schema
-    )
+    """A batch as it is staged for Spark.
+
+    Raises:
+        DataError: A value that Spark has no place for.
+    """
+    arrays = []
+    for field in schema:
+        try:
+            arrays.append(_stored(batch.column(field.name), field.type))
+        except ValueError as error:  # pyarrow's are such too
+            raise DataError(
+                f"Spark has no place for a value: {error}",
+                column=field.name,
+                phase="stage",
+                remedy="Compute the model with meta.dvt_engine: duckdb, or replace the value at the source",
+            ) from error
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def _stored(array: pa.Array, type_: pa.DataType) -> pa.Array:
+    if _is_infinite(array):
+        raise ValueError("a date or moment is infinite")
     if array.type == type_:
         return array
     if is_uuid(array.type):
@@ -76,6 +102,17 @@ def _stored(array: pa.Array, type_: pa.DataType) -> pa.Array:
     if is_json(array.type):
         return array.storage
     return array.cast(type_)
+
+
+def _is_infinite(array: pa.Array) -> bool:
+    """Whether a column holds an infinite date or moment: to Spark these are numbers of days and microseconds."""
+    if pa.types.is_date32(array.type):
+        numbers, marks = array.view(pa.int32()), (DATE_INFINITY, DATE_MINUS_INFINITY)
+    elif pa.types.is_timestamp(array.type):
+        numbers, marks = array.view(pa.int64()), (TIMESTAMP_INFINITY, TIMESTAMP_MINUS_INFINITY)
+    else:
+        return False
+    return bool(pc.any(pc.is_in(numbers, pa.array(marks, numbers.type))).as_py())
 
 
 def result_batch(batch: pa.RecordBatch, columns: list[ColumnSchema]) -> pa.RecordBatch:

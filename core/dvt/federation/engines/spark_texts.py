@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 
 from sqlglot import exp
@@ -12,11 +13,14 @@ from dvt.federation.engines.spark_numbers import as_text
 
 # Letters whose other case is several letters, or depends on what stands beside them: Java writes these, DuckDB one.
 _UPPER_TRAPS = "[\u00df\u0149\u01f0\u0390\u03b0\u0587\u1e96-\u1e9a\u1f50-\u1fff\ufb00-\ufb17]"
+_PLAIN_PATTERN = re.compile(r"\^?(?:(?:[A-Za-z0-9 _:/@%,;-]|\[\^?[A-Za-z0-9 _-]+\]|\((?!\?)|\)|\|)[*+?]?)*")
 _LOWER_TRAPS = "[\u0130\u03a3]"
 
 
 def _like(node: exp.Expr) -> exp.Expr | None:
     """In DuckDB a backslash is a character like others, unless ESCAPE names it."""
+    if isinstance(node, exp.ILike):
+        _check_case(node)
     if isinstance(node.parent, exp.Escape):
         return None
     pattern = node.expression
@@ -25,6 +29,34 @@ def _like(node: exp.Expr) -> exp.Expr | None:
     else:
         backslash = exp.Literal.string("\\")
         pattern.replace(call("replace", pattern.copy(), backslash, exp.Literal.string("\\\\")))
+    return None
+
+
+def _check_case(node: exp.Expr) -> None:
+    """Stop at letters of which the lower case is another there, where case does not matter."""
+    value = node.this
+    is_other = call("rlike", value.copy(), exp.Literal.string(_LOWER_TRAPS))
+    value.replace(guarded(exp.Not(this=is_other), value.copy(), "a letter has another lower case in Spark"))
+
+
+def _reverse(node: exp.Expr) -> exp.Expr | None:
+    """DuckDB turns round what a reader takes for letters, Spark code points."""
+    is_ascii = exp.EQ(this=call("octet_length", node.this.copy()), expression=call("char_length", node.this.copy()))
+    return guarded(is_ascii, node.copy(), "reverse takes texts of ASCII")
+
+
+def _split_part(node: exp.Expr) -> exp.Expr | None:
+    delimiter = node.args["delimiter"]
+    if not isinstance(delimiter, exp.Literal) or not delimiter.name:
+        raise refuse(node, "it splits at a literal that is not empty only")
+    return _counted_from_one("split_part")(node)
+
+
+def _regexp(node: exp.Expr) -> exp.Expr | None:
+    """Patterns that mean the same in RE2 and in Java."""
+    pattern = node.expression
+    if node.args.get("flag") or not isinstance(pattern, exp.Literal) or not _PLAIN_PATTERN.fullmatch(pattern.name):
+        raise refuse(node, "it carries patterns of letters, digits, [classes], ( | ) and * + ? behind them only")
     return None
 
 
@@ -110,7 +142,9 @@ TEXTS: Mapping[type[exp.Expr], Callable[[exp.Expr], exp.Expr | None]] = {
     exp.Substring: _counted_from_one("substring"),
     exp.Left: _counted_from_one("left"),
     exp.Right: _counted_from_one("right"),
-    exp.SplitPart: _counted_from_one("split_part"),
+    exp.SplitPart: _split_part,
+    exp.Reverse: _reverse,
+    exp.RegexpLike: _regexp,
     exp.Chr: _chr,
     exp.Length: _length,
     exp.Trim: _trim,

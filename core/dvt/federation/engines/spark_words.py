@@ -94,7 +94,7 @@ def check_words(root: exp.Expr) -> None:
                 select, "it carries QUALIFY and DISTINCT ON without a LIMIT only", "Give the LIMIT its own SELECT"
             )
     for join in root.find_all(exp.Join):
-        if join.method and join.method.upper() not in ("NATURAL",):
+        if join.method:
             raise refuse(join, f"it does not carry {join.method.upper()} joins")
         if join.kind.upper() not in ("", "INNER", "OUTER", "CROSS", "SEMI", "ANTI"):
             raise refuse(join, f"it does not carry {join.kind.upper()} joins")

@@ -1,4 +1,4 @@
-"""Where a Spark stands on this machine that can read over JDBC, and what it lacks."""
+"""Where a Spark stands on this machine that dvt can run, and what it lacks."""
 
 from __future__ import annotations
 
@@ -18,9 +18,14 @@ _LEAST_JAVA = 17
 
 def spark_home(connection: Connection) -> Path | None:
     """The folder with Spark's jars and its Python: the connection's, the environment's, or the installed PySpark's."""
-    given = (connection.options.get("jdbc") or {}).get("spark_home") or os.environ.get("SPARK_HOME")
+    return find_spark(str((connection.options.get("jdbc") or {}).get("spark_home") or ""), connection.root)
+
+
+def find_spark(given: str, root: Path) -> Path | None:
+    """The folder that is given, against a root; else the environment's, or the installed PySpark's."""
+    given = given or os.environ.get("SPARK_HOME", "")
     if given:
-        folder = connection.root / str(given)
+        folder = root / given
         return folder if _is_spark(folder) else None
     found = importlib.util.find_spec("pyspark")
     folders = [Path(place) for place in (found.submodule_search_locations or ())] if found is not None else []
@@ -34,7 +39,12 @@ def python_path(home: Path) -> list[str]:
 
 def spark_lacks(connection: Connection) -> str | None:
     """What is missing for a local Spark session; None when nothing is."""
-    if spark_home(connection) is None:
+    return lacks(spark_home(connection))
+
+
+def lacks(home: Path | None) -> str | None:
+    """What is missing to run the Spark of a folder; None when nothing is."""
+    if home is None:
         return "PySpark with its jars is not installed"
     version = java_version(os.environ.get("JAVA_HOME", ""))
     if version is None:

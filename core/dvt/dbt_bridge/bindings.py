@@ -13,10 +13,11 @@ from dvt.dbt_bridge.shim.plugins import is_shim_type
 from dvt.errors import ConfigurationError, DvtError, UnsupportedError, nearest
 from dvt.federation.plan.pushdown import Pushdown
 from dvt.federation.registry import can_land, known_types
+from dvt.federation.settings import ENGINES
 from dvt.federation.verifying.level import Verify
 
 # Options of a node, flat scalars in `meta`; `target` is another word for `connection` on what lands.
-NODE_OPTIONS = ("dvt_path", "dvt_format", "dvt_pushdown", "dvt_direct", "dvt_verify")
+NODE_OPTIONS = ("dvt_path", "dvt_format", "dvt_pushdown", "dvt_direct", "dvt_verify", "dvt_engine")
 _LANDING = (NodeType.Model, NodeType.Seed, NodeType.Snapshot)
 
 
@@ -117,6 +118,14 @@ def _check_options(node: Any) -> None:
             node=f"{node.name} ({node.original_file_path})",
             remedy="It takes one of: off, safe, full",
         )
+    given = meta_of(node).get("dvt_engine")
+    if given is not None and given not in ENGINES:
+        raise ConfigurationError(
+            f"option meta.dvt_engine is {given!r}",
+            code="DVT103",
+            node=f"{node.name} ({node.original_file_path})",
+            remedy=f"It takes one of: {', '.join(ENGINES)}",
+        )
     given = meta_of(node).get("dvt_direct")
     if given is not None and not isinstance(given, bool):
         raise ConfigurationError(
@@ -133,6 +142,12 @@ def _check_options(node: Any) -> None:
             node=f"{node.name} ({node.original_file_path})",
             remedy="It takes one of: count, sums, hash",
         )
+
+
+def engine_of(node: Any) -> str | None:
+    """Which engine computes a model, by what the model says; None when it says nothing."""
+    given = meta_of(node).get("dvt_engine")
+    return given if given in ENGINES else None
 
 
 def pushdown_of(node: Any) -> Pushdown | None:

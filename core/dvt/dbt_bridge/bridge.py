@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dbt.node_types import NodeType
 
 from dvt.dbt_bridge.adapters import DbtConnection, DbtConnections
-from dvt.dbt_bridge.bindings import direct_of, pushdown_of, require_landing
+from dvt.dbt_bridge.bindings import direct_of, engine_of, pushdown_of, require_landing
 from dvt.dbt_bridge.handles import HandleBook
 from dvt.dbt_bridge.profiles import connections_of
 from dvt.dbt_bridge.routing import Router
@@ -76,6 +76,8 @@ class Bridge:
                     parallel_queries=max(int(self.config.threads or 1), 1),
                     run_id=self.run_id,
                     engine=settings.engine,
+                    engine_options=settings.engine_options,
+                    auto_bytes=settings.auto_bytes,
                     moves=settings.moves,
                 )
             return self._session
@@ -101,7 +103,8 @@ class Bridge:
             direct: Whether the engine may be left out; only for what lands.
         """
         inputs, pushdown = self.handles.inputs(), self.pushdown(node)
-        return self.session.query(sql, inputs, node=node.name, pushdown=pushdown, direct=direct)
+        engine = engine_of(node)
+        return self.session.query(sql, inputs, node=node.name, pushdown=pushdown, direct=direct, engine=engine)
 
     def settings(self) -> ProjectSettings:
         """The project-wide settings of dvt.yml."""

@@ -16,6 +16,7 @@ from dbt_common.exceptions import DbtBaseException
 
 from dvt.connections.jdbc_ways import reads_by_jdbc
 from dvt.connections.landing import file_to_come
+from dvt.dbt_bridge.bindings import engine_of
 from dvt.dbt_bridge.bridge import Bridge
 from dvt.dbt_bridge.plan_document import (
     ActualResult,
@@ -29,6 +30,7 @@ from dvt.dbt_bridge.plan_document import (
 from dvt.dbt_bridge.plan_text import plan_text
 from dvt.dbt_bridge.planning import announce_shared, compiled_sql, plan_node
 from dvt.errors import ConnectionFailedError, DvtError, RelationNotFoundError
+from dvt.federation.engines.choice import EMBEDDED
 from dvt.federation.extraction import ScanStats
 from dvt.federation.plan.coercions import coercions
 from dvt.federation.plan.model import Decision, QueryPlan, ScanPlan
@@ -97,7 +99,10 @@ def _plan(bridge: Bridge, node: Any, analyze: bool) -> PlannedNode:
         return replace(plain, notes=["not run: --analyze reads federated and direct queries"]) if analyze else plain
     try:
         full = replace(plain, notes=_notes(bridge, node, route.connection), landing_way=_landing_way(bridge, node))
-        return _analyzed(bridge, node, full) if analyze else _shown(bridge, full, plan_node(bridge, node))
+        if analyze:
+            return _analyzed(bridge, node, full)
+        plan = plan_node(bridge, node)
+        return _with_engine(bridge, node, _shown(bridge, full, plan), plan)
     except (RelationNotFoundError, ConnectionFailedError) as error:
         if missing := _built_by_the_run(bridge, node, error):
             return replace(plain, notes=[f"reads {missing}, which is not there yet: its scans are planned when it is"])
@@ -143,6 +148,15 @@ def _shown(bridge: Bridge, planned: PlannedNode, plan: QueryPlan) -> PlannedNode
         notes=[*_lane_notes(plan), *planned.notes],
         engine_sql=plan.sql if is_rewritten else "",
     )
+
+
+def _with_engine(bridge: Bridge, node: Any, planned: PlannedNode, plan: QueryPlan) -> PlannedNode:
+    """The node with the engine that computes it, where that is not the embedded one and one is needed."""
+    name = bridge.session.engine_of(plan, engine_of(node)) if plan.direct is None else EMBEDDED
+    if name == EMBEDDED:
+        return planned
+    bridge.session.check_engine(name, plan)
+    return replace(planned, notes=[f"computed by the engine {name}", *planned.notes])
 
 
 def _lane_notes(plan: QueryPlan) -> list[str]:

@@ -29,7 +29,7 @@ def keys_predicate(engine: BaseEngine, key: KeyFilter, dialect: str) -> exp.Expr
     provider = Relation(key.provider.name, key.provider.schema, key.provider.catalog).sql("duckdb")
     what = ["select distinct cast(", column, "as varchar) as k from", provider]
     sql = " ".join([*what, "where", column, f"is not null limit {MOST_KEYS + 1:d}"])
-    with engine.execute(sql) as stream:
+    with engine.look_up(sql) as stream:
         values = [row["k"] for row in stream]
     if len(values) > MOST_KEYS:
         return None

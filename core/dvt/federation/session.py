@@ -18,7 +18,8 @@ from dvt.federation.binding import Binder
 from dvt.federation.cancel import CancelScope
 from dvt.federation.descriptions import Descriptions
 from dvt.federation.direct import direct_rows
-from dvt.federation.engines.base import BaseEngine, EngineLimits
+from dvt.federation.engines.base import BaseEngine, EngineLimits, Handle
+from dvt.federation.engines.choice import AUTO_BYTES, EMBEDDED, EngineChoice
 from dvt.federation.extraction import Extraction, ExtractorFactory, ScanStats
 from dvt.federation.extractors.base import TableStatistics
 from dvt.federation.extractors.methods import Chosen
@@ -73,7 +74,9 @@ class RunSession:
         parallel_queries: Queries that may run at a time.
         run_id: Distinguishes the run's folder.
         extractor_factory: Makes an extractor of a connection; the registry's when not given.
-        engine: Name of the compute engine.
+        engine: Name of the compute engine where a query names none, or "auto".
+        engine_options: What `engines:` in dvt.yml says, by engine.
+        auto_bytes: With "auto", a query that reads more is computed by Spark.
         moves: What may move to the sources when pushdown is full.
     """
 
@@ -87,11 +90,14 @@ class RunSession:
         run_id: str,
         extractor_factory: ExtractorFactory | None = None,
         engine: str = "duckdb",
+        engine_options: Mapping[str, Mapping[str, Any]] | None = None,
+        auto_bytes: int = AUTO_BYTES,
         moves: frozenset[Move] = ALL_MOVES,
     ) -> None:
         self.query_memory_bytes = memory_bytes // max(parallel_queries, 1)
         self.query_threads = max(1, min(threads, self.query_memory_bytes // _LEAST_BYTES_PER_THREAD))
-        self._engine_name = engine
+        self._choice = EngineChoice(engine, auto_bytes)
+        self._engine_options = engine_options or {}
         self._moves = moves
         self._factory = extractor_factory or new_extractor
         self._folder = WorkFolder(work_folder, run_id)
@@ -100,7 +106,7 @@ class RunSession:
         self._sizes = Sizes(self._factory, self._scope)
         self._chosen: dict[str, Chosen] = {}
         self._shared = SharedScans(self._folder.path, self._cost, self._with_sql)
-        self._binder = Binder(self._new_engine, self.describe)
+        self._binder = Binder(lambda: self._new_engine(EMBEDDED), self.describe)
 
     def describe(self, inp: Input) -> list[ColumnSchema]:
         """An input's columns; asked of the source once a run."""
@@ -204,10 +210,7 @@ class RunSession:
         The engine binds the query over empty relations: it is asked, not imitated.
         """
         described = {column.name: column for column in self.describe(direct.scan.input)}
-        relations = {
-            scan.input.handle: [c for c in self.describe(scan.input) if scan.columns is None or c.name in scan.columns]
-            for scan in plan.scans
-        }
+        relations = self._relations(plan)
         try:
             columns = self._binder.columns(plan.sql, relations)
         except PlanError:
@@ -244,6 +247,7 @@ class RunSession:
         batch_rows: int = 50_000,
         pushdown: Pushdown = Pushdown.SAFE,
         direct: bool | None = None,
+        engine: str | None = None,
     ) -> Iterator[QueryRun]:
         """Run a query over its inputs; the result streams while the context is open.
 
@@ -254,6 +258,7 @@ class RunSession:
             batch_rows: Rows in one batch of the result.
             pushdown: The most that the sources are asked to do.
             direct: Whether the engine may be left out where the rows of one scan are the answer.
+            engine: Which one computes it; the session's when not given.
 
         Raises:
             PlanError: The query does not parse or bind.
@@ -273,11 +278,13 @@ class RunSession:
                     ):
                         yield QueryRun(rows, plan, scans)
                     return
-                with self._scope.child() as scope, self._engine() as engine, scope.running(engine.interrupt):
-                    extraction = Extraction(engine, self._factory, self._shared, scope, self._can_share)
+                name = self.engine_of(plan, engine)
+                self.check_engine(name, plan)
+                with self._scope.child() as scope, self._new_engine(name) as made, scope.running(made.interrupt):
+                    extraction = Extraction(made, self._factory, self._shared, scope, self._can_share)
                     with (
                         extraction.extracted(units, plan.known) as scans,
-                        engine.execute(plan.sql, batch_rows) as stream,
+                        made.execute(plan.sql, batch_rows) as stream,
                     ):
                         yield QueryRun(stream, plan, scans)
             except PlanError as error:
@@ -302,12 +309,31 @@ class RunSession:
         self._binder.close()
         self._folder.close()
 
-    def _engine(self) -> BaseEngine:
-        return self._new_engine()
+    def engine_of(self, plan: QueryPlan, wanted: str | None = None) -> str:
+        """The name of the engine that computes a plan, where one is needed."""
+        return self._choice.of(wanted, lambda: self.estimated(plan.scans))
 
-    def _new_engine(self) -> BaseEngine:
+    def check_engine(self, name: str, plan: QueryPlan) -> None:
+        """Refuse, before anything is read, a plan that an engine does not compute.
+
+        Raises:
+            UnsupportedError: What is not carried is named.
+        """
+        if name == EMBEDDED:
+            return
+        relations = self._relations(plan)
+        engine_class(name).check_query(plan.sql, relations, lambda: self._binder.columns(plan.sql, relations))
+
+    def _relations(self, plan: QueryPlan) -> dict[Handle, list[ColumnSchema]]:
+        """The columns that a plan reads of each relation."""
+        return {
+            scan.input.handle: [c for c in self.describe(scan.input) if scan.columns is None or c.name in scan.columns]
+            for scan in plan.scans
+        }
+
+    def _new_engine(self, name: str) -> BaseEngine:
         limits = EngineLimits(self.query_memory_bytes, self.query_threads, self._folder.path())
-        return engine_class(self._engine_name)(limits)
+        return engine_class(name)(limits, self._engine_options.get(name))
 
     def _cost(self, scan: ScanPlan) -> float:
         return scan_bytes(scan, self.describe(scan.input), self.statistics(scan.input))

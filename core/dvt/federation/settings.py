@@ -5,17 +5,29 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dvt.errors import ConfigurationError, nearest
+from dvt.federation.engines.choice import AUTO, AUTO_BYTES, EMBEDDED, SPARK
 from dvt.federation.machine import memory_bytes
 from dvt.federation.plan.pushdown import ALL_MOVES, Move, Pushdown
+from dvt.federation.registry import engine_class
 from dvt.safe_yaml import load_yaml
 
-ENGINES = ("duckdb",)
-KEYS = ("engine", "memory_limit", "threads", "staging_folder", "pushdown", "pushdown_without", "direct")
+ENGINES = (EMBEDDED, SPARK, AUTO)
+KEYS = (
+    "engine",
+    "engines",
+    "auto_bytes",
+    "memory_limit",
+    "threads",
+    "staging_folder",
+    "pushdown",
+    "pushdown_without",
+    "direct",
+)
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 _SIZE = re.compile(r"^\s*(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>%|[KMGT]?I?B|)\s*$", re.IGNORECASE)
 _LEAST_MEMORY_BYTES = 64 << 20
@@ -26,13 +38,15 @@ class ProjectSettings:
     """What a project may say about its runs.
 
     Args:
-        engine: Compute engine of federated models.
+        engine: Compute engine of federated models, where a model does not say; "auto" goes by their size.
         memory_bytes: Memory that all engines of a run may hold together.
         engine_threads: Threads of one engine.
         staging: Where staged and spilled data lie during a run; None for a folder below dbt's target path.
         pushdown: How much of a query moves to its sources, where a model does not say otherwise.
         direct: Whether the engine may be left out of a plain read of one relation, where a model does not say.
         moves: What may move when pushdown is full.
+        engine_options: What `engines:` says, by engine.
+        auto_bytes: With "auto", a model that reads more is computed by Spark.
     """
 
     engine: str
@@ -42,6 +56,8 @@ class ProjectSettings:
     pushdown: Pushdown = Pushdown.SAFE
     direct: bool = True
     moves: frozenset[Move] = ALL_MOVES
+    engine_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    auto_bytes: int = AUTO_BYTES
 
     def staging_folder(self, target: Path) -> Path:
         """The folder for staged and spilled data, given dbt's target path."""
@@ -52,7 +68,7 @@ class ProjectSettings:
         """Checked settings, with defaults for what is not given.
 
         Args:
-            given: Keys `engine`, `memory_limit`, `threads`, `staging_folder`, `pushdown`,
+            given: Keys `engine`, `engines`, `auto_bytes`, `memory_limit`, `threads`, `staging_folder`, `pushdown`,
                 `pushdown_without`, `direct`.
             project: Folder against which `staging_folder` is resolved.
             file: What messages call the file.
@@ -77,7 +93,10 @@ class ProjectSettings:
         direct = given.get("direct", True)
         if not isinstance(direct, bool):
             raise _refusal(file, f"direct is {direct!r}", "It takes true or false")
-        return cls(engine, memory, _threads(given.get("threads"), file), staging, pushdown, direct, _moves(given, file))
+        threads, moves = _threads(given.get("threads"), file), _moves(given, file)
+        options = _engine_options(given.get("engines", {}), project, file)
+        size = _size(given.get("auto_bytes", f"{AUTO_BYTES}B"), "auto_bytes", file)
+        return cls(engine, memory, threads, staging, pushdown, direct, moves, options, size)
 
 
 def load_settings(path: Path) -> ProjectSettings:
@@ -92,6 +111,26 @@ def load_settings(path: Path) -> ProjectSettings:
     if not isinstance(given, Mapping):
         raise _refusal(path.name, "it is not a mapping", "Write it as `key: value` lines")
     return ProjectSettings.from_mapping(given, path.parent, path.name)
+
+
+def _engine_options(given: Any, project: Path, file: str) -> dict[str, dict[str, Any]]:
+    """What is said of each engine, checked by the engine itself."""
+    if not isinstance(given, Mapping) or not all(isinstance(each, Mapping) for each in given.values()):
+        raise _refusal(file, f"engines is {given!r}", "It takes a mapping for each engine")
+    found = {}
+    for name, options in given.items():
+        if name not in ENGINES or name == AUTO:
+            raise _refusal(file, f"unknown engine '{name}': {nearest(str(name), ENGINES)}", "Correct or remove it")
+        engine_class(name).check_options(options)
+        found[str(name)] = {**options, **({"home": str(project / options["home"])} if options.get("home") else {})}
+    return found
+
+
+def _size(value: Any, key: str, file: str) -> int:
+    found = _SIZE.match(value) if isinstance(value, str) else None
+    if found is None or found["unit"] == "%":
+        raise _refusal(file, f"{key} is {value!r}", 'It takes a size such as "50GB"')
+    return int(float(found["number"]) * _UNITS[found["unit"].upper().rstrip("B")])
 
 
 def _memory_bytes(value: Any, file: str) -> int:

@@ -181,3 +181,18 @@ def test_joins_and_groups_of_one_connection_run_there(project: Project) -> None:
     assert sorted(pair for (pair,) in pairs) == sorted(
         project.sqlite("data/erp.db", f"select o.order_id, p.name {join}")
     )
+
+
+def test_what_spark_computes_and_what_it_does_not(project: Project) -> None:
+    """The plan asks no Spark: what is not carried is found in the query."""
+    model = project.folder / "models" / "by_spark.sql"
+    model.write_text("{{ config(meta={'dvt_engine': 'spark'}) }}" + MODEL)
+    (planned_node,) = planned(project, "--select", "by_spark").values()
+    assert planned_node["notes"][0] == "computed by the engine spark"
+    model.write_text(model.read_text().replace("select o.amount", "select sha256(o.amount::varchar) as amount"))
+    (refused,) = planned(project, "--select", "by_spark", code=1).values()
+    assert "cannot be computed by Spark: it does not carry the function" in refused["error"]
+    assert "function sha256" in refused["error"]
+    model.write_text("{{ config(meta={'dvt_engine': 'sparkle'}) }}" + MODEL)
+    assert "It takes one of: duckdb, spark, auto" in project.dvt("plan", "--select", "by_spark", code=2)
+    model.unlink()

@@ -12,7 +12,12 @@ from dvt.federation.settings import KEYS, load_settings
 
 README = Path(__file__).parents[3] / "README.md"
 SETTINGS = {
-    "engine": ("duckdb", "the compute engine; there is one so far"),
+    "engine": ("duckdb", "the compute engine: `duckdb`, `spark`, or `auto`, which is Spark for what is large"),
+    "engines": (
+        "{}",
+        "`spark`: `master` (and `memory`, `packages`, `home`) or `remote` (and `token_env`), and `config`",
+    ),
+    "auto_bytes": ("50GB", "`auto`: Spark computes what reads more, by the statistics of all its sources"),
     "memory_limit": ("50%", "memory that all engines of a run hold together: `4GB`, or a percentage of the machine's"),
     "threads": ("all cores", "threads of one engine"),
     "staging_folder": ("target/dvt", "where staged and spilled data lie during a run; removed afterwards"),

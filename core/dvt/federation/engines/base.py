@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from dvt.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from dvt.federation.stream import RowStream
+    from dvt.federation.stream import ColumnSchema, RowStream
 
 
 @dataclass(frozen=True, order=True)
@@ -41,10 +44,42 @@ class EngineLimits:
 
 
 class BaseEngine(ABC):
-    """One compute session: private, empty at first, gone when closed."""
+    """One compute session: private, empty at first, gone when closed.
 
-    def __init__(self, limits: EngineLimits) -> None:
+    Args:
+        limits: Its bounds.
+        options: What `engines:` in dvt.yml says under the engine's name, checked.
+    """
+
+    def __init__(self, limits: EngineLimits, options: Mapping[str, Any] | None = None) -> None:
         self.limits = limits
+        self.options = options or {}
+
+    @classmethod
+    def check_options(cls, given: Mapping[str, Any]) -> None:
+        """Refuse what `engines:` in dvt.yml may not say of this engine.
+
+        Raises:
+            ConfigurationError: A key is unknown or a value is not what it takes.
+        """
+        for key in given:
+            raise ConfigurationError(f"dvt.yml: this engine takes no option '{key}'", code="DVT111", remedy="Remove it")
+
+    @classmethod
+    def check_query(
+        cls, sql: str, relations: Mapping[Handle, Sequence[ColumnSchema]], columns: Callable[[], list[ColumnSchema]]
+    ) -> None:
+        """Refuse, before anything is read, a query that this engine does not compute.
+
+        Args:
+            sql: The query, which DuckDB binds.
+            relations: The columns that are read of each relation that it names.
+            columns: Gives the query's own.
+
+        Raises:
+            UnsupportedError: What is not carried is named.
+        """
+        return  # what DuckDB binds, the embedded engine computes
 
     @abstractmethod
     def register(self, handle: Handle, stream: RowStream) -> int:
@@ -57,6 +92,10 @@ class BaseEngine(ABC):
     @abstractmethod
     def execute(self, sql: str, batch_rows: int = 50_000) -> RowStream:
         """Run a query; its batches are in the carrying vocabulary of `dvt.types`."""
+
+    def look_up(self, sql: str) -> RowStream:
+        """A small query over registered relations, asked while others are still read."""
+        return self.execute(sql)
 
     def bind(self, sql: str) -> None:
         """Refuse a query that `execute` would refuse; an engine that can do so without running it says so here."""

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,11 @@ from typing import Any
 import pyarrow as pa
 
 from dvt.errors import DvtError, InterruptedRunError
-from dvt.federation.duckdb_result import DuckDBResult, open_result
+from dvt.federation.duckdb_result import DuckDBResult, describe_result, open_result
 from dvt.federation.engines.base import BaseEngine, EngineLimits, Handle
 from dvt.federation.engines.duckdb_bind import check_names, column_names, one_query
 from dvt.federation.engines.duckdb_errors import translate
-from dvt.federation.stream import RowStream
+from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation, quote
 from dvt.types.duckdb import SESSION_SETTINGS
 
@@ -34,8 +34,8 @@ class DuckDBEngine(BaseEngine):
     and spills like any other table. (A view over an Arrow reader would give no rows on its second scan, silently.)
     """
 
-    def __init__(self, limits: EngineLimits) -> None:
-        super().__init__(limits)
+    def __init__(self, limits: EngineLimits, options: Mapping[str, Any] | None = None) -> None:
+        super().__init__(limits, options)
         import duckdb
 
         limits.spill_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -134,6 +134,16 @@ class DuckDBEngine(BaseEngine):
             statement = one_query(cursor, sql)
             if statement.type.name != "MULTI":
                 check_names(column_names(cursor, sql, statement), "the query's output")
+
+    def columns(self, sql: str) -> list[ColumnSchema]:
+        """The columns that `execute` would give; no row is read.
+
+        Raises:
+            PlanError: The statement is not one query, does not bind, or gives two columns of one name.
+        """
+        self.bind(sql)
+        with self._cursor() as cursor, _translated(is_binding=True):
+            return describe_result(cursor, sql)
 
     def _start(self, cursor: Any, sql: str, batch_rows: int) -> DuckDBResult:
         check_names(column_names(cursor, sql, one_query(cursor, sql)), "the query's output")

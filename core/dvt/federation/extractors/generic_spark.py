@@ -20,12 +20,13 @@ from dvt.connections.connection import Connection
 from dvt.connections.generic import setting_text
 from dvt.connections.generic_jvm import jars_of, login_properties
 from dvt.connections.jdbc_ways import SparkWay
+from dvt.connections.spark_process import SparkProcess, SparkSaidError
 from dvt.errors import ConfigurationError, DataError, ResourceError, UnsupportedError
 from dvt.federation.extractors.generic_method import Method, Opened, Statement
 from dvt.federation.extractors.key_marks import even_marks, extent
 from dvt.federation.extractors.key_ranges import can_be_key, key_ranges
 from dvt.federation.extractors.scan_sql import scan_sql
-from dvt.federation.extractors.spark_jdbc_process import SparkJdbcError, SparkProcess, given_back, taken
+from dvt.federation.extractors.spark_jdbc_process import given_back, taken
 from dvt.identifiers import Relation, quote
 from dvt.types.generic import Reading
 from dvt.types.generic_jdbc import BOOLEAN, BYTES, DOUBLE, FLOAT, LONG, TEXT, JdbcColumn, JdbcReading, jdbc_reading
@@ -87,7 +88,7 @@ class SparkJdbcMethod(Method):
     @property
     def errors(self) -> tuple[type[BaseException], ...]:
         """What Spark and the driver said."""
-        return (SparkJdbcError,)
+        return (SparkSaidError,)
 
     def connect(self) -> None:
         """Start Spark, or take one that runs, and log in."""
@@ -137,17 +138,17 @@ class SparkJdbcMethod(Method):
             return
         try:
             process.ask("close")
-        except SparkJdbcError:
+        except SparkSaidError:
             process.end()
         else:
             given_back(process)
 
     def _ask(self, do: str, **arguments: Any) -> Any:
         if self._process is None:
-            raise SparkJdbcError("Spark's process was ended")
+            raise SparkSaidError("Spark's process was ended")
         try:
             return self._process.ask(do, **arguments)
-        except SparkJdbcError as error:
+        except SparkSaidError as error:
             if _FULL_DISK.search(str(error)):
                 raise ResourceError(
                     f"the disk takes no more of what Spark reads: {error}",

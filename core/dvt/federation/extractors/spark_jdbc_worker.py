@@ -1,41 +1,17 @@
 """A process with a local Spark session that reads over JDBC into Parquet files; dvt starts it, on Spark's own PySpark.
 
-It takes one request a line on its input and gives one answer a line on its output, both JSON, until its input ends.
-Nothing of dvt is imported here: Spark's Python may be without it. Whatever Java prints goes to the error output.
+Requests are the methods of its session (`connections/spark_serving.py`, whose path it is given). Nothing of dvt is
+imported here: Spark's Python may be without it.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
+import runpy
 import sys
 from collections.abc import Callable
 from typing import Any
 
 _FILES_ROW_GROUP_BYTES = 16 * 1024 * 1024
-
-
-def main() -> None:
-    """Serve requests."""
-    from py4j.protocol import Py4JError
-    from pyspark.errors import PySparkException
-
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    session = None
-    for line in sys.stdin:
-        request = json.loads(line)
-        try:
-            if session is None:
-                session = _Session(request["settings"])
-            answer = {"found": getattr(session, request["do"])(**request["with"])}
-        except (Py4JError, PySparkException, OSError) as error:
-            answer = {"error": _told(error)}
-        answers.write(json.dumps(answer) + "\n")
-        answers.flush()
-    # Whoever started it has ended without a word, and the folder is its own.
-    shutil.rmtree(os.getcwd(), ignore_errors=True)
 
 
 class _Session:
@@ -135,30 +111,5 @@ class _Session:
             prepared.close()
 
 
-def _told(error: Exception) -> dict[str, str]:
-    """An error's innermost words: those of the driver, where it is the driver's."""
-    cause = getattr(error, "java_exception", None)
-    if cause is None:
-        cause = getattr(error, "_origin", None)
-    words, state, kind = str(error), "", type(error).__name__
-    while cause is not None:
-        kind = str(cause.getClass().getName())
-        words = str(cause.getMessage())
-        if _is_of_sql(cause):
-            state = str(cause.getSQLState() or "")
-            break
-        cause = cause.getCause()
-    return {"words": words, "state": state, "kind": kind}
-
-
-def _is_of_sql(cause: Any) -> bool:
-    type_ = cause.getClass()
-    while type_ is not None:
-        if type_.getName() == "java.sql.SQLException":
-            return True
-        type_ = type_.getSuperclass()
-    return False
-
-
 if __name__ == "__main__":
-    main()
+    runpy.run_path(sys.argv[1])["serve"](_Session)

@@ -23,6 +23,7 @@ from dvt.federation.loaders.landing import Landing
 from dvt.federation.loaders.postgres_encode import ValueUnfitError, as_csv, is_encodable, python_codec
 from dvt.federation.loaders.postgres_landing import PostgresLanding
 from dvt.federation.loaders.postgres_pipe import accepted, check_values, pipe
+from dvt.federation.loaders.spark_row_pipe import _SparkRowPipe as _SparkRowPipe
 from dvt.federation.loaders.sql import SQLLoader
 from dvt.federation.stream import ColumnSchema
 from dvt.identifiers import Relation, quote_all

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dvt.errors import ConfigurationError
+from dvt.federation.engines.spark_options import SparkOptions
 from dvt.federation.machine import memory_bytes
 from dvt.federation.plan.pushdown import Move
 from dvt.federation.settings import ProjectSettings, load_settings
@@ -31,6 +32,27 @@ def test_what_it_takes(tmp_path: Path) -> None:
     assert settings.staging_folder(Path("t")) == tmp_path / "big/disk"
 
 
+def test_where_spark_runs(tmp_path: Path) -> None:
+    text = "engine: auto\nauto_bytes: 2GB\nengines: {spark: {master: 'local[2]', config: {a.b: true}, home: sp}}"
+    settings = load(tmp_path, text)
+    assert (settings.engine, settings.auto_bytes) == ("auto", 2 * 10**9)
+    options = settings.engine_options["spark"]
+    assert options == {"master": "local[2]", "config": {"a.b": True}, "home": str(tmp_path / "sp")}
+    found = SparkOptions.of(options).settings(4, 2 << 30)
+    assert (found["spark.master"], found["a.b"], found["spark.driver.memory"]) == ("local[2]", "true", "2048m")
+    assert found["spark.sql.ansi.enabled"] == "true"
+
+
+def test_a_token_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = SparkOptions.of({"remote": "sc://h:1/;use_ssl=true", "token_env": "DVT_T"})
+    with pytest.raises(ConfigurationError, match="DVT_T is not set"):
+        options.settings(1, 1)
+    monkeypatch.setenv("DVT_T", "a b/c")
+    settings = options.settings(1, 1)
+    assert settings["spark.remote"] == "sc://h:1/;use_ssl=true;token=a%20b%2Fc"
+    assert "spark.master" not in settings
+
+
 def test_what_full_leaves_out(tmp_path: Path) -> None:
     assert load(tmp_path, "pushdown: full").moves == frozenset(Move)
     assert load(tmp_path, "pushdown_without: [keys, joins]").moves == {Move.GROUPS}
@@ -48,7 +70,18 @@ def test_sizes(tmp_path: Path, text: str, size: int) -> None:
     ("text", "words"),
     [
         ("thread: 3", r"dvt\.yml: unknown key 'thread': did you mean 'threads'"),
-        ("engine: spark", "one of: duckdb"),
+        ("engine: sparkle", "one of: duckdb, spark, auto"),
+        ("auto_bytes: 50%", "auto_bytes is '50%'"),
+        ("engines: spark", "a mapping for each engine"),
+        ("engines: {sparkle: {}}", "did you mean 'spark'"),
+        ("engines: {auto: {}}", "unknown engine 'auto'"),
+        ("engines: {duckdb: {memory: 1g}}", "takes no option 'memory'"),
+        ("engines: {spark: {mastr: local}}", "did you mean 'master'"),
+        ("engines: {spark: {memory: 4}}", "memory is 4"),
+        ("engines: {spark: {packages: a}}", "a list of Maven coordinates"),
+        ("engines: {spark: {config: [a]}}", "config is"),
+        ("engines: {spark: {remote: 'sc://h', master: local}}", "remote stands beside"),
+        ("engines: {spark: {remote: 'sc://h/;token=secret'}}", "holds a token"),
         ("memory_limit: lots", "'lots'"),
         ("memory_limit: 4", "memory_limit is 4"),
         ("memory_limit: 101%", "at most 100%"),

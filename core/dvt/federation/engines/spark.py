@@ -1,0 +1,250 @@
+"""The engine for what one machine's memory does not take: Spark, in a process of its own, over staged Parquet.
+
+The query is DuckDB's: DuckDB binds it over empty relations and says which columns it has, of which types. Spark
+computes it once, in its own words, into Parquet; what that holds is read back in the types that DuckDB gives.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Generator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dvt.connections.spark_process import SparkProcess, SparkSaidError
+from dvt.errors import ConfigurationError, InterruptedRunError, UnsupportedError
+from dvt.federation.engines.base import BaseEngine, EngineLimits, Handle
+from dvt.federation.engines.duckdb import DuckDBEngine
+from dvt.federation.engines.spark_errors import translate
+from dvt.federation.engines.spark_options import SparkOptions
+from dvt.federation.engines.spark_parquet import duckdb_name, result_batch, stored_batch, stored_schema
+from dvt.federation.engines.spark_sessions import given_back, require, taken
+from dvt.federation.engines.spark_sql import spark_sql
+from dvt.federation.staging.parquet import disk_errors
+from dvt.federation.stream import ColumnSchema, RowStream
+
+_ROW_GROUP_ROWS = 1 << 20
+
+
+class SparkEngine(BaseEngine):
+    """One query's Spark. Several threads may register relations; one query runs at a time.
+
+    Spark is started with the first query, and kept for the next engine of the same options.
+    """
+
+    def __init__(self, limits: EngineLimits, options: Mapping[str, Any] | None = None) -> None:
+        super().__init__(limits, options)
+        self._options = SparkOptions.of(self.options)
+        require(self._options)
+        limits.spill_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._folder = Path(tempfile.mkdtemp(prefix="spark_", dir=limits.spill_folder))
+        self._lock = threading.RLock()
+        self._binder = DuckDBEngine(limits)
+        self._columns: dict[Handle, list[ColumnSchema]] = {}
+        self._files: dict[Handle, list[Path]] = {}
+        self._process: SparkProcess | None = None
+        self._is_interrupted = False
+        self._inputs, self._results = 0, 0
+
+    @classmethod
+    def check_options(cls, given: Mapping[str, Any]) -> None:
+        """Refuse what `engines: {spark: ...}` may not say."""
+        SparkOptions.of(given)
+
+    @classmethod
+    def check_query(
+        cls, sql: str, relations: Mapping[Handle, Sequence[ColumnSchema]], columns: Callable[[], list[ColumnSchema]]
+    ) -> None:
+        """Refuse what has no words in Spark that mean the same."""
+        spark_sql(sql, relations, {handle: handle.name for handle in relations})
+        _check_given(columns())
+
+    def register(self, handle: Handle, stream: RowStream) -> int:
+        """Stage a stream as Parquet; columns that Spark does not read are left out, and refused where they are named.
+
+        Raises:
+            PlanError: Two columns that DuckDB cannot tell apart, or a relation without columns.
+            ResourceError: The disk is full.
+            DvtError: Whatever the stream itself raised, unchanged.
+        """
+        schema = stored_schema(stream.columns)
+        path = self._new_file()
+        with disk_errors(path), pq.ParquetWriter(path, schema, compression="zstd", write_statistics=False) as writer:
+            for batch in stream.batches():
+                self._check_interrupted()
+                writer.write_batch(stored_batch(batch, schema), row_group_size=_ROW_GROUP_ROWS)
+        self._place(handle, stream.columns, [path])
+        return stream.rows_read
+
+    def register_parquet(self, handle: Handle, paths: list[Path]) -> None:
+        """Files that were staged for several queries: as they are, where Spark reads their types, else once more."""
+        schema = pq.read_schema(paths[0])
+        columns = [ColumnSchema(field.name, field.type, field.nullable) for field in schema]
+        if stored_schema(columns).types == schema.types:
+            self._place(handle, columns, paths)
+            return
+        batches = (batch for path in paths for batch in pq.ParquetFile(path).iter_batches())
+        with RowStream(columns, batches) as stream:
+            self.register(handle, stream)
+
+    def execute(self, sql: str, batch_rows: int = 50_000) -> RowStream:
+        """Compute one query, once, to its end; its rows are read from the files that Spark wrote.
+
+        Raises:
+            PlanError: The statement is not one query, does not bind, or gives two columns of one name.
+            UnsupportedError: Something in it has no words in Spark that mean the same.
+            DataError: A value does not fit a cast, or an overflow.
+            ResourceError: Memory or disk ran out.
+            MissingDriverError: Spark does not start.
+        """
+        columns = self.bound(sql)
+        views = {handle: f"dvt_{number}" for number, handle in enumerate(self._columns)}
+        text = spark_sql(sql, self._columns, views)
+        used = {view: [str(path) for path in self._files[handle]] for handle, view in views.items() if view in text}
+        self._results += 1
+        folder = self._folder / f"result_{self._results}"
+        self._ask("compute", views=used, sql=text, folder=str(folder))
+        if not (folder / "_SUCCESS").exists():
+            raise ConfigurationError(
+                "Spark's result is not where dvt looks for it: they do not share a folder",
+                phase="compute",
+                remedy="Set staging_folder in dvt.yml to a folder that all executors see under the same path",
+            )
+        files = sorted(folder.glob("*.parquet"))
+        rows = sum(pq.read_metadata(path).num_rows for path in files)
+        return RowStream(
+            columns,
+            self._batches(files, columns, batch_rows),
+            close=lambda: shutil.rmtree(folder, ignore_errors=True),
+            estimated_row_count=rows,
+            method="engine",
+        )
+
+    def bound(self, sql: str) -> list[ColumnSchema]:
+        """The columns that DuckDB gives to a query.
+
+        Raises:
+            UnsupportedError: Spark cannot give one of them.
+        """
+        columns = self._binder.columns(sql)
+        _check_given(columns)
+        return columns
+
+    def bind(self, sql: str) -> None:
+        """Bind a query as DuckDB does."""
+        self._binder.bind(sql)
+
+    def look_up(self, sql: str) -> RowStream:
+        """A small query over staged files, which DuckDB answers: a job of Spark's takes longer than most of them."""
+        reader = DuckDBEngine(self.limits)
+        try:
+            with self._lock:
+                files = dict(self._files)
+            for handle, paths in files.items():
+                reader.register_parquet(handle, paths)
+            found = reader.execute(sql)
+        except BaseException:
+            reader.close()
+            raise
+
+        def close() -> None:
+            found.close()
+            reader.close()
+
+        return RowStream(found.columns, found.batches(), close=close, method=found.method)
+
+    def _batches(
+        self, files: list[Path], columns: list[ColumnSchema], batch_rows: int
+    ) -> Generator[pa.RecordBatch, None, None]:
+        for path in files:
+            with pq.ParquetFile(path) as file:
+                for batch in file.iter_batches(batch_rows):
+                    self._check_interrupted()
+                    yield result_batch(batch, columns)
+
+    def _new_file(self) -> Path:
+        with self._lock:
+            self._inputs += 1
+            folder = self._folder / f"input_{self._inputs}"
+            folder.mkdir()
+        return folder / "part_0.parquet"
+
+    def _place(self, handle: Handle, columns: list[ColumnSchema], paths: list[Path]) -> None:
+        with self._lock:
+            self._binder.register(handle, RowStream(list(columns), iter(())))
+            self._columns[handle] = columns
+            self._files[handle] = paths
+
+    def _ask(self, do: str, **arguments: Any) -> Any:
+        with self._lock:
+            self._check_interrupted()
+            if self._process is None:
+                self._process = taken(self._options, self.limits)
+                self._check_place(self._process)
+            process = self._process
+        try:
+            return process.ask(do, **arguments)
+        except SparkSaidError as error:
+            self._check_interrupted()
+            raise translate(error) from error
+
+    def _check_place(self, process: SparkProcess) -> None:
+        """Let the executors count what one of them is to read, before they are asked for more."""
+        if self._options.is_local or not self._files:
+            return
+        paths = next(iter(self._files.values()))
+        there = sum(pq.read_metadata(path).num_rows for path in paths)
+        unseen = ConfigurationError(
+            f"Spark's executors do not see the folder {self.limits.spill_folder}",
+            phase="compute",
+            remedy="Set staging_folder in dvt.yml to a folder that all executors see under the same path",
+        )
+        try:
+            found = process.ask("rows_in", paths=[str(path) for path in paths])
+        except SparkSaidError as error:
+            raise unseen from error
+        if found != there:
+            raise unseen
+
+    def interrupt(self) -> None:
+        """End whatever runs, from another thread, on a server too; nothing runs in this engine afterwards."""
+        self._is_interrupted = True
+        self._binder.interrupt()
+        process = self._process
+        if process is None:
+            return
+        if not self._options.is_local:  # else its jobs end with the process
+            with contextlib.suppress(SparkSaidError):
+                process.tell("interrupt")
+                return
+        process.end()
+
+    def close(self) -> None:
+        """Give Spark back, and delete what was staged. Closing twice is allowed."""
+        with self._lock:
+            process, self._process = self._process, None
+        if process is not None:
+            given_back(process, is_whole=not self._is_interrupted)
+        self._binder.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _check_interrupted(self) -> None:
+        if self._is_interrupted:
+            raise InterruptedRunError("the query was interrupted", phase="compute")
+
+
+def _check_given(columns: Sequence[ColumnSchema]) -> None:
+    for column in columns:
+        if not duckdb_name(column.type):
+            raise UnsupportedError(
+                f"Spark gives no column of type {column.native_type or column.type}",
+                column=column.name,
+                phase="plan",
+                remedy="Cast it in the model, or compute the model with meta.dvt_engine: duckdb",
+            )

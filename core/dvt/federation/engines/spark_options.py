@@ -1,0 +1,134 @@
+"""What `engines: {spark: ...}` in dvt.yml says: where Spark runs, and with what."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from dvt.connections.secrets import Secret
+from dvt.connections.spark_process import LOCAL_SETTINGS
+from dvt.errors import ConfigurationError, nearest
+
+_KEYS = ("master", "remote", "token_env", "memory", "packages", "config", "home")
+# Values do not depend on the machine, an overflow is an error, and no digit of a decimal is dropped.
+_SESSION: Mapping[str, str] = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.ansi.enabled": "true",
+    "spark.sql.timestampType": "TIMESTAMP_LTZ",
+    "spark.sql.caseSensitive": "false",
+    "spark.sql.decimalOperations.allowPrecisionLoss": "false",
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
+    "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
+    "spark.sql.parquet.compression.codec": "zstd",
+}
+
+
+@dataclass(frozen=True)
+class SparkOptions:
+    """Where Spark runs.
+
+    Args:
+        master: A session of its own: `local[4]`, or the address of a cluster.
+        remote: Or a server of Spark Connect, as `sc://host:port/;key=value`.
+        token_env: The environment variable that holds what it takes for a log-in.
+        memory: Memory of the driver, and of a local session as a whole, in Spark's words ("4g").
+        packages: Maven coordinates that Spark is to bring.
+        config: More settings of Spark's, which go before dvt's.
+        home: Spark's folder, where it is not the installed PySpark's.
+        root: Against which `home` is resolved.
+    """
+
+    master: str = ""
+    remote: str = ""
+    token_env: str = ""
+    memory: str = ""
+    packages: tuple[str, ...] = ()
+    config: Mapping[str, str] = field(default_factory=dict)
+    home: str = ""
+    root: Path = Path()
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any], root: Path = Path(), file: str = "dvt.yml") -> SparkOptions:
+        """Checked options.
+
+        Raises:
+            ConfigurationError: A key is unknown or a value is not what it takes.
+        """
+
+        def refusal(what: str, remedy: str) -> ConfigurationError:
+            return ConfigurationError(f"{file}: engines.spark: {what}", code="DVT111", remedy=remedy)
+
+        for key in given:
+            if key not in _KEYS:
+                raise refusal(f"unknown key '{key}': {nearest(str(key), _KEYS)}", "Correct or remove it")
+        texts = {key: given.get(key, "") for key in ("master", "remote", "token_env", "memory", "home")}
+        for key, value in texts.items():
+            if not isinstance(value, str):
+                raise refusal(f"{key} is {value!r}", "It takes a text")
+        packages, config = given.get("packages", []), given.get("config", {})
+        if not isinstance(packages, list) or not all(isinstance(each, str) for each in packages):
+            raise refusal(f"packages is {packages!r}", "It takes a list of Maven coordinates")
+        if not isinstance(config, Mapping) or any(isinstance(each, (Mapping, list)) for each in config.values()):
+            raise refusal(f"config is {config!r}", "It takes Spark's settings as `name: value`")
+        if texts["remote"] and (texts["master"] or packages or texts["memory"]):
+            raise refusal("remote stands beside master, memory or packages", "A server has these of its own")
+        if "token=" in texts["remote"]:
+            raise refusal(
+                "the address in remote holds a token", "Name, in token_env, the environment variable that holds it"
+            )
+        return cls(
+            **texts,
+            packages=tuple(packages),
+            config={str(name): _text(value) for name, value in config.items()},
+            root=root,
+        )
+
+    @property
+    def is_local(self) -> bool:
+        """Whether everything runs on this machine, so that it sees this machine's folders."""
+        return not self.remote and (not self.master or self.master.startswith("local"))
+
+    def settings(self, threads: int, memory_bytes: int) -> dict[str, str]:
+        """Spark's settings.
+
+        Args:
+            threads: Of a local session.
+            memory_bytes: Of one, where `memory` does not say it.
+        """
+        if self.remote:
+            return {**_SESSION, **self.config, "spark.remote": self._address()}
+        megabytes = max(memory_bytes >> 20, 1024)
+        own = {
+            "spark.master": self.master or f"local[{threads}]",
+            "spark.app.name": "dvt",
+            "spark.driver.memory": self.memory or f"{megabytes}m",
+            "spark.sql.warehouse.dir": "{folder}/warehouse",
+        }
+        if self.is_local:
+            own |= {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
+            own["spark.sql.shuffle.partitions"] = str(threads)
+        if self.packages:
+            own["spark.jars.packages"] = ",".join(self.packages)
+        return {**LOCAL_SETTINGS, **_SESSION, **own, **self.config}
+
+    def _address(self) -> str:
+        if not self.token_env:
+            return self.remote
+        if self.token_env not in os.environ:
+            raise ConfigurationError(
+                f"engines.spark: the environment variable {self.token_env} is not set",
+                code="DVT111",
+                remedy="Set it to the server's token",
+            )
+        token = Secret(os.environ[self.token_env])
+        given = self.remote if "/;" in self.remote else f"{self.remote.rstrip('/')}/"
+        return f"{given};token={quote(token.reveal(), safe='')}"
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -136,8 +136,8 @@ class BaseLoader(LoaderSession):
                 self.create(relation, stream.schema, types)
                 filling = Filling(relation, stream, types, batch_rows, self.check, declared or {})
                 methods = self.methods(filling)
-                name = first_that_can(methods, self.connection, what="loaded").method
-                filled = next(method for method in methods if method.name == name).fill(filling)
+                chosen = first_that_can(methods, self.connection, what="loaded")
+                filled = next(method for method in methods if method.name == chosen.method).fill(filling)
                 given = stream.rows_read if filled.given is None else filled.given
                 counted = self.count(relation)
                 taken = counted if filled.taken is None else filled.taken
@@ -145,7 +145,7 @@ class BaseLoader(LoaderSession):
                     raise DataError(f"{given} rows were sent, {taken} were taken, and {counted} are there")
                 self.accept(filling)
         sent_bytes = stream.bytes_read if filled.bytes is None else filled.bytes
-        return LoadResult(counted, sent_bytes, name, time.monotonic() - started)
+        return LoadResult(counted, sent_bytes, chosen.method, time.monotonic() - started, chosen.passed_over)
 
     def landing_sql(self, private: Relation, config: LoadConfig) -> list[str]:
         """The statements of `landing`; they are to be run in one transaction where the engine has transactional DDL."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from dvt.federation.extractors.methods import PassedOver
 from dvt.identifiers import Relation
 
 Mode = Literal["table", "append", "merge", "delete+insert"]
@@ -47,9 +48,11 @@ class LoadResult:
         bytes: Arrow bytes sent.
         method: For example "copy_binary", "load_data", "insert", "arrow", "parquet".
         seconds: Wall time.
+        passed_over: The methods before it in the chain, and why they were not taken.
     """
 
     rows: int
     bytes: int
     method: str
     seconds: float
+    passed_over: tuple[PassedOver, ...] = ()

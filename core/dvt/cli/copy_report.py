@@ -21,11 +21,11 @@ _NOT_ATOMIC = "NOT atomic: for a moment readers may find no table, or half of on
 
 def result_lines(request: CopyRequest, result: CopyResult) -> list[str]:
     """The last line: rows, bytes, seconds, methods, swap; before it, what a user should know of the reading."""
-    lines = _remarks(request, result.scan.passed_over)
-    if result.scan.whole_because:
-        lines.append(f"read by one session: {result.scan.whole_because}")
+    lines = _remarks(request, result.scan.how.passed_over)
+    if result.scan.how.whole_because:
+        lines.append(f"read by one session: {result.scan.how.whole_because}")
     rate = f" ({result.rows / result.seconds:,.0f} rows/s)" if result.rows >= _WORTH_A_RATE else ""
-    parts = f" in {result.scan.parts} parts" if result.scan.parts > 1 else ""
+    parts = f" in {result.scan.how.parts} parts" if result.scan.how.parts > 1 else ""
     methods = f"read by {result.scan.method}{parts}, loaded by {result.load.method}, {swap(request)}"
     figures = f"{_rows(result.rows)}, {size(result.bytes)}, {result.seconds:.2f} s{rate}"
     return [*lines, f"{request.source} -> {request.target}: {figures}; {methods}"]
@@ -40,9 +40,9 @@ def result_document(request: CopyRequest, result: CopyResult) -> dict[str, Any]:
         "bytes": result.bytes,
         "seconds": round(result.seconds, 3),
         "read_by": scan.method,
-        "passed_over": [asdict(each) for each in scan.passed_over],
-        "parts": scan.parts,
-        "whole_because": scan.whole_because,
+        "passed_over": [asdict(each) for each in scan.how.passed_over],
+        "parts": scan.how.parts,
+        "whole_because": scan.how.whole_because,
         "loaded_by": result.load.method,
         **_swap_facts(request),
     }
@@ -101,7 +101,8 @@ def swap(request: CopyRequest) -> str:
 
 def is_atomic(request: CopyRequest) -> bool:
     """Whether readers see the old table or the new one, and nothing between."""
-    return request.target.connection.spec.atomic_swap
+    spec = request.target.connection.spec
+    return spec.landing.is_atomic if request.replaces else spec.transactional_changes
 
 
 _CHANGES = {"append": "appended", "merge": "merged", "delete+insert": "deleted and inserted", "table": "swapped"}

@@ -156,6 +156,7 @@ SPEC = ConnectionSpec(
     extra="clickhouse",
     has_snapshot=False,
     landing=Way.STATEMENT,
+    transactional_changes=False,
     transactional_ddl=False,
     max_identifier_bytes=200,
     comparing=_COMPARING,

@@ -114,6 +114,7 @@ class ConnectionSpec:
         has_snapshot: Whether all scans of one extractor see one state of the data.
         landing: How a table is replaced; `dvt plan` says so where there is a moment in which it is missing.
         transactional_ddl: Whether a transaction that fails also takes back a table's replacement.
+        transactional_changes: Whether rows are deleted and inserted in one transaction (for files: in one new file).
         readers_block_writers: Whether nothing can be written to a database while a query on it is read.
         max_identifier_bytes: Longest identifier.
         catalogue_settings: Keys that name the catalogue (database) above the schemas, where a connection reaches
@@ -138,6 +139,7 @@ class ConnectionSpec:
     has_snapshot: bool = True
     landing: Way = Way.TRANSACTION
     transactional_ddl: bool = True
+    transactional_changes: bool = True
     readers_block_writers: bool = False
     max_identifier_bytes: int = 63
     catalogue_settings: tuple[str, ...] = ()

@@ -22,7 +22,7 @@ from dvt.federation.plan.model import DirectScan, Input, ScanPlan
 from dvt.federation.registry import new_extractor
 from dvt.federation.session import RunSession
 from dvt.federation.staging.parquet import disk_errors, scan_errors
-from dvt.federation.stream import ColumnSchema, RowStream
+from dvt.federation.stream import ColumnSchema, HowRead, RowStream
 from dvt.identifiers import quote, quote_all
 
 if TYPE_CHECKING:
@@ -101,6 +101,8 @@ def _staged(scan: ScanPlan, columns: tuple[ColumnSchema, ...], scope: CancelScop
             with scan_errors(scan), disk_errors(path):
                 done = extractor.extract(scan.request(), path)
         seconds = time.monotonic() - started
-        stats = ScanStats(scan, done.rows, done.bytes, done.method, seconds, False, passed_over=done.passed_over)
+        stats = ScanStats(
+            scan, done.rows, done.bytes, done.method, seconds, False, HowRead(passed_over=done.passed_over)
+        )
         with pq.ParquetFile(path) as file:
             yield RowStream(list(columns), file.iter_batches(), method=done.method), [stats]

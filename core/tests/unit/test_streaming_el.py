@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from local_engines import connection
 
@@ -176,6 +176,7 @@ TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
 ROWS = st.lists(st.tuples(st.none() | TEXTS, st.none() | st.binary(), st.none() | st.floats(), st.none() | TEXTS))
 
 
+@settings(deadline=None)
 @given(rows=ROWS, sizes=st.lists(st.integers(0, 50)))
 def test_what_is_read_back_is_what_was_there(rows: list[Any], sizes: list[int]) -> None:
     columns = (types.StringType(), types.BinaryType(), types.DoubleType(), types.ArrayType(types.StringType()))

@@ -7,6 +7,7 @@ import datetime as dt
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import agate
@@ -38,13 +39,14 @@ class Seeding:
     """What dbt's seed materialization calls while it loads one seed, through dvt's macro.
 
     Args:
-        target: Where the seed lands.
-        stack: Drops what was staged, when the seed has landed or failed.
+        make_target: Gives the place where the seed lands; a small one has no use for a session of its own.
+        stack: Drops what was staged and ends the session, when the seed has landed or failed.
     """
 
-    def __init__(self, target: Target, stack: ExitStack) -> None:
-        self._target = target
+    def __init__(self, make_target: Callable[[], Target], stack: ExitStack) -> None:
+        self._make_target = make_target
         self._stack = stack
+        self._dialect = ""
         self.private_name = ""
 
     def stages(self, table: agate.Table, types: list[str]) -> bool:
@@ -54,21 +56,24 @@ class Seeding:
         names = list(table.column_names)
         columns = [ColumnSchema(name, pa.string()) for name in names]
         declared = dict(zip(names, types, strict=True))
-        with shown_by_dbt(self._target.node):
+        target = self._make_target()
+        self._stack.callback(target.close)
+        self._dialect = target.loader.connection.dialect
+        with shown_by_dbt(target.node):
             try:
                 stream = RowStream(columns, text_batches(table, names))
-                private, _ = self._stack.enter_context(self._target.staged(stream, declared))
+                private, _ = self._stack.enter_context(target.staged(stream, declared))
             except (UnlikeTextError, ConfigurationError):
                 return False  # a type that is none, as `serial` is none, is for the CREATE TABLE of dbt's alone
             except DvtError as error:
-                error.relation = str(self._target.relation)  # the private one says nothing to who reads it
+                error.relation = str(target.relation)  # the private one says nothing to who reads it
                 raise
         self.private_name = private.name
         return True
 
     def select(self, private: Any, names: list[str]) -> str:
         """The query that gives the staged rows, in the order of the file's columns."""
-        return " ".join(["select", quote_all(names, self._target.loader.connection.dialect), "from", str(private)])
+        return " ".join(["select", quote_all(names, self._dialect), "from", str(private)])
 
 
 class BulkSeed(OnConnection, SeedRunner):
@@ -80,14 +85,16 @@ class BulkSeed(OnConnection, SeedRunner):
 
     def execute(self, model: Any, manifest: Any) -> Any:
         """Seed; the private table is gone afterwards."""
-        target = Target(self.bridge, self.connection, model)
-        try:
-            with ExitStack() as stack:
-                model.config._extra["dvt_seeding"] = Seeding(target, stack)
+        with ExitStack() as stack:
+            stack.callback(model.config._extra.pop, "dvt_seeding", None)
+            make = partial(Target, self.bridge, self.connection, model)
+            model.config._extra["dvt_seeding"] = Seeding(make, stack)
+            try:
                 return super().execute(model, manifest)
-        finally:
-            model.config._extra.pop("dvt_seeding", None)
-            target.close()
+            except BaseException:
+                # A transaction that has read the private table keeps it from being dropped.
+                self.adapter.connections.rollback_if_open()
+                raise
 
 
 class FilesSeed(OnConnection, SeedRunner):

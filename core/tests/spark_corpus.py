@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
+import random
+from decimal import Decimal
+
+import pyarrow as pa
+
 # A row of ordinary values, one with signs and quotes, one of NULLs and NaN, one of limits and blanks.
 TABLE = """select * from (values
   (1, 'a', 1.50::decimal(10,2), 1.5::double, date '2024-01-31', timestamp '2024-01-31 10:11:12.5', true,
@@ -79,6 +85,23 @@ EXPRESSIONS = {
         *("i is not distinct from null", "i is null or b", "not b and null"),
     ],
 }
+
+# Over rows of `random_rows`.
+RANDOM = [
+    *("round(f,2)", "round(f,1)", "round(f,3)", "round(f)", "f::decimal(18,2)", "f::decimal(18,3)", "f::bigint"),
+    *("floor(f)", "ceil(f)", "f/3", "f*d", "d::int", "round(d,1)", "round(d,2)", "d::decimal(12,1)", "d/7", "d%7"),
+    *("f%3", "abs(f)", "sqrt(abs(f))", "day+1", "day+interval 1 month", "day - interval 7 month"),
+    *("date_trunc('week',day)", "date_trunc('quarter',ts)", "extract(week from day)", "extract(dow from day)"),
+    *("extract(isodow from day)", "extract(doy from ts)", "date_diff('month',day,ts)", "date_diff('day',ts,day)"),
+    *("strftime(ts,'%Y-%m-%d %H:%M:%S')", "ts::varchar", "day::varchar", "d::varchar", "ts::date", "last_day(day)"),
+    *("upper(t)", "lower(t)", "trim(t)", "length(t)", "left(t,2)", "right(t,3)", "substring(t,2,3)"),
+    *("split_part(t,',',2)", "strpos(t,'a')", "replace(t,'a','--')", "t like '%a_%'", "t ilike 'a%'"),
+    *("t like '%\\%%'", "t like '%\\_'", "md5(t)", "t||d", "starts_with(t,'a')", "t<'b'", "repeat(t,2)"),
+    *("concat(t,null,i)", "regexp_matches(t,'^a[bA]+')", "i%7", "-i//7", "sign(f)", "f**2", "exp(f/1e12)"),
+    *("greatest(f,d)", "d*1.05", "d+0.1", "extract(second from ts)", "extract(hour from ts)"),
+    *("ts - interval 90 minute", "ts::date - day", "f+d", "d = round(d,2)", "f between -1 and 1.5"),
+    *("coalesce(nullif(t,''),'none')", "round(f/d,4)", "f > d"),
+]
 
 # By what could differ.
 QUERIES = {
@@ -179,3 +202,28 @@ STOPPED = {
     "select (f * 1e16)::decimal(38, 2) from db.t where i = 1": "more than 15 digits",
     "select ln(d) from db.t where t = 'abc'": "ln takes",
 }
+
+
+def random_rows(count: int, seed: int) -> pa.Table:
+    """Floats near the middle between two roundings, decimals, dates, moments and short texts with what escapes."""
+    rng = random.Random(seed)
+    choices = (
+        lambda: rng.uniform(-10, 10),
+        lambda: round(rng.uniform(-1000, 1000), 3),
+        lambda: rng.randint(-2000, 2000) / 8,
+        lambda: rng.uniform(-1e12, 1e12),
+        lambda: rng.randint(0, 10**6) / 1000 + 0.005,
+    )
+    days = [datetime.date(1600, 1, 1) + datetime.timedelta(rng.randint(0, 200_000)) for _ in range(count)]
+    moments = [datetime.datetime(1700, 1, 1) + datetime.timedelta(microseconds=rng.randint(0, 10**16)) for _ in days]
+    texts = ["".join(rng.choice("abAB %_\\'\"éж,xyz 0123\t") for _ in range(rng.randint(0, 8))) for _ in days]
+    return pa.table(
+        {
+            "i": pa.array(range(count), pa.int64()),
+            "f": pa.array([rng.choice(choices)() for _ in days]),
+            "d": pa.array([Decimal(rng.randint(-(10**9), 10**9)).scaleb(-3) for _ in days], pa.decimal128(12, 3)),
+            "day": pa.array(days),
+            "ts": pa.array(moments, pa.timestamp("us")),
+            "t": pa.array(texts),
+        }
+    )

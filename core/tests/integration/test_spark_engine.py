@@ -22,11 +22,11 @@ from fuzz.compare import difference, outcome, texts
 from fuzz.schema import random_tables
 from fuzz.shapes import random_query
 from fuzz.worlds import local_place
-from local_engines import stream
+from local_engines import from_table, stream
 from servers.mariadb import MariaDBServer
 from servers.postgres import PostgresServer
 from servers.spark import TOKEN, SparkServer, spark_home
-from spark_corpus import EXPRESSIONS, FAILING, QUERIES, STOPPED, TABLE
+from spark_corpus import EXPRESSIONS, FAILING, QUERIES, RANDOM, STOPPED, TABLE, random_rows
 
 from benchmarks.tpch import generator
 from benchmarks.tpch_queries import QUERIES as TPCH
@@ -52,6 +52,7 @@ pytestmark = pytest.mark.spark
 TABLE_T = Handle("db", "main", "t")
 FUZZ_COUNT = int(os.environ.get("DVT_SPARK_FUZZ", "8"))
 FUZZ_SEED = 20
+ROWS = 1000
 # What Spark itself does not compute, and says so: correlated subqueries of several kinds.
 SPARKS_OWN = ("[UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY", "[INTERNAL_ERROR] Cannot evaluate expression: outer")
 # One with a subquery that is correlated, with an outer join, with sums of products, with a share of a whole.
@@ -110,6 +111,13 @@ def test_expressions_over_each_row(engines: tuple[BaseEngine, BaseEngine]) -> No
     each = [expression for group in EXPRESSIONS.values() for expression in group]
     named = ", ".join(f"{expression} as c{number}" for number, expression in enumerate(each))
     check_same(engines, f"select {named} from db.t where i < 3 or t is null or t = 'abc' order by i", each)
+
+
+def test_expressions_over_random_rows(engines: tuple[BaseEngine, BaseEngine]) -> None:
+    for engine in engines:
+        engine.register(Handle("db", "main", "n"), from_table(random_rows(ROWS, seed=5)))
+    named = ", ".join(f"{expression} as c{number}" for number, expression in enumerate(RANDOM))
+    check_same(engines, f"select {named} from db.n order by i", RANDOM)
 
 
 @pytest.mark.parametrize("name", QUERIES)

@@ -155,6 +155,10 @@ class Lands(OnConnection):
         try:
             with naming(self.connection.name, relation=str(model.relation_name), phase="land", is_undone=is_undone):
                 return super().execute(model, manifest)  # type: ignore[misc]
+        except BaseException:
+            # A transaction that has read the private table keeps it from being dropped.
+            self.adapter.connections.rollback_if_open()
+            raise
         finally:
             model.compiled_code = compiled
 

@@ -109,6 +109,16 @@ def test_a_hook_that_fails(shop: Shop) -> None:
     shop.check_whole()
 
 
+@pytest.mark.parametrize("materialized", ["table", "incremental"])
+def test_a_hook_that_cannot_be_rendered(shop: Shop, materialized: str) -> None:
+    """dbt's transaction has read the private table by then: it must not keep it from being dropped."""
+    shop.build_old()
+    hook = "{% if execute %}{{ exceptions.raise_compiler_error('no such luck') }}{% endif %}"
+    shop.project.write(models__m__sql=f'{{{{ config(materialized="{materialized}", post_hook="{hook}") }}}}' + MODEL)
+    assert "no such luck" in shop.project.run("run", code=1).output
+    shop.check_whole()
+
+
 @EITHER_MART
 def test_a_hook_before_that_fails(shop: Shop) -> None:
     shop.land_on_mart("{{ config(pre_hook='select no_such_function()') }}" + MODEL)

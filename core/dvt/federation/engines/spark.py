@@ -208,6 +208,7 @@ class SparkEngine(BaseEngine):
         try:
             found = process.ask("rows_in", paths=[str(path) for path in paths])
         except SparkSaidError as error:
+            self._check_interrupted()
             raise unseen from error
         if found != there:
             raise unseen

@@ -12,7 +12,7 @@ from sqlglot import exp
 
 from dvt.connections.landing_ways import Way
 from dvt.errors import DataError, DvtError, RelationNotFoundError
-from dvt.federation.extractors.base import ExtractionConfig
+from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig
 from dvt.federation.extractors.scan_sql import count_sql
 from dvt.federation.loaders.base import BaseLoader
 from dvt.federation.loaders.changes import Changes, ChangeWords
@@ -39,6 +39,7 @@ class SQLLoader(BaseLoader):
     begins: ClassVar[str] = "begin"
     commits: ClassVar[str] = "commit"
     rolls_back: ClassVar[str] = "rollback"
+    _describing: BaseExtractor | None = None
 
     @abstractmethod
     def run(self, sql: str) -> None:
@@ -119,10 +120,21 @@ class SQLLoader(BaseLoader):
     def describe(self, relation: Relation) -> list[ColumnSchema] | None:
         """The columns of a relation, as the extractor describes them; None when it does not exist."""
         with new_extractor(self.connection) as extractor:
+            self._describing = extractor
             try:
+                self.check()
                 return extractor.describe(ExtractionConfig(relation=self.qualified(relation)))
             except RelationNotFoundError:
                 return None
+            finally:
+                self._describing = None
+
+    def cancel(self) -> None:
+        """End what runs, also where it is a description."""
+        super().cancel()
+        describing = self._describing
+        if describing is not None:
+            describing.cancel()
 
     def landing(self, private: Relation, config: LoadConfig) -> Landing:
         """Replace the table by the engine's way, or change its rows."""

@@ -220,12 +220,13 @@ def test_rows_of_a_data_frame_pass_the_pipe_into_postgres(
 
     from dvt.connections.spark import _as_a_script
 
-    with _as_a_script():
+    with _as_a_script():  # the client's modules are read at the first session
         from pyspark.sql import SparkSession
-    session = SparkSession.builder.remote(
-        f"sc://localhost:{spark_server.connect_port}/;token=sp4rk%205ecret%2F%26t0ken"
-    )
-    spark = session.create()
+
+        session = SparkSession.builder.remote(
+            f"sc://localhost:{spark_server.connect_port}/;token=sp4rk%205ecret%2F%26t0ken"
+        )
+        spark = session.create()
     try:
         frame = spark.range(0, 4, 1, 2).selectExpr(
             *("id", r"if(id = 0, '', concat('a\t\n\r\\N\\.é', id)) as t", "cast(concat('x', id) as binary) as raw"),

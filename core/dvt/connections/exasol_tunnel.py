@@ -61,8 +61,8 @@ class Transfer(ABC):
 
     def ended(self) -> int:
         """Wait for the end, and give the rows that the server counted; raises what the statement raised."""
+        self._tunnel.join()  # it also lets the driver say to the server that an import's rows are whole
         self._thread.join()
-        self._tunnel.join()
         if self._error is not None:
             raise self._error
         return self._rows

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from servers.exasol import ExasolServer, running
 
 from dvt.testing import ExtractorContract, LoaderContract, Place, Tag
 
 pytest.importorskip("pyexasol")
+
+from servers.exasol import ExasolServer, running  # noqa: E402
 
 
 def _place(server: ExasolServer) -> Place:

@@ -202,6 +202,9 @@ Sec-WebSocket-Accept: {base64.b64encode(accepted.digest()).decode()}\r\n\r\n"
                 worker.start()
         finally:
             session.abort()
+            if worker is not None:
+                worker.join()
+            session.end()
             self.fake.sessions -= 1
 
     def _answer(self, session: _Session, command: dict[str, Any]) -> None:
@@ -289,6 +292,10 @@ class _Session:
         if self._tunnel is not None:
             with suppress(OSError):
                 self._tunnel.shutdown(socket.SHUT_RDWR)
+
+    def end(self) -> None:
+        """Take back what was not committed."""
+        self._transaction.end("rollback")
 
     def run(self, command: dict[str, Any]) -> dict[str, Any]:
         """The answer's data."""

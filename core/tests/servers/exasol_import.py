@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import re
 import socket
@@ -127,8 +126,7 @@ class Transaction:
         """COMMIT or ROLLBACK."""
         opened, self._open = self._open, None
         if opened is not None:
-            with contextlib.closing(opened.own):
-                opened.own.execute(word)
+            opened.own.execute(word)
 
     def set_automatic(self, is_automatic: bool) -> None:
         """Whether each statement commits; what is open is committed."""

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-
 from dvt.testing import ExtractorContract, LoaderContract, Place, Tag
 
 pytest.importorskip("pyexasol")
 
-from servers.exasol import ExasolServer, running  # noqa: E402
+from servers.exasol import ExasolServer, running
 
 
 def _place(server: ExasolServer) -> Place:

@@ -12,7 +12,7 @@ from fault.kit import PROJECT, Faulty
 
 pytest.importorskip("pyexasol")
 
-from servers.exasol import ExasolServer, running  # noqa: E402
+from servers.exasol import ExasolServer, running
 
 pytestmark = pytest.mark.slow
 
@@ -35,7 +35,8 @@ def test_models_land_on_exasol(tmp_path: Path) -> None:
         path = tmp_path / "crm.sqlite"
         with closing(sqlite3.connect(path)) as db:
             db.executescript(
-                "create table customers (batch int, id int, name text); create table changes (batch int, id int, name text);"
+                "create table customers (batch int, id int, name text);"
+                "create table changes (batch int, id int, name text);"
                 "insert into customers values (1, 1, 'Änn '' \"\\ \n,x'), (1, 3, null), (2, 4, '');"
                 "insert into changes values (1, 1, 'one'), (1, 2, 'two'), (2, 2, 'TWO'), (2, 3, 'three')"
             )

@@ -1,7 +1,7 @@
-"""An Exasol cluster for the tests: its WebSocket protocol and the tunnel of EXPORT and IMPORT on one port, over `fake_sql`.
+"""An Exasol cluster for the tests: its WebSocket protocol and the tunnel of EXPORT and IMPORT, over `fake_sql`.
 
-A fake: logging in, statements, their columns and the CSV of exports follow Exasol's documentation of its protocol and
-of EXPORT; the vendor's driver talks to it unchanged, without TLS. The SQL is DuckDB's; empty texts become NULL as in
+A fake: logging in, statements, their columns, the CSV and the tunnel follow Exasol's documentation of its protocol and
+of EXPORT and IMPORT; the vendor's driver talks to it unchanged, without TLS. The SQL is DuckDB's; empty texts become NULL as in
 Exasol. It proves nothing of Exasol's SQL, of its digits of doubles, of TLS, of rights, nor of clusters of many nodes.
 """
 
@@ -402,7 +402,9 @@ class _Session:
                 if self._is_aborted.is_set():
                     self._fake.aborted.append(sql)
                     raise _Refused("Client requests execution abort.", "R0003") from error
-                raise _Refused(f"ETL-5105: error while reading data from external connection: {error}", "42636") from error
+                raise _Refused(
+                    f"ETL-5105: error while reading data from external connection: {error}", "42636"
+                ) from error
 
     def _export(self, sql: str, port: int) -> int:
         """Send a query's rows down the tunnel; gives their number."""

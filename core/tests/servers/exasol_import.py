@@ -18,7 +18,7 @@ _NAME = r'"(?:[^"]|"")*"'
 _IMPORT = re.compile(
     rf"(?is)^\s*IMPORT\s+INTO\s+({_NAME}(?:\.{_NAME})?)\s*\((.*?)\)\s*FROM\s+CSV\s+AT\s+'https?://[^:]+:(\d+)'(.*)$"
 )
-_RENAME = re.compile(rf"(?i)^\s*RENAME\s+TABLE\s+({_NAME}(?:\.{_NAME})?)\s+TO\s+({_NAME})\s*$")
+_RENAME = re.compile(rf"(?is)^\s*(?:/\*.*?\*/\s*)?RENAME\s+TABLE\s+({_NAME}(?:\.{_NAME})?)\s+TO\s+({_NAME})\s*$")
 _CLAUSES = ("FILE '000.csv'", "ENCODING = 'UTF8'", "ROW SEPARATOR = 'LF'", "COLUMN SEPARATOR = ','", "DELIMITER = '\"'")
 
 

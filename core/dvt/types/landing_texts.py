@@ -1,4 +1,4 @@
-"""Arrow columns as texts for bulk loads that take text: whole columns at once, each value in its plainest exact form."""
+"""Arrow columns as texts for bulk loads that take text: whole columns at once, each value in a plain exact form."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """An Exasol cluster for the tests: its WebSocket protocol and the tunnel of EXPORT and IMPORT, over `fake_sql`.
 
 A fake: logging in, statements, their columns, the CSV and the tunnel follow Exasol's documentation of its protocol and
-of EXPORT and IMPORT; the vendor's driver talks to it unchanged, without TLS. The SQL is DuckDB's; empty texts become NULL as in
-Exasol. It proves nothing of Exasol's SQL, of its digits of doubles, of TLS, of rights, nor of clusters of many nodes.
+of EXPORT and IMPORT; the vendor's driver talks to it unchanged, without TLS. The SQL is DuckDB's; empty texts become NULL
+as in Exasol. It proves nothing of Exasol's SQL, of its digits of doubles, of TLS, of rights, nor of clusters of many nodes.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ def stored_as(native: exp.DataType) -> str | None:
     if native.this in (_T.CHAR, _T.VARCHAR, _T.TEXT, _T.GEOMETRY) or isinstance(native.this, exp.Interval):
         return "VARCHAR"
     if native.this is _T.TIMESTAMP:
-        return "VARCHAR" if _numbers(native)[:1] > [6] else "TIMESTAMP"
+        digits = (_numbers(native) or [6])[0]
+        return "VARCHAR" if digits > 6 else "TIMESTAMP_MS" if digits <= 3 else "TIMESTAMP"
     return "TIMESTAMPTZ" if native.this is _T.TIMESTAMPLTZ else None
 
 

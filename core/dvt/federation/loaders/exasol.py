@@ -130,8 +130,8 @@ class ExasolLoader(SQLLoader):
 
     def kind(self, relation: Relation) -> str | None:
         """ "table" or "view" for what stands under a name, None for nothing."""
-        for kind in ("table", "view"):
-            if self._told(f"select 1 from EXA_ALL_{kind.upper()}S", kind, relation):
+        for kind, select in (("table", "select 1 from EXA_ALL_TABLES"), ("view", "select 1 from EXA_ALL_VIEWS")):
+            if self._told(select, kind, relation):
                 return kind
         return None
 

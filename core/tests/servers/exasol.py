@@ -1,8 +1,8 @@
 """An Exasol cluster for the tests: its WebSocket protocol and the tunnel of EXPORT and IMPORT, over `fake_sql`.
 
 A fake: logging in, statements, their columns, the CSV and the tunnel follow Exasol's documentation of its protocol and
-of EXPORT and IMPORT; the vendor's driver talks to it unchanged, without TLS. The SQL is DuckDB's; empty texts become NULL
-as in Exasol. It proves nothing of Exasol's SQL, of its digits of doubles, of TLS, of rights, nor of clusters of many nodes.
+of EXPORT and IMPORT; the vendor's driver talks to it unchanged, without TLS. The SQL is DuckDB's; empty texts become
+NULL as in Exasol. It proves nothing of Exasol's SQL, its digits of doubles, TLS, rights, nor of clusters of many nodes.
 """
 
 from __future__ import annotations

@@ -27,8 +27,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from sqlglot import exp
 
-from servers.exasol_import import Transaction, import_of, insert_lines, lines_of, list_columns, said_to_sqlglot
+from servers.exasol_import import import_of, insert_lines, lines_of, list_columns, said_to_sqlglot
 from servers.fake_sql import FakeColumn, FakeCursor, FakeResult, FakeSQL, FakeSQLError
+from servers.fake_transaction import Transaction
 from servers.place import Place, Tag
 
 _T = exp.DataType.Type

@@ -21,6 +21,8 @@ from datetime import date, datetime, time, timedelta
 from decimal import Context, Decimal
 from typing import Any
 
+from sqlglot import exp
+
 from servers.fake_sql import FakeCursor, FakeSQL, FakeSQLError
 from servers.fake_transaction import Transaction
 from servers.place import Place, Tag
@@ -29,10 +31,15 @@ from servers.vertica_copy import CATALOGUE, copy_of, insert_lines, rename_all, r
 _CANCEL, _TLS, _BALANCE = 80877102, 80877103, 80936960
 _STATES = {"syntax": "42601", "table": "42V01", "schema": "3F000", "column": "42703", "query": "22012"}
 _SESSION = re.compile(r"(?i)^set (time zone|locale|standard_conforming_strings|session)\b")
+_DDL = re.compile(r"(?is)^\s*(?:/\*.*?\*/\s*)?(?:create|drop|alter)\b")
 _AUTOCOMMIT = re.compile(r"(?i)autocommit to '?(on|off)")
 _OIDS = {"BOOLEAN": 5, "DOUBLE": 7, "FLOAT": 7, "VARCHAR": 9, "DATE": 10, "TIME": 11, "TIMESTAMP": 12}
 _OIDS |= {"TIMESTAMP WITH TIME ZONE": 13, "UUID": 20, "BLOB": 17}
 _TEXTS = (4, 8, 9, 115)
+
+
+def _stored_as(native: exp.DataType) -> str | None:
+    return "BLOB" if native.is_type("varbinary") else None
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,9 @@ class VerticaServer:
     port: int = 0
     user: str = "dbadmin"
     password: str = "p4ss w'or\"d%"
-    sql: FakeSQL = field(default_factory=lambda: FakeSQL("postgres", database="fake", functions=CATALOGUE))
+    sql: FakeSQL = field(
+        default_factory=lambda: FakeSQL("postgres", database="fake", stored_as=_stored_as, functions=CATALOGUE)
+    )
     canned: dict[str, Canned] = field(default_factory=dict)
     statements: list[str] = field(default_factory=list)
     running: dict[int, FakeCursor] = field(default_factory=dict)
@@ -200,7 +209,10 @@ class Session:
                 self._transaction.end(sql)
                 self._send(b"C", b"DONE\0")
                 return
-            cursor = self._server.running[self._pid] = self._transaction.cursor()
+            if _DDL.match(sql):
+                self._transaction.end("commit")  # as the server does
+            cursor = self._server.sql.cursor() if _DDL.match(sql) else self._transaction.cursor()
+            self._server.running[self._pid] = cursor
             if copied := copy_of(sql):
                 insert_lines(cursor, *copied, self._copied())
                 self._send(b"C", b"COPY\0")

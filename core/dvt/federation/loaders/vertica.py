@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -162,7 +163,7 @@ def _lines(filling: Filling) -> Iterator[memoryview]:
     names = filling.schema.names
     for batch in filling.batches(_PIECE_BYTES):
         fields = [
-            named(lambda array, native=native: vertica_texts(array, native), column, name, "Vertica")
+            named(partial(vertica_texts, native=native), column, name, "Vertica")
             for column, name, native in zip(batch.columns, names, filling.types, strict=True)
         ]
         fields[-1] = pc.binary_join_element_wise(pc.coalesce(fields[-1], NULL), "\n", "")

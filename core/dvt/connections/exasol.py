@@ -67,7 +67,7 @@ SPEC = ConnectionSpec(
     drivers=("pyexasol",),
     extra="exasol",
     has_snapshot=False,
-    landing=Way.STEPS,
+    landing=Way.TRANSACTION,
     transactional_ddl=True,
     max_identifier_bytes=128,
     comparing=_COMPARING,
@@ -142,6 +142,7 @@ def _login(connection: Connection) -> dict[str, Any]:
         "protocol_version": _PROTOCOLS[protocol],
         "client_name": "dvt",
         "verbose_error": False,
+        "quote_ident": True,  # names in the driver's own statements are taken letter for letter
     }
 
 

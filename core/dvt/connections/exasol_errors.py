@@ -12,7 +12,10 @@ _REACH = "Check dsn, encryption, validate_server_certificate and that the cluste
 _NOT_FOUND = re.compile(r"(?i)object .+ not found|schema .+ (?:not found|does not exist)")
 _PRIVILEGE = re.compile(r"(?i)insufficient privileges|not allowed to")
 _RESOURCE = re.compile(r"(?i)out of memory|no space|disk is full|max(?:imum)? (?:number|size)")
-_DATA = re.compile(r"(?i)data exception|numeric value out of range|division by zero|invalid character value for cast")
+_DATA = re.compile(
+    r"(?i)data exception|numeric value out of range|division by zero|invalid character value for cast"
+    r"|transformation of value"
+)
 _WORDS_AT_MOST = 1000
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dvt import errors
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
+from dvt.connections.landing_ways import Way
 from dvt.connections.retrying import NETWORK_WORDS, Retries, attempts, says
 from dvt.connections.spec import ConnectionSpec
 
@@ -65,6 +66,7 @@ SPEC = ConnectionSpec(
     drivers=("vertica_python",),
     extra="vertica",
     has_snapshot=False,
+    landing=Way.STATEMENT,
     max_identifier_bytes=128,
     comparing=_COMPARING,
 )

@@ -46,6 +46,11 @@ class LoadingContract(LandingContract):
         if reason := words.cases.get(case["name"], {}).get("skip"):
             pytest.skip(reason)
         columns, rows = only_known(case["columns"], case["rows"], words)
+        for name, refused in words.cases.get(case["name"], {}).get("refused", {}).items():
+            with pytest.raises(DataError) as raised:
+                land(table(columns, rows, words))
+            assert raised.value.column == name
+            rows = [row for row in rows if row[list(columns).index(name)] not in refused]
         loaded = table(columns, rows, words)
         result = land(loaded)
         noted.method(result)

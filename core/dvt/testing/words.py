@@ -67,7 +67,8 @@ class EngineWords:
         values: Native types by value.
         has_backslash: Whether a backslash in a literal is written twice.
         escapes: How other characters are written in a literal.
-        cases: What differs in the kit's cases, by name.
+        cases: What differs in the kit's cases, by name: the rows `expected` from reading, the values `refused` by
+            loading for a column, or a reason to `skip` it.
         method: The method by which its rows are read.
         plain_relations: Whether names of relations are plain words, so that odd names are those of columns only.
         declared: For each kind of columns the type that the project declares, where drivers name none.

@@ -61,7 +61,7 @@ def iso_texts(array: pa.Array) -> pa.Array:
             raise ValueError("a timestamp has nanoseconds, the text carries microseconds") from error
     if pa.types.is_timestamp(type_) and type_.tz:
         array = array.cast(pa.timestamp("us"))  # the same microseconds, as UTC's wall time
-    _check_range(array)
+    check_range(array)
     texts = array.cast(pa.string())
     if not pa.types.is_date(type_):
         texts = pc.replace_substring_regex(texts, r"\.0+$", "")
@@ -86,7 +86,8 @@ def _uuid_text(digits: str) -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
-def _check_range(array: pa.Array) -> None:
+def check_range(array: pa.Array) -> None:
+    """Raise ValueError for dates, times and timestamps that ISO texts of four-digit years do not have."""
     if pa.types.is_date(array.type):
         low, high, storage = *_DAYS, array.cast(pa.int32())
     elif pa.types.is_time(array.type):
@@ -120,7 +121,7 @@ def _decimal(texts: pa.Array, type_: pa.DataType) -> pa.Array:
 
 def _temporal(texts: pa.Array, type_: pa.DataType) -> pa.Array:
     array = texts.cast(type_)
-    _check_range(array)
+    check_range(array)
     return array
 
 

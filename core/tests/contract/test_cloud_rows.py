@@ -9,7 +9,7 @@ import pytest
 from servers import athena, firebolt, redshift, s3, vertica
 from servers.postgres import PostgresServer
 
-from dvt.testing import ExtractorContract, Place, Tag
+from dvt.testing import ExtractorContract, LoaderContract, Place, Tag
 
 pytestmark = pytest.mark.slow
 
@@ -59,6 +59,30 @@ class TestVertica(ExtractorContract):
                 schema="main",
                 refused=server.output(password="wr0ng-pass"),
                 running=lambda: _settled(lambda: len(server.running)),
+            )
+
+
+class TestLoadingVertica(LoaderContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls) -> Iterator[Place]:
+        pytest.importorskip("vertica_python")
+        with vertica.running() as server:
+
+            def ask(sql: str) -> list[str]:
+                return [str(row[0]) for row in server.sql.run(sql).fetchmany(1000)]
+
+            yield Place(
+                "vertica",
+                Tag.FAKE,
+                server.output(),
+                server.sql.run,
+                server.taken,
+                schema="main",
+                refused=server.output(password="wr0ng-pass"),
+                running=lambda: _settled(lambda: len(server.running)),
+                ask=ask,
+                tables=lambda: ask("select table_name from v_catalog.tables"),
             )
 
 

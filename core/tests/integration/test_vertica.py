@@ -23,6 +23,7 @@ from dvt.connections.vertica import SPEC
 from dvt.dbt_bridge.shim.dialects import DIALECTS
 from dvt.federation.extractors.base import ExtractionConfig
 from dvt.federation.extractors.vertica import VerticaExtractor
+from dvt.federation.loaders.vertica import VerticaLoader
 from dvt.identifiers import Relation, quote
 
 vertica_python = pytest.importorskip("vertica_python")
@@ -353,18 +354,30 @@ def test_a_connection_that_breaks(server: VerticaServer) -> None:
 
 def test_what_dbt_asks_through_the_shim(server: VerticaServer) -> None:
     dialect, connection = DIALECTS["vertica"], connect(server)
-    server.sql.run("create schema v_catalog")
-    server.sql.run("create table v_catalog.schemata as select 'main' as schema_name")
-    server.sql.run("create table v_catalog.tables as select 'main' as table_schema, 'numbers' as table_name")
-    server.sql.run("create table v_catalog.views as select 'main' as table_schema, 'looked' as table_name")
+    server.sql.run("create schema listed")
+    server.sql.run("create table listed.numbers as select 1 as n")
+    server.sql.run("create view listed.looked as select 1 as n")
     with closing(dialect.open(connection)) as session:
         cursor = session.cursor()
-        assert dialect.list_schemas(cursor) == ["main"]
-        assert sorted(dialect.list_relations(cursor, Relation("", None), connection)) == [
+        assert {"main", "listed"} <= set(dialect.list_schemas(cursor))
+        assert sorted(dialect.list_relations(cursor, Relation("", "listed"), connection)) == [
             ("looked", "view"),
             ("numbers", "table"),
         ]
         cursor.execute("select count(*) as n from numbers")
         assert cursor.fetchall() == [(3000,)]
-    with pytest.raises(errors.UnsupportedError, match="nothing can land on type vertica"):
-        dialect.truncate_sql("numbers")
+        cursor.execute("BEGIN")
+        cursor.execute("delete from listed.numbers")
+        session.rollback()
+        cursor.execute("select count(*) as n from listed.numbers")
+        assert cursor.fetchall() == [(1,)]
+
+
+def test_statements_of_a_landing_are_undone_together(server: VerticaServer) -> None:
+    server.sql.run("create table main.undone as select 1 as n")
+    with VerticaLoader(connect(server)) as loader:
+        with pytest.raises(errors.RelationNotFoundError):
+            loader.execute(["delete from main.undone", "insert into main.nothing values (1)"])
+        assert server.sql.run("select n from main.undone").fetchmany(9) == [(1,)]
+        loader.execute(["delete from main.undone"])  # it commits by itself again, and for others
+    assert server.sql.run("select n from main.undone").fetchmany(9) == []

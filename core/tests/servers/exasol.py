@@ -1,8 +1,8 @@
-"""An Exasol cluster for the tests: its WebSocket protocol and the tunnel of EXPORT on one port, over `fake_sql`.
+"""An Exasol cluster for the tests: its WebSocket protocol and the tunnel of EXPORT and IMPORT, over `fake_sql`.
 
-A fake: logging in, statements, their columns and the CSV of exports follow Exasol's documentation of its protocol and
-of EXPORT; the vendor's driver talks to it unchanged, without TLS. The SQL is DuckDB's; empty texts become NULL as in
-Exasol. It proves nothing of Exasol's SQL, of its digits of doubles, of TLS, of rights, nor of clusters of many nodes.
+A fake: logging in, statements, their columns, the CSV and the tunnel follow Exasol's documentation of its protocol and
+of EXPORT and IMPORT; the vendor's driver talks to it unchanged, without TLS. The SQL is DuckDB's; empty texts become
+NULL as in Exasol. It proves nothing of Exasol's SQL, its digits of doubles, TLS, rights, nor of clusters of many nodes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from sqlglot import exp
 
+from servers.exasol_import import import_of, insert_lines, lines_of, list_columns, said_to_sqlglot
 from servers.fake_sql import FakeColumn, FakeCursor, FakeResult, FakeSQL, FakeSQLError
+from servers.fake_transaction import Transaction
 from servers.place import Place, Tag
 
 _T = exp.DataType.Type
@@ -35,13 +37,17 @@ _TUNNEL = struct.pack("i", 0x02212102)
 _KEY = rsa.generate_private_key(65537, 2048)
 _PEM = _KEY.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.PKCS1).decode()
 _EXPORT = re.compile(r"(?is)^\s*EXPORT\s*\(\s*(.*)\s*\)\s*INTO\s+CSV\s+AT\s+'https?://[^:]+:(\d+)'(.*)$")
+_END = re.compile(r"(?i)^\s*(COMMIT|ROLLBACK)\s*$")
 _ALTER = re.compile(r"(?i)^\s*ALTER\s+SESSION\s+SET\s+(\w+)\s*=\s*'([^']*)'\s*$")
 _CATALOGUE = (
     'create view fake.main.EXA_ALL_TABLES as select schema_name "TABLE_SCHEMA", table_name "TABLE_NAME",'
     " estimated_size \"TABLE_ROW_COUNT\" from duckdb_tables() where database_name = 'fake'",
     'create view fake.main.EXA_ALL_VIEWS as select schema_name "VIEW_SCHEMA", view_name "VIEW_NAME"'
     " from duckdb_views() where database_name = 'fake' and view_name not like 'EXA%'",
-    "create view fake.main.EXA_SCHEMAS as select 'main' \"SCHEMA_NAME\"",
+    'create view fake.main.EXA_SCHEMAS as select schema_name "SCHEMA_NAME" from duckdb_schemas()'
+    " where database_name = 'fake'",
+    'create table fake.main.EXA_ALL_COLUMNS ("COLUMN_SCHEMA" text, "COLUMN_TABLE" text, "COLUMN_NAME" text,'
+    ' "COLUMN_TYPE" text)',
 )
 
 
@@ -50,7 +56,8 @@ def stored_as(native: exp.DataType) -> str | None:
     if native.this in (_T.CHAR, _T.VARCHAR, _T.TEXT, _T.GEOMETRY) or isinstance(native.this, exp.Interval):
         return "VARCHAR"
     if native.this is _T.TIMESTAMP:
-        return "VARCHAR" if _numbers(native)[:1] > [6] else "TIMESTAMP"
+        digits = (_numbers(native) or [6])[0]
+        return "VARCHAR" if digits > 6 else "TIMESTAMP_MS" if digits <= 3 else "TIMESTAMP"
     return "TIMESTAMPTZ" if native.this is _T.TIMESTAMPLTZ else None
 
 
@@ -100,6 +107,7 @@ class ExasolServer:
     running: list[str] = field(default_factory=list)
     aborted: list[str] = field(default_factory=list)
     exports: list[str] = field(default_factory=list)
+    imports: list[str] = field(default_factory=list)
     sessions: int = 0
     _sent: int = 0
 
@@ -196,6 +204,9 @@ Sec-WebSocket-Accept: {base64.b64encode(accepted.digest()).decode()}\r\n\r\n"
                 worker.start()
         finally:
             session.abort()
+            if worker is not None:
+                worker.join()
+            session.end()
             self.fake.sessions -= 1
 
     def _answer(self, session: _Session, command: dict[str, Any]) -> None:
@@ -204,7 +215,7 @@ Sec-WebSocket-Accept: {base64.b64encode(accepted.digest()).decode()}\r\n\r\n"
                 answer = {"status": "ok", "responseData": session.run(command)}
             except _Refused as error:
                 answer = {"status": "error", "exception": {"text": str(error), "sqlCode": error.code}}
-        answer["attributes"] = {"autocommit": True, "currentSchema": session.schema}
+        answer["attributes"] = {"autocommit": session.is_automatic, "currentSchema": session.schema}
         with suppress(ConnectionError, OSError):
             self._send(json.dumps(answer).encode())
 
@@ -268,6 +279,12 @@ class _Session:
         self._is_aborted = threading.Event()
         self._cursor: FakeCursor | None = None
         self._tunnel: socket.socket | None = None
+        self._transaction = Transaction(fake.engine)
+
+    @property
+    def is_automatic(self) -> bool:
+        """Whether each statement commits."""
+        return self._transaction.is_automatic
 
     def abort(self) -> None:
         """End what runs."""
@@ -277,6 +294,10 @@ class _Session:
         if self._tunnel is not None:
             with suppress(OSError):
                 self._tunnel.shutdown(socket.SHUT_RDWR)
+
+    def end(self) -> None:
+        """Take back what was not committed."""
+        self._transaction.end("rollback")
 
     def run(self, command: dict[str, Any]) -> dict[str, Any]:
         """The answer's data."""
@@ -289,6 +310,8 @@ class _Session:
             return self._execute(command["sqlText"])
         if name == "createPreparedStatement":
             return {"statementHandle": 1, **self._prepared(command["sqlText"])}
+        if name == "setAttributes" and "autocommit" in command["attributes"]:
+            self._transaction.set_automatic(command["attributes"]["autocommit"])
         if name in ("getAttributes", "setAttributes", "closePreparedStatement", "closeResultSet", "disconnect"):
             return {}
         raise _Refused(f"unknown command {name}", "00000")
@@ -312,6 +335,14 @@ class _Session:
         if found := _EXPORT.match(sql):
             self._fake.exports.append(sql)
             return _counted(self._export(found.group(1), int(found.group(2))))
+        if found := import_of(sql):
+            self._fake.imports.append(sql)
+            return _counted(self._import(sql, *found))
+        if _END.match(sql):
+            self._transaction.end(sql)
+            return _counted(0)
+        if "EXA_ALL_COLUMNS" in sql:
+            list_columns(self._fake.engine)
         result = self._result(sql)
         rows = [[self._text(value, column) for value, column in zip(row, result.columns, strict=True)]
                 for row in result.fetchmany(1000)]  # fmt: skip
@@ -323,47 +354,33 @@ class _Session:
     def _result(self, sql: str, batch_rows: int | None = None) -> FakeResult:
         self._is_aborted.clear()
         try:
-            self._cursor = self._fake.engine.cursor()
-            return self._fake.engine.run(sql, self.schema, cursor=self._cursor, batch_rows=batch_rows)
+            self._cursor = self._transaction.cursor()
+            own = said_to_sqlglot(sql)
+            return self._fake.engine.run(own, self.schema, sql, cursor=self._cursor, batch_rows=batch_rows)
         except FakeSQLError as error:
-            if error.kind == "cancelled":
-                self._fake.aborted.append(sql)
-                raise _Refused("Client requests execution abort.", "R0003") from error
-            if error.kind == "syntax":
-                raise _Refused(f"syntax error, unexpected IDENTIFIER_PART_ [line 1, column 1]: {error}") from error
-            if error.kind == "schema":
-                raise _Refused(f"schema {error.name} not found [line 1, column 15]") from error
-            if error.name:
-                raise _Refused(f'object "{error.name}" not found [line 1, column 8]') from error
-            raise _Refused(error.message) from error
+            raise self._refusal(sql, error) from error
 
-    def _export(self, sql: str, port: int) -> int:
-        """Send a query's rows down the tunnel; gives their number."""
-        how = self._fake.behaviour
-        result = self._result(sql)
+    def _refusal(self, sql: str, error: FakeSQLError) -> _Refused:
+        if error.kind == "cancelled":
+            self._fake.aborted.append(sql)
+            return _Refused("Client requests execution abort.", "R0003")
+        if error.kind == "syntax":
+            return _Refused(f"syntax error, unexpected IDENTIFIER_PART_ [line 1, column 1]: {error}")
+        if error.kind == "schema":
+            return _Refused(f"schema {error.name} not found [line 1, column 15]")
+        if error.name:
+            return _Refused(f'object "{error.name}" not found [line 1, column 8]')
+        return _Refused(error.message)
+
+    @contextmanager
+    def _through(self, port: int, sql: str) -> Iterator[socket.socket]:
+        """The tunnel of a statement that runs, and its end."""
         with self._fake.arrived:
             self._fake.arrived.wait_for(lambda: port in self._fake.tunnels, 20)
             tunnel = self._tunnel = self._fake.tunnels[port]
         self._fake.running.append(sql)
-        sent = 0
         try:
-            tunnel.sendall(b"PUT /000.csv HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
-            while rows := self._next(result):
-                lines = "".join(self._line(row, result.columns) for row in rows).encode()
-                tunnel.sendall(b"%x\r\n%b\r\n" % (len(lines), lines))
-                sent += len(rows)
-                time.sleep(how.chunk_delay_s)
-                if how.breaks_after is not None and sent >= how.breaks_after[0]:
-                    raise _Refused(how.breaks_after[1], "22000")
-                if how.cuts_after is not None and sent >= how.cuts_after:
-                    return 10**6
-            tunnel.sendall(b"0\r\n\r\n")
-            tunnel.recv(1024)  # the client's 200
-        except OSError as error:
-            if not self._is_aborted.is_set():
-                raise _Refused(
-                    f"ETL-5106: error while writing data to external connection: {error}", "42636"
-                ) from error
+            yield tunnel
         finally:
             self._fake.running.remove(sql)
             self._tunnel = self._cursor = None
@@ -372,6 +389,49 @@ class _Session:
             with self._fake.arrived:
                 self._fake.tunnels.pop(port, None)
                 self._fake.arrived.notify_all()
+
+    def _import(self, sql: str, table: str, columns: str, port: int) -> int:
+        """Take CSV out of the tunnel into a table; gives the rows' number."""
+        self._is_aborted.clear()
+        self._fake.engine.statements.append(sql)
+        with self._through(port, sql) as tunnel:
+            try:
+                lines = lines_of(tunnel)
+                return insert_lines(self._fake.engine, self._transaction.cursor(), self.schema, table, columns, lines)
+            except FakeSQLError as error:
+                raise self._refusal(sql, error) from error
+            except OSError as error:
+                if self._is_aborted.is_set():
+                    self._fake.aborted.append(sql)
+                    raise _Refused("Client requests execution abort.", "R0003") from error
+                raise _Refused(
+                    f"ETL-5105: error while reading data from external connection: {error}", "42636"
+                ) from error
+
+    def _export(self, sql: str, port: int) -> int:
+        """Send a query's rows down the tunnel; gives their number."""
+        how = self._fake.behaviour
+        result = self._result(sql)
+        sent = 0
+        with self._through(port, sql) as tunnel:
+            try:
+                tunnel.sendall(b"PUT /000.csv HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+                while rows := self._next(result):
+                    lines = "".join(self._line(row, result.columns) for row in rows).encode()
+                    tunnel.sendall(b"%x\r\n%b\r\n" % (len(lines), lines))
+                    sent += len(rows)
+                    time.sleep(how.chunk_delay_s)
+                    if how.breaks_after is not None and sent >= how.breaks_after[0]:
+                        raise _Refused(how.breaks_after[1], "22000")
+                    if how.cuts_after is not None and sent >= how.cuts_after:
+                        return 10**6
+                tunnel.sendall(b"0\r\n\r\n")
+                tunnel.recv(1024)  # the client's 200
+            except OSError as error:
+                if not self._is_aborted.is_set():
+                    raise _Refused(
+                        f"ETL-5106: error while writing data to external connection: {error}", "42636"
+                    ) from error
         if self._is_aborted.is_set():
             self._fake.aborted.append(sql)
             raise _Refused("Client requests execution abort.", "R0003")

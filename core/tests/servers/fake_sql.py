@@ -155,6 +155,11 @@ class FakeSQL:
         """
         return self._tables.get((schema.lower(), table.lower()), {})
 
+    @property
+    def natives(self) -> Mapping[tuple[str, str], Mapping[str, exp.DataType]]:
+        """`native_columns` of all tables that were created, by schema and name; dropped ones too."""
+        return self._tables
+
     def _parsed(self, sql: str) -> exp.Expr:
         try:
             parsed = sqlglot.parse(sql, read=self.dialect)
@@ -183,6 +188,13 @@ class FakeSQL:
         return tree
 
     def _remember(self, tree: exp.Expr, schema: str) -> None:
+        renamed = tree.args["actions"][0] if isinstance(tree, exp.Alter) else None
+        if isinstance(renamed, exp.AlterRename):
+            old = (tree.this.db or schema).lower(), tree.this.name.lower()
+            with self._lock:
+                if old in self._tables:
+                    self._tables[old[0], renamed.this.name.lower()] = self._tables.pop(old)
+            return
         if not isinstance(tree, exp.Create) or tree.kind not in ("TABLE", "VIEW"):
             return
         table = tree.find(exp.Table)

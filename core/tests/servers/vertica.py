@@ -21,15 +21,25 @@ from datetime import date, datetime, time, timedelta
 from decimal import Context, Decimal
 from typing import Any
 
+from sqlglot import exp
+
 from servers.fake_sql import FakeCursor, FakeSQL, FakeSQLError
+from servers.fake_transaction import Transaction
 from servers.place import Place, Tag
+from servers.vertica_copy import CATALOGUE, copy_of, insert_lines, rename_all, renames_of
 
 _CANCEL, _TLS, _BALANCE = 80877102, 80877103, 80936960
 _STATES = {"syntax": "42601", "table": "42V01", "schema": "3F000", "column": "42703", "query": "22012"}
 _SESSION = re.compile(r"(?i)^set (time zone|locale|standard_conforming_strings|session)\b")
+_DDL = re.compile(r"(?is)^\s*(?:/\*.*?\*/\s*)?(?:create|drop|alter)\b")
+_AUTOCOMMIT = re.compile(r"(?i)autocommit to '?(on|off)")
 _OIDS = {"BOOLEAN": 5, "DOUBLE": 7, "FLOAT": 7, "VARCHAR": 9, "DATE": 10, "TIME": 11, "TIMESTAMP": 12}
 _OIDS |= {"TIMESTAMP WITH TIME ZONE": 13, "UUID": 20, "BLOB": 17}
 _TEXTS = (4, 8, 9, 115)
+
+
+def _stored_as(native: exp.DataType) -> str | None:
+    return "BLOB" if native.is_type("varbinary") else None
 
 
 @dataclass(frozen=True)
@@ -54,7 +64,9 @@ class VerticaServer:
     port: int = 0
     user: str = "dbadmin"
     password: str = "p4ss w'or\"d%"
-    sql: FakeSQL = field(default_factory=lambda: FakeSQL("postgres", database="fake"))
+    sql: FakeSQL = field(
+        default_factory=lambda: FakeSQL("postgres", database="fake", stored_as=_stored_as, functions=CATALOGUE)
+    )
     canned: dict[str, Canned] = field(default_factory=dict)
     statements: list[str] = field(default_factory=list)
     running: dict[int, FakeCursor] = field(default_factory=dict)
@@ -114,6 +126,7 @@ class Session:
         self._client = client
         self._server = server
         self._pid = next(server.numbers)
+        self._transaction = Transaction(server.sql)
 
     def serve(self) -> None:
         """Log in, then answer queries until the client goes."""
@@ -129,6 +142,7 @@ class Session:
                     self._answer(body.rstrip(b"\0").decode())
                     self._send(b"Z", b"I")
         finally:
+            self._transaction.end("rollback")
             self._server.running.pop(self._pid, None)
 
     def _logged_in(self) -> bool:
@@ -173,6 +187,8 @@ class Session:
     def _answer(self, sql: str) -> None:
         self._server.statements.append(sql)
         if _SESSION.match(sql):
+            if found := _AUTOCOMMIT.search(sql):
+                self._transaction.set_automatic(found.group(1).lower() == "on")
             self._send(b"C", b"SET\0")
             return
         for part, canned in self._server.canned.items():
@@ -189,7 +205,22 @@ class Session:
         try:
             if re.match(r"(?is)^with .*\(\s*(delete|insert|update|merge)\b", sql):
                 raise FakeSQLError("syntax", "Syntax error at or near a statement that changes rows")
-            cursor = self._server.running[self._pid] = self._server.sql.cursor()
+            if sql in ("commit", "rollback"):
+                self._transaction.end(sql)
+                self._send(b"C", b"DONE\0")
+                return
+            if _DDL.match(sql):
+                self._transaction.end("commit")  # as the server does
+            cursor = self._server.sql.cursor() if _DDL.match(sql) else self._transaction.cursor()
+            self._server.running[self._pid] = cursor
+            if copied := copy_of(sql):
+                insert_lines(cursor, *copied, self._copied())
+                self._send(b"C", b"COPY\0")
+                return
+            if renames := renames_of(sql):
+                rename_all(self._server.sql, cursor, renames)
+                self._send(b"C", b"ALTER TABLE\0")
+                return
             result = self._server.sql.run(sql, cursor=cursor)
             described = [_field(column.name, column.stored) for column in result.columns]
             if described:
@@ -201,6 +232,19 @@ class Session:
             self._refuse(error)
         finally:
             self._server.running.pop(self._pid, None)
+
+    def _copied(self) -> bytes:
+        """The lines that the client sends."""
+        self._send(b"G", struct.pack("!BH", 0, 0))
+        parts = []
+        while True:
+            kind = self._read(1)
+            body = self._read(struct.unpack("!I", self._read(4))[0] - 4)
+            if kind == b"c":
+                return b"".join(parts)
+            if kind == b"f":
+                raise FakeSQLError("query", body.rstrip(b"\0").decode())
+            parts.append(body)
 
     def _rows(self, fields: Any, encoders: Any, portions: Any) -> None:
         self._announce(fields)

@@ -1,4 +1,4 @@
-"""Engines behind the shim adapter that are only read, and whose catalogues two queries list."""
+"""Engines behind the shim adapter whose catalogues two queries list; most of them are only read."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sqlglot import exp
 
 from dvt.connections.connection import Connection
 from dvt.dbt_bridge.shim.reading import ReadingDialect, ReadingSession
+from dvt.dbt_bridge.shim.writing import WritingDialect
 from dvt.identifiers import Relation, quote
 
 _ABOVE = "{above}."
@@ -59,6 +60,10 @@ class CataloguedDialect(ReadingDialect):
         return [(str(name), "view" if "VIEW" in str(kind).upper() else "table") for name, kind in rows]
 
 
+class WritingCataloguedDialect(CataloguedDialect, WritingDialect):
+    """One on which models land."""
+
+
 _ISO = {"boolean": "boolean", "date": "date", "integer": "bigint", "number": "decimal(38, 10)"}
 
 REDSHIFT = CataloguedDialect(
@@ -72,7 +77,7 @@ REDSHIFT = CataloguedDialect(
     without={"unload_to": ""},  # the catalogue is the leader node's, which unloads nothing
 )  # fmt: skip
 
-VERTICA = CataloguedDialect(
+VERTICA = WritingCataloguedDialect(
     "vertica",
     types={**_ISO, "text": "varchar(65000)", "datetime": "timestamptz", "time": "time"},
     schemas="select schema_name from v_catalog.schemata",

@@ -15,7 +15,13 @@ def is_bracket(sql: str) -> bool:
 
     Where nothing lands there is nothing to bracket, and the words may mean something else.
     """
-    return _BRACKETS.match(sql) is not None
+    return bracket(sql) is not None
+
+
+def bracket(sql: str) -> str | None:
+    """Which of them a statement is: "begin", "commit" or "rollback"; None for another one."""
+    found = _BRACKETS.match(sql)
+    return None if found is None else found.group(1).lower()
 
 
 class HeldRows:

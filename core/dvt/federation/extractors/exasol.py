@@ -147,7 +147,7 @@ class ExasolExtractor(SessionExtractor["ExaConnection"]):
         """Within it, what the driver, the server or the socket raises becomes a dvt error."""
         import pyexasol
 
-        from dvt.federation.extractors.exasol_export import StoppedError
+        from dvt.connections.exasol_tunnel import StoppedError
 
         try:
             yield

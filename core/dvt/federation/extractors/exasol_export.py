@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import atexit
 import io
-import threading
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.csv as csv
 
 from dvt.connections.exasol_errors import CutOffError
+from dvt.connections.exasol_tunnel import CSV, Transfer
 
 if TYPE_CHECKING:
     from pyexasol import ExaConnection
@@ -21,12 +19,8 @@ if TYPE_CHECKING:
 _SMALLEST_BLOCK, _LARGEST_BLOCK = 1 << 20, 16 << 20
 
 
-class StoppedError(Exception):
-    """The rows are wanted no longer."""
-
-
-class Export:
-    """One EXPORT: the statement runs in a thread of its own, its rows are read in the caller's.
+class Export(Transfer):
+    """One EXPORT, whose rows are read in the caller's thread.
 
     Every value is delimited: a carriage return inside of a bare one would end a row.
 
@@ -36,24 +30,13 @@ class Export:
     """
 
     def __init__(self, session: ExaConnection, sql: str) -> None:
-        from pyexasol.http_transport import ExaHttpThread
-
-        self._session = session
         # The driver takes a text without a space for the name of a table.
         self._sql = "/* dvt */ " + sql
-        options = session.options
-        self._tunnel = ExaHttpThread(session.ws_ipaddr, session.ws_port, options["compression"], options["encryption"])
-        # `pyexasol.http_transport` starts it as a thread that a program waits for at its end.
-        self._tunnel.daemon = True
-        self._tunnel.start()
-        # It would print the tracebacks of tunnels that were cut; the statement says what happened.
-        self._tunnel.server.handle_error = lambda *_: None
-        self._is_stopped = False
-        self._error: BaseException | None = None
-        self._rows_sent = -1
-        self._thread = threading.Thread(target=self._run, name="dvt-exasol-export", daemon=True)
-        self._thread.start()
-        atexit.register(self.stop)  # a program that ends in the middle: nothing may still read when Python goes
+        super().__init__(session)
+
+    def send(self, address: str) -> None:
+        """EXPORT."""
+        self._session.export_parallel([address], self._sql, export_params={"delimit": "ALWAYS", **CSV})
 
     def batches(self, names: Sequence[str], longest_row_bytes: int) -> Iterator[pa.RecordBatch]:
         """The rows as texts, None for NULL; `names` are those of the columns.
@@ -68,46 +51,13 @@ class Export:
                 yield batch
         except (pa.ArrowInvalid, ValueError, OSError):
             # A tunnel that broke ends in the middle of a row: what broke it is the error to tell.
-            self._tunnel.terminate()
-            self._thread.join()
-            if self._error is not None:
-                raise self._error from None
+            error = self.broken()
+            if error is not None:
+                raise error from None
             raise
-        self._thread.join()
-        self._tunnel.join()
-        if self._error is not None:
-            raise self._error
-        if rows != self._rows_sent:
-            raise CutOffError(f"{rows} rows came, the server sent {self._rows_sent}")
-
-    def stop(self) -> None:
-        """End it, on the server too; from any thread."""
-        if self._thread.is_alive() and not self._is_stopped:
-            self._is_stopped = True
-            with suppress(Exception):  # a connection that is gone has nothing to abort
-                self._session.abort_query()
-        self._tunnel.terminate()
-        self._thread.join()
-        self._tunnel.join()
-        atexit.unregister(self.stop)
-
-    def _run(self) -> None:
-        try:
-            self._session.export_parallel(
-                [self._tunnel.exa_address],
-                self._sql,
-                export_params={
-                    "delimit": "ALWAYS",
-                    "column_separator": ",",
-                    "column_delimiter": '"',
-                    "row_separator": "LF",
-                    "encoding": "UTF8",
-                },
-            )
-            self._rows_sent = self._session.last_stmt.rowcount()
-        except BaseException as error:  # noqa: BLE001 - it is raised in the thread that reads
-            self._error = StoppedError("the export was stopped") if self._is_stopped else error
-            self._tunnel.terminate()  # nothing more will come
+        sent = self.ended()
+        if rows != sent:
+            raise CutOffError(f"{rows} rows came, the server sent {sent}")
 
 
 def _read(pipe: Any, columns: int, longest_row_bytes: int) -> Iterator[pa.RecordBatch]:

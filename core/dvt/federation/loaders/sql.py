@@ -70,17 +70,25 @@ class SQLLoader(BaseLoader):
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """BEGIN and COMMIT, or ROLLBACK."""
-        if self.begins:
-            self.run(self.begins)
+        if not self.begins:
+            yield
+            return
+        self.begin()
         try:
             yield
-            if self.begins:
-                self.run(self.commits)
+            self.commit()
         except BaseException:
-            if self.begins:
-                with contextlib.suppress(DvtError), self.guarded("land", None):
-                    self.roll_back()
+            with contextlib.suppress(DvtError), self.guarded("land", None):
+                self.roll_back()
             raise
+
+    def begin(self) -> None:
+        """Open a transaction."""
+        self.run(self.begins)
+
+    def commit(self) -> None:
+        """Make what it did last."""
+        self.run(self.commits)
 
     def roll_back(self) -> None:
         """Take back the open transaction; a session that is gone has none."""

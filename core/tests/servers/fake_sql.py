@@ -155,6 +155,11 @@ class FakeSQL:
         """
         return self._tables.get((schema.lower(), table.lower()), {})
 
+    def is_now(self, schema: str, table: str, columns: Mapping[str, exp.DataType]) -> None:
+        """A table has another one's columns: it was renamed."""
+        with self._lock:
+            self._tables[schema.lower(), table.lower()] = dict(columns)
+
     def _parsed(self, sql: str) -> exp.Expr:
         try:
             parsed = sqlglot.parse(sql, read=self.dialect)

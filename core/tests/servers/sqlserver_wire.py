@@ -15,23 +15,28 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from servers import tds
+from servers.fake_cursor import FakeCursor
 from servers.sqlserver_sql import DATABASE, Engine, SqlServerError
 from servers.sqlserver_types import column_list
 from servers.tds import Column
+from servers.tds_bulk import bulk_answer, bulk_rows
 
 USER, PASSWORD = "dvt", "Pa55;w'o}r\"d={ä"
 _PACKET_BYTES = 4096
 _DESCRIBE = re.compile(r"(?s)dm_exec_describe_first_result_set\s*\(N'(.*)', *NULL, *0\)")
 _DECLARED = re.compile(r"(?s)^EXEC \(N?'(.*)'\) WITH RESULT SETS \(\((.*)\)\)$")
 _SLOW = re.compile(r"(?i)^(?!.*describe_first).*\bfrom slow\b")  # a table that nobody gets to the first row of
-_SETTING = re.compile(r"(?i)^\s*(set|use|if @@trancount|begin tran|commit|rollback)\b")
+_SETTING = re.compile(r"(?i)^\s*(set|use)\b")
+_TRANSACTION = re.compile(r"(?i)^\s*(?:if @@trancount > 0 )?(begin|commit|rollback)(?: tran(?:saction)?)?\s*$")
+_RENAME = re.compile(r"(?s)^exec (?:\[\w+\]\.)?sys\.sp_rename N'((?:[^']|'')*)', N'((?:[^']|'')*)', 'OBJECT'$")
+_BULK_TABLE = re.compile(r"(?s)^SELECT @@TRANCOUNT;.*? INT = OBJECT_ID\(N'((?:[^']|'')*)'\)")
 
 
 class _AttentionError(Exception):
@@ -81,6 +86,10 @@ class _Session:
         self._packet_bytes = _PACKET_BYTES
         self._unsent = bytearray()
         self._count = 0
+        self._transaction_cursor: FakeCursor | None = None
+        self._when_committed: list[Callable[[], None]] = []
+        self._bulk_table = ""
+        self._is_bulk_due = False
 
     def serve(self) -> None:
         self._server.sessions.add(self._number)
@@ -92,6 +101,7 @@ class _Session:
         except OSError:
             return
         finally:
+            self._end("rollback")
             self._server.sessions.discard(self._number)
             self._server.running.discard(self._number)
             with contextlib.suppress(OSError):
@@ -105,8 +115,12 @@ class _Session:
             return self._login(body)
         elif kind == tds.TRANSACTION:
             self._transaction(body)
+        elif kind == tds.BULK:
+            self._load(body)
         elif kind == tds.ATTENTION:
             self._server.attentions += 1
+            self._is_bulk_due = False
+            self._server.running.discard(self._number)
             self._send(tds.done(attention=True), is_last=True)
         elif kind == tds.BATCH:
             start = struct.unpack_from("<I", body)[0]
@@ -140,6 +154,7 @@ class _Session:
         is_begin = what == 5
         kind = 8 if is_begin else 9 if what == 7 else 10
         self._server.log({5: "begin", 7: "commit", 8: "rollback"}.get(what, str(what)))
+        self._begin() if is_begin else self._end("commit" if what == 7 else "rollback")
         self._send(
             tds.change(kind, mark if is_begin else b"\0", b"\0" if is_begin else mark) + tds.done(), is_last=True
         )
@@ -152,16 +167,60 @@ class _Session:
                 self._sleep(20)
             self._run(sql)
         except SqlServerError as error:
+            self._end("rollback")  # XACT_ABORT
             self._send(tds.error(error.number, error.message, error.severity) + tds.done(failed=True), is_last=True)
         except _AttentionError:
             self._server.attentions += 1
             self._send(tds.done(attention=True), is_last=True)
         finally:
+            if not self._is_bulk_due:
+                self._server.running.discard(self._number)
+
+    def _begin(self) -> None:
+        self._transaction_cursor = self._transaction_cursor or self._server.engine.begun()
+
+    def _end(self, word: str) -> None:
+        cursor, self._transaction_cursor = self._transaction_cursor, None
+        due, self._when_committed = self._when_committed, []
+        if cursor is None:
+            return
+        self._server.engine.ended(cursor, word)
+        if word == "commit":
+            for act in due:
+                act()
+
+    def _load(self, body: bytes) -> None:
+        try:
+            rows = self._server.engine.loaded(self._bulk_table, bulk_rows(body))
+            self._send(tds.done(rows), is_last=True)
+        except SqlServerError as error:
+            self._send(tds.error(error.number, error.message, error.severity) + tds.done(failed=True), is_last=True)
+        finally:
+            self._is_bulk_due = False
             self._server.running.discard(self._number)
 
+    def _is_special(self, sql: str) -> bool:
+        """Whether it was one of the statements that DuckDB is not asked."""
+        if bracket := _TRANSACTION.match(sql):
+            word = bracket.group(1).lower()
+            self._begin() if word == "begin" else self._end(word)
+        elif renaming := _RENAME.match(sql):
+            name, new = (text.replace("''", "'") for text in renaming.groups())
+            done = self._server.engine.renamed(name, new, self._transaction_cursor)
+            done() if self._transaction_cursor is None else self._when_committed.append(done)
+        elif asked := _BULK_TABLE.match(sql):
+            self._bulk_table = asked.group(1).replace("''", "'")
+            self._send(bulk_answer(self._columns(self._bulk_table)), is_last=True)
+            return True
+        elif sql.startswith("INSERT BULK "):
+            self._is_bulk_due = True
+        elif sql.strip() and not _SETTING.match(sql):
+            return False
+        self._send(tds.done(), is_last=True)
+        return True
+
     def _run(self, sql: str) -> None:
-        if not sql.strip() or _SETTING.match(sql):
-            self._send(tds.done(), is_last=True)
+        if self._is_special(sql):
             return
         columns, blocks = self._result(sql)
         if not columns:
@@ -180,6 +239,9 @@ class _Session:
             self._check_attention(0)
         self._send(tds.done(rows), is_last=True)
 
+    def _columns(self, table: str) -> list[Column]:
+        return self._server.engine.query(f"select top 0 * from {table}", self._transaction_cursor)[0]
+
     def _result(self, sql: str) -> tuple[list[Column], Iterator[list[Any]]]:
         engine = self._server.engine
         declared = _DECLARED.match(sql)
@@ -189,7 +251,7 @@ class _Session:
         describing = _DESCRIBE.search(sql)
         if describing:
             return _described(engine, describing.group(1).replace("''", "'"))
-        return engine.query(sql)
+        return engine.query(sql, self._transaction_cursor)
 
     def _sleep(self, seconds: int) -> None:
         end = time.monotonic() + seconds
@@ -202,12 +264,12 @@ class _Session:
             raise _AttentionError
 
     def _receive(self) -> tuple[int, bytes]:
-        body = b""
+        body = bytearray()
         while True:
             head = self._exactly(tds.HEADER_BYTES)
             body += self._exactly(struct.unpack(">H", head[2:4])[0] - tds.HEADER_BYTES)
             if head[1] & 1:
-                return head[0], body
+                return head[0], bytes(body)
 
     def _exactly(self, size: int) -> bytes:
         data = b""
@@ -252,6 +314,7 @@ def main() -> None:
     server = Server()
     answers: dict[str, Any] = {
         "execute": lambda sql: server.engine.execute(sql),
+        "ask": lambda sql: [str(row[0]) for block in server.engine.query(sql)[1] for row in block],
         "statements": server.statements,
         "sessions": lambda: len(server.sessions),
         "running": lambda: len(server.running),

@@ -36,6 +36,7 @@ _SLOW = re.compile(r"(?i)^(?!.*describe_first).*\bfrom slow\b")  # a table that 
 _SETTING = re.compile(r"(?i)^\s*(set|use)\b")
 _TRANSACTION = re.compile(r"(?i)^\s*(?:if @@trancount > 0 )?(begin|commit|rollback)(?: tran(?:saction)?)?\s*$")
 _RENAME = re.compile(r"(?s)^exec (?:\[\w+\]\.)?sys\.sp_rename N'((?:[^']|'')*)', N'((?:[^']|'')*)', 'OBJECT'$")
+_DROPPED = re.compile(r"(?s)^drop table (?:if exists )?(.*)$")
 _BULK_TABLE = re.compile(r"(?s)^SELECT @@TRANCOUNT;.*? INT = OBJECT_ID\(N'((?:[^']|'')*)'\)")
 
 
@@ -50,6 +51,7 @@ class Server:
         self.engine = Engine()
         self.sessions: set[int] = set()
         self.running: set[int] = set()
+        self.loading: dict[int, str] = {}  # tables with a bulk load, by session
         self.attentions = 0
         self.password: str | None = None  # another one than usual
         self.fail_logins: list[int] = []  # numbers of errors for the next logins
@@ -89,7 +91,6 @@ class _Session:
         self._transaction_cursor: FakeCursor | None = None
         self._when_committed: list[Callable[[], None]] = []
         self._bulk_table = ""
-        self._is_bulk_due = False
 
     def serve(self) -> None:
         self._server.sessions.add(self._number)
@@ -102,6 +103,7 @@ class _Session:
             return
         finally:
             self._end("rollback")
+            self._server.loading.pop(self._number, None)
             self._server.sessions.discard(self._number)
             self._server.running.discard(self._number)
             with contextlib.suppress(OSError):
@@ -119,7 +121,7 @@ class _Session:
             self._load(body)
         elif kind == tds.ATTENTION:
             self._server.attentions += 1
-            self._is_bulk_due = False
+            self._server.loading.pop(self._number, None)
             self._server.running.discard(self._number)
             self._send(tds.done(attention=True), is_last=True)
         elif kind == tds.BATCH:
@@ -173,7 +175,7 @@ class _Session:
             self._server.attentions += 1
             self._send(tds.done(attention=True), is_last=True)
         finally:
-            if not self._is_bulk_due:
+            if self._number not in self._server.loading:
                 self._server.running.discard(self._number)
 
     def _begin(self) -> None:
@@ -196,7 +198,7 @@ class _Session:
         except SqlServerError as error:
             self._send(tds.error(error.number, error.message, error.severity) + tds.done(failed=True), is_last=True)
         finally:
-            self._is_bulk_due = False
+            self._server.loading.pop(self._number, None)
             self._server.running.discard(self._number)
 
     def _is_special(self, sql: str) -> bool:
@@ -213,7 +215,7 @@ class _Session:
             self._send(bulk_answer(self._columns(self._bulk_table)), is_last=True)
             return True
         elif sql.startswith("INSERT BULK "):
-            self._is_bulk_due = True
+            self._server.loading[self._number] = self._bulk_table
         elif sql.strip() and not _SETTING.match(sql):
             return False
         self._send(tds.done(), is_last=True)
@@ -222,6 +224,9 @@ class _Session:
     def _run(self, sql: str) -> None:
         if self._is_special(sql):
             return
+        if dropped := _DROPPED.match(sql):
+            while _bare(dropped.group(1)) in map(_bare, self._server.loading.values()):  # it has a lock
+                self._check_attention(0.01)
         columns, blocks = self._result(sql)
         if not columns:
             self._send(tds.done(), is_last=True)
@@ -294,6 +299,10 @@ class _Session:
                 struct.pack(">BBHHBB", tds.REPLY, ends, len(part) + tds.HEADER_BYTES, 51, self._count & 255, 0) + part
             )
         self._client.sendall(out)
+
+
+def _bare(name: str) -> str:
+    return re.sub(r'[\[\]"]', "", name)
 
 
 def _described(engine: Engine, sql: str) -> tuple[list[Column], Iterator[list[Any]]]:

@@ -123,7 +123,7 @@ class SqlServerLoader(SQLLoader):
         cursor = self.session().cursor()
         limit_s = int(self.connection.options["statement_timeout_s"])
         try:
-            done = cursor.bulkcopy_arrow(filling.relation.sql("tsql"), reader, timeout=limit_s, keep_nulls=True)
+            done = cursor.bulkcopy_arrow(_bracketed(filling.relation), reader, timeout=limit_s, keep_nulls=True)
         except (RuntimeError, ValueError, TypeError, OSError) as error:
             if failed:  # the driver tells another's error in its own words
                 raise failed[0] from failed[0].__cause__
@@ -163,11 +163,16 @@ class SqlServerLoader(SQLLoader):
     def replacing(self, private: Relation, target: Relation, kind: str | None, config: LoadConfig) -> Landing:
         """Drop what is there and rename the private table, in one transaction."""
         procedure = [quote(private.database, "tsql") + "."] if private.database else []
-        renamed = Relation(private.name, private.schema).sql("tsql")
+        renamed = _bracketed(Relation(private.name, private.schema))
         names = ", ".join([self.literal(renamed), self.literal(target.name), "'OBJECT'"])
         rename = " ".join(["exec", "".join([*procedure, "sys.sp_rename"]), names])
         drop = [] if kind is None else [" ".join(["drop", kind, target.sql("tsql")])]
         return Landing(self.spec.landing, (*drop, rename))
+
+
+def _bracketed(relation: Relation) -> str:
+    """A name within a text, where what double quotes are depends on a setting."""
+    return relation.ast().sql(dialect="tsql")
 
 
 def _sent(filling: Filling) -> tuple[pa.RecordBatchReader, list[BaseException]]:

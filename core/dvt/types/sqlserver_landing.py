@@ -103,7 +103,11 @@ class Sending:
             return texts
         target = _NANOS if type_ == _NANOS else reading(self.native).type
         values = plain if plain.type == target or is_uuid(target) else self._cast(plain, target)
-        if pa.types.is_floating(target) and not pc.all(pc.is_finite(values)).as_py() and len(values) > values.null_count:
+        if (
+            pa.types.is_floating(target)
+            and not pc.all(pc.is_finite(values)).as_py()
+            and len(values) > values.null_count
+        ):
             raise self._refusal("SQL Server has neither NaN nor infinities", "Make them NULL in the model")
         if pa.types.is_timestamp(target) or pa.types.is_time(target):
             self._check_fraction(values, int(found["digits"] or 7))

@@ -57,6 +57,7 @@ _SETUP = (
     *(f"create macro shop.dbo.{macro}" for macro in PADDING),
     *_CATALOGUE,
 )
+_INTO = re.compile(r"(?is)^select \* into (.+) from (.+)$")
 _BY_CLASS = {
     "Conversion Error": (245, "Conversion failed when converting a value: {}"),
     "Out of Range Error": (8115, "Arithmetic overflow error converting expression: {}"),
@@ -96,11 +97,10 @@ class Engine:
         inner = sql.rstrip().rstrip(";")
         return self.query(f"select top 0 * from (\n{inner}\n) as described")[0]
 
-    def query(
-        self, sql: str, cursor: FakeCursor | None = None
-    ) -> tuple[list[Column], Iterator[list[tuple[Any, ...]]]]:
+    def query(self, sql: str, cursor: FakeCursor | None = None) -> tuple[list[Column], Iterator[list[tuple[Any, ...]]]]:
         """The columns of a statement's result and its rows, some at a time; a cursor may hold a transaction."""
-        result = self._run(sql, cursor)
+        into = _INTO.match(sql)  # of which sqlglot makes nothing that DuckDB takes
+        result = self._run("create table {} as select * from {}".format(*into.groups()) if into else sql, cursor)
         return [wire_column(column) for column in result.columns], _blocks(result)
 
     def begun(self) -> FakeCursor:

@@ -36,7 +36,9 @@ _SLOW = re.compile(r"(?i)^(?!.*describe_first).*\bfrom slow\b")  # a table that 
 _SETTING = re.compile(r"(?i)^\s*(set|use)\b")
 _TRANSACTION = re.compile(r"(?i)^\s*(?:if @@trancount > 0 )?(begin|commit|rollback)(?: tran(?:saction)?)?\s*$")
 _RENAME = re.compile(r"(?s)^exec (?:\[\w+\]\.)?sys\.sp_rename N'((?:[^']|'')*)', N'((?:[^']|'')*)', 'OBJECT'$")
+_COMMENT = re.compile(r"(?s)^\s*/\*.*?\*/\s*|\s+$")
 _DROPPED = re.compile(r"(?s)^drop table (?:if exists )?(.*)$")
+_INDIRECT = re.compile(r"(?s)^exec \[\w+\]\.sys\.sp_executesql N'((?:[^']|'')*)'$")
 _BULK_TABLE = re.compile(r"(?s)^SELECT @@TRANCOUNT;.*? INT = OBJECT_ID\(N'((?:[^']|'')*)'\)")
 
 
@@ -222,8 +224,11 @@ class _Session:
         return True
 
     def _run(self, sql: str) -> None:
+        sql = _COMMENT.sub("", sql)
         if self._is_special(sql):
             return
+        if indirect := _INDIRECT.match(sql):
+            sql = indirect.group(1).replace("''", "'")
         if dropped := _DROPPED.match(sql):
             while _bare(dropped.group(1)) in map(_bare, self._server.loading.values()):  # it has a lock
                 self._check_attention(0.01)

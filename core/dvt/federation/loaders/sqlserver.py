@@ -20,7 +20,7 @@ from dvt.federation.loaders.config import LoadConfig
 from dvt.federation.loaders.filling import Filled, Filling, LoadMethod
 from dvt.federation.loaders.landing import Landing
 from dvt.federation.loaders.sql import SQLLoader
-from dvt.identifiers import Relation, quote
+from dvt.identifiers import Relation, private_name, quote
 from dvt.types.sqlserver_landing import Sending, is_declarable, sqlserver_type
 
 _PIECE_BYTES = 4 << 20
@@ -34,9 +34,7 @@ class SqlServerLoader(SQLLoader):
     """
 
     spec = SPEC
-    change_words = ChangeWords(
-        delete="join", merge="replace", first="offset 0 rows fetch next 1 rows only"
-    )
+    change_words = ChangeWords(delete="join", merge="replace", first="offset 0 rows fetch next 1 rows only")
     create_schema_words = "create schema"
     begins = "begin transaction"
     commits = "commit transaction"
@@ -109,6 +107,14 @@ class SqlServerLoader(SQLLoader):
                 column=column,
                 remedy="Declare for example nvarchar(n), decimal(p, s), datetime2(n), float or varbinary(n)",
             )
+
+    def creating(self, relation: Relation, query: str) -> list[str]:
+        """By a view: a query may begin with WITH, which neither SELECT INTO nor a derived table takes."""
+        relation = self.qualified(relation)
+        view = relation.sibling(private_name(relation.name, "view", self.spec.max_identifier_bytes))
+        made, own = relation.sql("tsql"), Relation(view.name, view.schema).sql("tsql")
+        filled = " ".join(["select * into", made, "from", view.sql("tsql")])
+        return ["\n".join([" ".join(["create view", own, "as"]), query]), filled, " ".join(["drop view", own])]
 
     def column_sql(self, name: str, type_: str) -> str:
         """A column that may be NULL, whatever the database's default is."""

@@ -141,10 +141,10 @@ class Sending:
             raise self._refusal(f"a value has more than {digits} digits after the second")
 
     def _check_text(self, texts: pa.Array, base: str, size: str, collation: str) -> None:
-        if base == "varchar" and not collation.lower().endswith("_utf8"):
-            if not pc.all(pc.string_is_ascii(texts)).as_py() and len(texts) > texts.null_count:
-                remedy = "Declare nvarchar, or a collation that ends in _UTF8"
-                raise self._refusal("a text has characters that the code page of varchar may not have", remedy)
+        has_code_page = base == "varchar" and not collation.lower().endswith("_utf8")
+        if has_code_page and pc.any(pc.invert(pc.string_is_ascii(texts))).as_py():
+            remedy = "Declare nvarchar, or a collation that ends in _UTF8"
+            raise self._refusal("a text has characters that the code page of varchar may not have", remedy)
         if size.lower() == "max":
             return
         if base == "varchar":

@@ -1,4 +1,4 @@
-"""Models that land on SQL Server (wire fake), for which there is no dbt adapter here: tables, incremental ones, views."""
+"""Models that land on SQL Server (wire fake), for which there is no dbt adapter here."""
 
 from __future__ import annotations
 

@@ -22,24 +22,18 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from servers import tds
-from servers.fake_cursor import FakeCursor
 from servers.sqlserver_sql import DATABASE, Engine, SqlServerError
 from servers.sqlserver_types import column_list
+from servers.sqlserver_writing import Locks, Writing
 from servers.tds import Column
-from servers.tds_bulk import bulk_answer, bulk_rows
 
 USER, PASSWORD = "dvt", "Pa55;w'o}r\"d={ä"
 _PACKET_BYTES = 4096
 _DESCRIBE = re.compile(r"(?s)dm_exec_describe_first_result_set\s*\(N'(.*)', *NULL, *0\)")
 _DECLARED = re.compile(r"(?s)^EXEC \(N?'(.*)'\) WITH RESULT SETS \(\((.*)\)\)$")
 _SLOW = re.compile(r"(?i)^(?!.*describe_first).*\bfrom slow\b")  # a table that nobody gets to the first row of
-_SETTING = re.compile(r"(?i)^\s*(set|use)\b")
-_TRANSACTION = re.compile(r"(?i)^\s*(?:if @@trancount > 0 )?(begin|commit|rollback)(?: tran(?:saction)?)?\s*$")
-_RENAME = re.compile(r"(?s)^exec (?:\[\w+\]\.)?sys\.sp_rename N'((?:[^']|'')*)', N'((?:[^']|'')*)', 'OBJECT'$")
 _COMMENT = re.compile(r"(?s)^\s*/\*.*?\*/\s*|\s+$")
-_DROPPED = re.compile(r"(?s)^drop table (?:if exists )?(.*)$")
 _INDIRECT = re.compile(r"(?s)^exec \[\w+\]\.sys\.sp_executesql N'((?:[^']|'')*)'$")
-_BULK_TABLE = re.compile(r"(?s)^SELECT @@TRANCOUNT;.*? INT = OBJECT_ID\(N'((?:[^']|'')*)'\)")
 
 
 class _AttentionError(Exception):
@@ -53,7 +47,7 @@ class Server:
         self.engine = Engine()
         self.sessions: set[int] = set()
         self.running: set[int] = set()
-        self.loading: dict[int, str] = {}  # tables with a bulk load, by session
+        self.locks = Locks()
         self.attentions = 0
         self.password: str | None = None  # another one than usual
         self.fail_logins: list[int] = []  # numbers of errors for the next logins
@@ -90,9 +84,7 @@ class _Session:
         self._packet_bytes = _PACKET_BYTES
         self._unsent = bytearray()
         self._count = 0
-        self._transaction_cursor: FakeCursor | None = None
-        self._when_committed: list[Callable[[], None]] = []
-        self._bulk_table = ""
+        self._writing = Writing(server.engine, server.locks, number)
 
     def serve(self) -> None:
         self._server.sessions.add(self._number)
@@ -104,8 +96,8 @@ class _Session:
         except OSError:
             return
         finally:
-            self._end("rollback")
-            self._server.loading.pop(self._number, None)
+            self._writing.end("rollback")
+            self._writing.over()
             self._server.sessions.discard(self._number)
             self._server.running.discard(self._number)
             with contextlib.suppress(OSError):
@@ -120,10 +112,10 @@ class _Session:
         elif kind == tds.TRANSACTION:
             self._transaction(body)
         elif kind == tds.BULK:
-            self._load(body)
+            self._answered(lambda: self._send(self._writing.loaded(body), is_last=True))
         elif kind == tds.ATTENTION:
             self._server.attentions += 1
-            self._server.loading.pop(self._number, None)
+            self._writing.over()
             self._server.running.discard(self._number)
             self._send(tds.done(attention=True), is_last=True)
         elif kind == tds.BATCH:
@@ -158,80 +150,45 @@ class _Session:
         is_begin = what == 5
         kind = 8 if is_begin else 9 if what == 7 else 10
         self._server.log({5: "begin", 7: "commit", 8: "rollback"}.get(what, str(what)))
-        self._begin() if is_begin else self._end("commit" if what == 7 else "rollback")
+        self._writing.begin() if is_begin else self._writing.end("commit" if what == 7 else "rollback")
         self._send(
             tds.change(kind, mark if is_begin else b"\0", b"\0" if is_begin else mark) + tds.done(), is_last=True
         )
 
     def _batch(self, sql: str) -> None:
         self._server.log(sql)
-        self._server.running.add(self._number)
-        try:
+
+        def act() -> None:
             if _SLOW.match(sql):
                 self._sleep(20)
             self._run(sql)
+
+        self._answered(act)
+
+    def _answered(self, act: Callable[[], None]) -> None:
+        """Do what answers, and say so where it fails."""
+        self._server.running.add(self._number)
+        try:
+            act()
         except SqlServerError as error:
-            self._end("rollback")  # XACT_ABORT
+            self._writing.end("rollback")  # XACT_ABORT
             self._send(tds.error(error.number, error.message, error.severity) + tds.done(failed=True), is_last=True)
         except _AttentionError:
             self._server.attentions += 1
             self._send(tds.done(attention=True), is_last=True)
         finally:
-            if self._number not in self._server.loading:
+            if not self._writing.is_loading:
                 self._server.running.discard(self._number)
-
-    def _begin(self) -> None:
-        self._transaction_cursor = self._transaction_cursor or self._server.engine.begun()
-
-    def _end(self, word: str) -> None:
-        cursor, self._transaction_cursor = self._transaction_cursor, None
-        due, self._when_committed = self._when_committed, []
-        if cursor is None:
-            return
-        self._server.engine.ended(cursor, word)
-        if word == "commit":
-            for act in due:
-                act()
-
-    def _load(self, body: bytes) -> None:
-        try:
-            rows = self._server.engine.loaded(self._bulk_table, bulk_rows(body))
-            self._send(tds.done(rows), is_last=True)
-        except SqlServerError as error:
-            self._send(tds.error(error.number, error.message, error.severity) + tds.done(failed=True), is_last=True)
-        finally:
-            self._server.loading.pop(self._number, None)
-            self._server.running.discard(self._number)
-
-    def _is_special(self, sql: str) -> bool:
-        """Whether it was one of the statements that DuckDB is not asked."""
-        if bracket := _TRANSACTION.match(sql):
-            word = bracket.group(1).lower()
-            self._begin() if word == "begin" else self._end(word)
-        elif renaming := _RENAME.match(sql):
-            name, new = (text.replace("''", "'") for text in renaming.groups())
-            done = self._server.engine.renamed(name, new, self._transaction_cursor)
-            done() if self._transaction_cursor is None else self._when_committed.append(done)
-        elif asked := _BULK_TABLE.match(sql):
-            self._bulk_table = asked.group(1).replace("''", "'")
-            self._send(bulk_answer(self._columns(self._bulk_table)), is_last=True)
-            return True
-        elif sql.startswith("INSERT BULK "):
-            self._server.loading[self._number] = self._bulk_table
-        elif sql.strip() and not _SETTING.match(sql):
-            return False
-        self._send(tds.done(), is_last=True)
-        return True
 
     def _run(self, sql: str) -> None:
         sql = _COMMENT.sub("", sql)
-        if self._is_special(sql):
+        if (answer := self._writing.answer(sql)) is not None:
+            self._send(answer, is_last=True)
             return
         if indirect := _INDIRECT.match(sql):
             sql = indirect.group(1).replace("''", "'")
-        if dropped := _DROPPED.match(sql):
-            while _bare(dropped.group(1)) in map(_bare, self._server.loading.values()):  # it has a lock
-                self._check_attention(0.01)
+        while self._server.locks.holds(sql):
+            self._check_attention(0.01)
         columns, blocks = self._result(sql)
         if not columns:
             self._send(tds.done(), is_last=True)
@@ -249,9 +206,6 @@ class _Session:
             self._check_attention(0)
         self._send(tds.done(rows), is_last=True)
 
-    def _columns(self, table: str) -> list[Column]:
-        return self._server.engine.query(f"select top 0 * from {table}", self._transaction_cursor)[0]
-
     def _result(self, sql: str) -> tuple[list[Column], Iterator[list[Any]]]:
         engine = self._server.engine
         declared = _DECLARED.match(sql)
@@ -261,7 +215,7 @@ class _Session:
         describing = _DESCRIBE.search(sql)
         if describing:
             return _described(engine, describing.group(1).replace("''", "'"))
-        return engine.query(sql, self._transaction_cursor)
+        return engine.query(sql, self._writing.cursor)
 
     def _sleep(self, seconds: int) -> None:
         end = time.monotonic() + seconds
@@ -304,10 +258,6 @@ class _Session:
                 struct.pack(">BBHHBB", tds.REPLY, ends, len(part) + tds.HEADER_BYTES, 51, self._count & 255, 0) + part
             )
         self._client.sendall(out)
-
-
-def _bare(name: str) -> str:
-    return re.sub(r'[\[\]"]', "", name)
 
 
 def _described(engine: Engine, sql: str) -> tuple[list[Column], Iterator[list[Any]]]:

@@ -1,4 +1,4 @@
-"""SQL Server's bulk load as it comes over the wire: COLMETADATA and ROW tokens of the client, read by the specification.
+"""SQL Server's bulk load as it comes over the wire: the client's COLMETADATA and ROW tokens.
 
 Values come out in the server's own words, as `tds` takes them: a `datetime2(6)` is the text that SQL Server prints.
 """

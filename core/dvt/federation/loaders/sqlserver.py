@@ -178,7 +178,7 @@ class SqlServerLoader(SQLLoader):
 
 def _bracketed(relation: Relation) -> str:
     """A name within a text, where what double quotes are depends on a setting."""
-    return relation.ast().sql(dialect="tsql")
+    return str(relation.ast().sql(dialect="tsql"))
 
 
 def _sent(filling: Filling) -> tuple[pa.RecordBatchReader, list[BaseException]]:

@@ -32,6 +32,7 @@ _BY_STATE: dict[str, Found] = {
 # Numbers of sys.messages, as the server gives them of a statement that it describes.
 _BY_NUMBER: dict[int, Found] = {
     **dict.fromkeys((207, 208, 2812, 4701, 911, 7202), (errors.RelationNotFoundError, _LOOK)),
+    18456: (errors.AuthenticationError, "Check user and password of the connection"),
     **dict.fromkeys((229, 230, 262, 297, 300, 916, 15247), (errors.PrivilegeError, _GRANT)),
 }
 # What other errors say, where the login speaks English; elsewhere they are the server's refusal of a statement.

@@ -1,7 +1,7 @@
 """The SQL Server types under which Arrow types land, and what of a column's values has no place there.
 
-Texts are nvarchar(max): it holds all of Unicode under every collation. A declared varchar has a code page, for whose
-missing characters the driver puts question marks without a word; so it takes ASCII, or has a UTF-8 collation.
+Texts are nvarchar(max): it holds all of Unicode under every collation. A declared varchar takes ASCII alone: for what
+its code page has not, the driver's bulk load puts question marks without a word, under collations of UTF-8 as well.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _DECLARED = re.compile(
     r"(?i)\s*(?:(?P<plain>bit|tinyint|smallint|int|bigint|real|float|date|uniqueidentifier)"
     r"|(?:decimal|numeric)\s*\(\s*\d+\s*(?:,\s*\d+\s*)?\)"
     r"|(?:time|datetime2|datetimeoffset)\s*(?:\(\s*(?P<digits>[0-7])\s*\))?"
-    r"|(?P<text>n?varchar|varbinary)\s*\(\s*(?P<size>\d+|max)\s*\)(?:\s+collate\s+(?P<collation>\w+))?)\s*"
+    r"|(?P<text>n?varchar|varbinary)\s*\(\s*(?P<size>\d+|max)\s*\)(?:\s+collate\s+\w+)?)\s*"
 )
 
 
@@ -99,7 +99,7 @@ class Sending:
             return plain
         if found["text"] and found["text"].lower() != "varbinary":
             texts = plain if pa.types.is_string(plain.type) else self._cast(plain, pa.string())
-            self._check_text(texts, found["text"].lower(), found["size"], found["collation"] or "")
+            self._check_text(texts, found["text"].lower(), found["size"])
             return texts
         target = _NANOS if type_ == _NANOS else reading(self.native).type
         values = plain if plain.type == target or is_uuid(target) else self._cast(plain, target)
@@ -140,18 +140,14 @@ class Sending:
         if step > 1 and pc.any(pc.not_equal(pc.multiply(pc.divide(numbers, step), step), numbers)).as_py():
             raise self._refusal(f"a value has more than {digits} digits after the second")
 
-    def _check_text(self, texts: pa.Array, base: str, size: str, collation: str) -> None:
-        has_code_page = base == "varchar" and not collation.lower().endswith("_utf8")
-        if has_code_page and pc.any(pc.invert(pc.string_is_ascii(texts))).as_py():
-            remedy = "Declare nvarchar, or a collation that ends in _UTF8"
-            raise self._refusal("a text has characters that the code page of varchar may not have", remedy)
+    def _check_text(self, texts: pa.Array, base: str, size: str) -> None:
+        if base == "varchar" and pc.any(pc.invert(pc.string_is_ascii(texts))).as_py():
+            raise self._refusal("a text of a varchar is not ASCII, which may not arrive", "Declare nvarchar")
         if size.lower() == "max":
             return
-        if base == "varchar":
-            lengths = pc.binary_length(texts)
-        else:  # in UTF-16, where what is four bytes of UTF-8 takes two places
-            pairs = pc.count_substring_regex(texts, r"[\x{10000}-\x{10FFFF}]")
-            lengths = pc.add(pc.utf8_length(texts), pairs)
+        # In UTF-16, where what is four bytes of UTF-8 takes two places.
+        pairs = pc.count_substring_regex(texts, r"[\x{10000}-\x{10FFFF}]")
+        lengths = pc.add(pc.utf8_length(texts), pairs)
         if _longest(lengths) > int(size):
             raise self._too_long()
 

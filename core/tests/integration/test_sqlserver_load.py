@@ -1,4 +1,4 @@
-"""What is SQL Server's own of its loader: the statements of a landing, what fails in it, and what the driver is told."""
+"""What is SQL Server's own of its loader: the statements of a landing, what fails in it, what is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What SQL Server has no place for is refused by its column before it is sent; what it has a place for stays as it is."""
+"""What SQL Server has no place for is refused by its column before it is sent; all else stays as it is."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
+from dvt.connections.connection import Connection
+from dvt.connections.sqlserver import SPEC
 from dvt.errors import DataError
+from dvt.federation.loaders.sqlserver import SqlServerLoader
 from dvt.types.sqlserver_landing import Sending, is_declarable, sqlserver_type
 from dvt.types.vocabulary import JSON, MICROS, MICROS_UTC, TIME, UUID
 
@@ -72,5 +75,21 @@ def test_declared_types_that_change_values_are_refused() -> None:
 
 
 def test_types_without_a_place_have_none() -> None:
-    assert [sqlserver_type(each) for each in (pa.list_(pa.int8()), pa.decimal256(50, 2), pa.duration("us"))] == [None] * 3
+    assert [sqlserver_type(each) for each in (pa.list_(pa.int8()), pa.decimal256(50, 2), pa.duration("us"))] == [
+        None
+    ] * 3
     assert [sqlserver_type(each) for each in (JSON, UUID)] == ["nvarchar(max)", "uniqueidentifier"]
+
+
+def test_a_token_that_is_given_is_no_way_into_the_bulk_load() -> None:
+    def lacking(**login: str) -> str | None:
+        output = {"type": "sqlserver", "server": "h", "database": "d", **login}
+        loader = SqlServerLoader(Connection.from_output("shop", output, SPEC))
+        (method,) = loader.methods(None)  # type: ignore[arg-type]
+        return method.lacks()
+
+    assert lacking(user="u", password="p") is None
+    said = lacking(authentication="ActiveDirectoryAccessToken", access_token="t0ken", access_token_expires_on="1")
+    assert said is not None
+    assert "access_token" in said
+    assert "t0ken" not in said

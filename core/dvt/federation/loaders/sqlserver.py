@@ -13,6 +13,7 @@ from sqlglot import exp
 
 from dvt.connections.connection import Connection
 from dvt.connections.sqlserver import SPEC, cancel, connect, translate
+from dvt.connections.sqlserver_login import login_of
 from dvt.errors import DataError, DvtError
 from dvt.federation.extractors.sqlserver_sql import count_sql
 from dvt.federation.loaders.changes import ChangeWords
@@ -122,14 +123,22 @@ class SqlServerLoader(SQLLoader):
 
     def methods(self, filling: Filling) -> list[LoadMethod]:
         """The driver's bulk load of Arrow batches."""
-        return [LoadMethod("bulkcopy_arrow", fill=self._copy)]
+        return [LoadMethod("bulkcopy_arrow", lacks=self._why_no_copy, fill=self._copy)]
+
+    def _why_no_copy(self) -> str | None:
+        """The bulk load's own session gets what is in the connection string, and no attributes."""
+        if login_of(self.connection).attributes:
+            return "mssql-python's bulk load takes no access_token: log in as a service principal, or by a user's name"
+        return None
 
     def _copy(self, filling: Filling) -> Filled:
         reader, failed = _sent(filling)
         cursor = self.session().cursor()
         limit_s = int(self.connection.options["statement_timeout_s"])
         try:
-            done = cursor.bulkcopy_arrow(_bracketed(filling.relation), reader, timeout=limit_s, keep_nulls=True)
+            done = cursor.bulkcopy_arrow(
+                _bracketed(filling.relation), reader, timeout=limit_s, table_lock=True, keep_nulls=True
+            )
         except (RuntimeError, ValueError, TypeError, OSError) as error:
             if failed:  # the driver tells another's error in its own words
                 raise failed[0] from failed[0].__cause__

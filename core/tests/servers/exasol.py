@@ -170,7 +170,7 @@ class _Handler(socketserver.StreamRequestHandler):
         with self.fake.arrived:
             self.fake.tunnels[port] = self.request
             self.fake.arrived.notify_all()
-            self.fake.arrived.wait_for(lambda: port not in self.fake.tunnels, 120)
+            self.fake.arrived.wait_for(lambda: port not in self.fake.tunnels, 3600)
 
     def _session(self) -> None:
         self.rfile.readline()

@@ -108,12 +108,14 @@ SPEC = ConnectionSpec(
 )
 
 
-def connect(connection: Connection, cancelled: threading.Event | None = None) -> Any:
-    """Open a session of mssql-python in which nothing is ever committed.
+def connect(connection: Connection, cancelled: threading.Event | None = None, *, writes: bool = False) -> Any:
+    """Open a session of mssql-python.
 
     Args:
         connection: The connection.
         cancelled: Ends the waiting for another attempt.
+        writes: Whether what it runs is committed, each statement by itself until a transaction is begun, which an
+            error undoes whole. Nothing is ever committed if not.
 
     Raises:
         MissingDriverError: The driver is not installed.
@@ -139,7 +141,7 @@ def connect(connection: Connection, cancelled: threading.Event | None = None) ->
                 timeout=wait_s,
                 autocommit=True,
             )
-            return _configured(session, connection)
+            return _configured(session, connection, writes)
         except (mssql_python.Error, mssql_python.Warning, OSError, RuntimeError, ValueError) as error:
             raise translate(error, connection, phase="connect") from error
 
@@ -162,14 +164,15 @@ def cancel(cursor: Any) -> None:
         handle._cancel()
 
 
-def _configured(session: Any, connection: Connection) -> Any:
-    isolation = "SNAPSHOT" if connection.options["isolation"] == "snapshot" else "READ COMMITTED"
+def _configured(session: Any, connection: Connection, writes: bool) -> Any:
+    is_snapshot = connection.options["isolation"] == "snapshot" and not writes  # in which no table is changed
+    isolation = "SET TRANSACTION ISOLATION LEVEL " + ("SNAPSHOT" if is_snapshot else "READ COMMITTED")
     cursor = session.cursor()
-    cursor.execute("; ".join([_SESSION, "SET TRANSACTION ISOLATION LEVEL " + isolation]))
+    cursor.execute("; ".join([_SESSION, isolation, *(["SET XACT_ABORT ON"] if writes else [])]))
     cursor.close()
     limit_s = int(connection.options["statement_timeout_s"]) or int(connection.first("query_timeout", default=0))
     session.timeout = limit_s
-    session.autocommit = False
+    session.autocommit = writes
     return session
 
 

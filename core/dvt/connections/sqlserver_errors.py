@@ -32,6 +32,7 @@ _BY_STATE: dict[str, Found] = {
 # Numbers of sys.messages, as the server gives them of a statement that it describes.
 _BY_NUMBER: dict[int, Found] = {
     **dict.fromkeys((207, 208, 2812, 4701, 911, 7202), (errors.RelationNotFoundError, _LOOK)),
+    18456: (errors.AuthenticationError, "Check user and password of the connection"),
     **dict.fromkeys((229, 230, 262, 297, 300, 916, 15247), (errors.PrivilegeError, _GRANT)),
 }
 # What other errors say, where the login speaks English; elsewhere they are the server's refusal of a statement.
@@ -47,6 +48,8 @@ _PASSING = re.compile(
     r"(?i)retry (?:the|your) (?:request|connection)|currently busy|not currently available|please try again"
     r"|not enough resources to process|request limit for the database|deadlock victim"
 )
+# Its bulk load names the server's number.
+_NUMBER = re.compile(r"Sql Error: (\d+):")
 _PREFIX = re.compile(r"^(?:\[[^\]]*\])+\s*")
 _WORDS_AT_MOST = 1000
 
@@ -84,7 +87,9 @@ def translate(
     state = str(getattr(error, "driver_error", ""))
     text = str(getattr(error, "ddbc_error", "") or error) or type(error).__name__
     words = _PREFIX.sub("", text)[:_WORDS_AT_MOST]
-    family, remedy = _BY_STATE.get(state, (errors.QueryError, None))
+    number = _NUMBER.search(words)
+    by_number = _BY_NUMBER.get(int(number.group(1))) if number else None
+    family, remedy = _BY_STATE.get(state) or by_number or (errors.QueryError, None)
     if family is errors.QueryError:
         family, remedy = next(
             (found for pattern, found in _BY_WORDS.items() if re.search(pattern, words, re.IGNORECASE)),

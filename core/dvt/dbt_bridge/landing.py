@@ -106,9 +106,8 @@ class Target:
     def created(self, sql: str) -> Iterator[Relation]:
         """A private relation made by a query that runs on the landing itself."""
         private = self.private
-        head = f"create table {private.sql(self.loader.connection.dialect)} as\n"
         try:
-            self.loader.execute([head + sql])
+            self.loader.execute(self.loader.creating(private, sql))
             yield private
         finally:
             self.drop(private)

@@ -16,6 +16,7 @@ from servers.places import (
     sqlite_place,
 )
 from servers.postgres import PostgresServer
+from servers.sqlserver import sqlserver_landing_place
 
 from dvt.testing import LoaderContract, Place
 
@@ -57,6 +58,14 @@ class TestClickHouse(LoaderContract):
     @classmethod
     def place(cls, clickhouse_server: ClickHouseServer) -> Place:
         return clickhouse_place(clickhouse_server, _DATABASE)
+
+
+class TestSqlServer(LoaderContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls) -> Iterator[Place]:
+        with sqlserver_landing_place() as place:
+            yield place
 
 
 class TestFiles(LoaderContract):

@@ -160,6 +160,11 @@ class FakeSQL:
         """`native_columns` of all tables that were created, by schema and name; dropped ones too."""
         return self._tables
 
+    def is_now(self, schema: str, table: str, columns: Mapping[str, exp.DataType]) -> None:
+        """A table has another one's columns: it was renamed."""
+        with self._lock:
+            self._tables[schema.lower(), table.lower()] = dict(columns)
+
     def _parsed(self, sql: str) -> exp.Expr:
         try:
             parsed = sqlglot.parse(sql, read=self.dialect)

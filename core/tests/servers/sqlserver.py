@@ -42,6 +42,14 @@ class SqlServerFake:
         for sql in statements:
             self._ask("execute", sql)
 
+    def ask(self, sql: str) -> list[str]:
+        """The first column of a query's rows, beside the wire."""
+        return list(self._ask("ask", sql))
+
+    def tables(self) -> list[str]:
+        """Names of the tables in dbo."""
+        return self.ask("select TABLE_NAME from INFORMATION_SCHEMA.TABLES where TABLE_SCHEMA = 'dbo'")
+
     def statements(self) -> list[str]:
         """What it was sent since this was last asked."""
         return list(self._ask("statements"))
@@ -121,3 +129,23 @@ def sqlserver_place(folder: Path | None = None) -> Iterator[Place]:
     """A fake with an empty database, as tests of any engine see it."""
     with contextlib.closing(SqlServerFake()) as fake:
         yield Place("sqlserver", Tag.FAKE, fake.output(), fake.execute, fake.statements)
+
+
+@contextmanager
+def sqlserver_landing_place() -> Iterator[Place]:
+    """A fake of its own as the loaders' kit needs it."""
+    if why := missing():
+        pytest.skip(why)
+    with contextlib.closing(SqlServerFake()) as fake:
+        yield Place(
+            "sqlserver",
+            Tag.FAKE,
+            fake.output(login_timeout=3),  # the driver tries a closed port for all of it
+            fake.execute,
+            fake.statements,
+            schema="dbo",
+            refused=fake.output(password="wr0ng-pass"),
+            running=lambda: fake.running,
+            ask=fake.ask,
+            tables=fake.tables,
+        )

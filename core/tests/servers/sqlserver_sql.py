@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import sqlglot
 from sqlglot import exp
 
+from servers.fake_cursor import FakeCursor
 from servers.fake_sql import FakeResult, FakeSQL, FakeSQLError
 from servers.sqlserver_types import SqlServer, stored_as, wire_column
 from servers.sqlserver_words import PADDING, said_in_duckdb
@@ -55,6 +57,7 @@ _SETUP = (
     *(f"create macro shop.dbo.{macro}" for macro in PADDING),
     *_CATALOGUE,
 )
+_INTO = re.compile(r"(?is)^select \* into (.+) from (.+)$")
 _BY_CLASS = {
     "Conversion Error": (245, "Conversion failed when converting a value: {}"),
     "Out of Range Error": (8115, "Arithmetic overflow error converting expression: {}"),
@@ -94,14 +97,49 @@ class Engine:
         inner = sql.rstrip().rstrip(";")
         return self.query(f"select top 0 * from (\n{inner}\n) as described")[0]
 
-    def query(self, sql: str) -> tuple[list[Column], Iterator[list[tuple[Any, ...]]]]:
-        """The columns of a statement's result and its rows, some at a time."""
-        result = self._run(sql)
+    def query(self, sql: str, cursor: FakeCursor | None = None) -> tuple[list[Column], Iterator[list[tuple[Any, ...]]]]:
+        """The columns of a statement's result and its rows, some at a time; a cursor may hold a transaction."""
+        into = _INTO.match(sql)  # of which sqlglot makes nothing that DuckDB takes
+        result = self._run("create table {} as select * from {}".format(*into.groups()) if into else sql, cursor)
         return [wire_column(column) for column in result.columns], _blocks(result)
 
-    def _run(self, sql: str) -> FakeResult:
+    def begun(self) -> FakeCursor:
+        """A cursor with an open transaction."""
+        cursor = self._sql.cursor()
+        cursor.own.execute("begin transaction")
+        return cursor
+
+    def ended(self, cursor: FakeCursor, word: str) -> None:
+        """Commit or roll back."""
+        with _numbered(), cursor.working():
+            cursor.own.execute(word)
+
+    def renamed(self, name: str, new: str, cursor: FakeCursor | None) -> Callable[[], None]:
+        """`sp_rename`; gives what is to be done when the transaction is committed."""
+        table = sqlglot.parse_one(f"select * from {name}", read="tsql").find(exp.Table)
+        assert table is not None
+        schema = table.db or "dbo"
+        natives = self._sql.native_columns(schema, table.name)
+        if not natives:
+            raise SqlServerError(15225, f"No item by the name of '{name}' could be found in the current database.", 11)
+        bare = exp.to_identifier(new, quoted=True).sql(dialect="tsql")
+        self._run(f"alter table {table.sql(dialect='tsql')} rename to {bare}", cursor)
+        return lambda: self._sql.is_now(schema, new, natives)
+
+    def loaded(self, table: str, rows: pa.Table) -> int:
+        """Put a bulk load's rows in, all or none."""
+        own = self._sql.cursor().own
         with _numbered():
-            return self._sql.run(sql, "dbo")
+            own.register("incoming", rows)
+            into = sqlglot.parse_one(f"select * from {table}", read="tsql").find(exp.Table)
+            assert into is not None
+            into.set("catalog", exp.to_identifier(DATABASE))
+            own.execute(f"insert into {into.sql(dialect='duckdb')} select * from incoming")
+        return rows.num_rows
+
+    def _run(self, sql: str, cursor: FakeCursor | None = None) -> FakeResult:
+        with _numbered():
+            return self._sql.run(sql, "dbo", cursor=cursor)
 
     def _rewritten(self, tree: exp.Expr) -> exp.Expr:
         for table in tree.find_all(exp.Table):

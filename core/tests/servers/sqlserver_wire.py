@@ -15,7 +15,7 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from servers import tds
 from servers.sqlserver_sql import DATABASE, Engine, SqlServerError
 from servers.sqlserver_types import column_list
+from servers.sqlserver_writing import Locks, Writing
 from servers.tds import Column
 
 USER, PASSWORD = "dvt", "Pa55;w'o}r\"d={ä"
@@ -31,7 +32,8 @@ _PACKET_BYTES = 4096
 _DESCRIBE = re.compile(r"(?s)dm_exec_describe_first_result_set\s*\(N'(.*)', *NULL, *0\)")
 _DECLARED = re.compile(r"(?s)^EXEC \(N?'(.*)'\) WITH RESULT SETS \(\((.*)\)\)$")
 _SLOW = re.compile(r"(?i)^(?!.*describe_first).*\bfrom slow\b")  # a table that nobody gets to the first row of
-_SETTING = re.compile(r"(?i)^\s*(set|use|if @@trancount|begin tran|commit|rollback)\b")
+_COMMENT = re.compile(r"(?s)^\s*/\*.*?\*/\s*|\s+$")
+_INDIRECT = re.compile(r"(?s)^exec \[\w+\]\.sys\.sp_executesql N'((?:[^']|'')*)'$")
 
 
 class _AttentionError(Exception):
@@ -45,6 +47,7 @@ class Server:
         self.engine = Engine()
         self.sessions: set[int] = set()
         self.running: set[int] = set()
+        self.locks = Locks()
         self.attentions = 0
         self.password: str | None = None  # another one than usual
         self.fail_logins: list[int] = []  # numbers of errors for the next logins
@@ -81,6 +84,7 @@ class _Session:
         self._packet_bytes = _PACKET_BYTES
         self._unsent = bytearray()
         self._count = 0
+        self._writing = Writing(server.engine, server.locks, number)
 
     def serve(self) -> None:
         self._server.sessions.add(self._number)
@@ -92,6 +96,8 @@ class _Session:
         except OSError:
             return
         finally:
+            self._writing.end("rollback")
+            self._writing.over()
             self._server.sessions.discard(self._number)
             self._server.running.discard(self._number)
             with contextlib.suppress(OSError):
@@ -105,8 +111,12 @@ class _Session:
             return self._login(body)
         elif kind == tds.TRANSACTION:
             self._transaction(body)
+        elif kind == tds.BULK:
+            self._answered(lambda: self._send(self._writing.loaded(body), is_last=True))
         elif kind == tds.ATTENTION:
             self._server.attentions += 1
+            self._writing.over()
+            self._server.running.discard(self._number)
             self._send(tds.done(attention=True), is_last=True)
         elif kind == tds.BATCH:
             start = struct.unpack_from("<I", body)[0]
@@ -140,29 +150,45 @@ class _Session:
         is_begin = what == 5
         kind = 8 if is_begin else 9 if what == 7 else 10
         self._server.log({5: "begin", 7: "commit", 8: "rollback"}.get(what, str(what)))
+        self._writing.begin() if is_begin else self._writing.end("commit" if what == 7 else "rollback")
         self._send(
             tds.change(kind, mark if is_begin else b"\0", b"\0" if is_begin else mark) + tds.done(), is_last=True
         )
 
     def _batch(self, sql: str) -> None:
         self._server.log(sql)
-        self._server.running.add(self._number)
-        try:
+
+        def act() -> None:
             if _SLOW.match(sql):
                 self._sleep(20)
             self._run(sql)
+
+        self._answered(act)
+
+    def _answered(self, act: Callable[[], None]) -> None:
+        """Do what answers, and say so where it fails."""
+        self._server.running.add(self._number)
+        try:
+            act()
         except SqlServerError as error:
+            self._writing.end("rollback")  # XACT_ABORT
             self._send(tds.error(error.number, error.message, error.severity) + tds.done(failed=True), is_last=True)
         except _AttentionError:
             self._server.attentions += 1
             self._send(tds.done(attention=True), is_last=True)
         finally:
-            self._server.running.discard(self._number)
+            if not self._writing.is_loading:
+                self._server.running.discard(self._number)
 
     def _run(self, sql: str) -> None:
-        if not sql.strip() or _SETTING.match(sql):
-            self._send(tds.done(), is_last=True)
+        sql = _COMMENT.sub("", sql)
+        if (answer := self._writing.answer(sql)) is not None:
+            self._send(answer, is_last=True)
             return
+        if indirect := _INDIRECT.match(sql):
+            sql = indirect.group(1).replace("''", "'")
+        while self._server.locks.holds(sql):
+            self._check_attention(0.01)
         columns, blocks = self._result(sql)
         if not columns:
             self._send(tds.done(), is_last=True)
@@ -189,7 +215,7 @@ class _Session:
         describing = _DESCRIBE.search(sql)
         if describing:
             return _described(engine, describing.group(1).replace("''", "'"))
-        return engine.query(sql)
+        return engine.query(sql, self._writing.cursor)
 
     def _sleep(self, seconds: int) -> None:
         end = time.monotonic() + seconds
@@ -202,12 +228,12 @@ class _Session:
             raise _AttentionError
 
     def _receive(self) -> tuple[int, bytes]:
-        body = b""
+        body = bytearray()
         while True:
             head = self._exactly(tds.HEADER_BYTES)
             body += self._exactly(struct.unpack(">H", head[2:4])[0] - tds.HEADER_BYTES)
             if head[1] & 1:
-                return head[0], body
+                return head[0], bytes(body)
 
     def _exactly(self, size: int) -> bytes:
         data = b""
@@ -252,6 +278,7 @@ def main() -> None:
     server = Server()
     answers: dict[str, Any] = {
         "execute": lambda sql: server.engine.execute(sql),
+        "ask": lambda sql: [str(row[0]) for block in server.engine.query(sql)[1] for row in block],
         "statements": server.statements,
         "sessions": lambda: len(server.sessions),
         "running": lambda: len(server.running),

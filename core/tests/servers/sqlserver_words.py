@@ -44,6 +44,8 @@ def said_in_duckdb(tree: exp.Expr, columns_of: ColumnsOf) -> exp.Expr:
             native.replace(exp.DataType.build("VARCHAR" if native.this in TEXTS else "BLOB", dialect="duckdb"))
     if isinstance(tree, exp.Create) and tree.kind == "TABLE":
         _create(tree)
+    if isinstance(tree, exp.Delete):
+        _delete(tree)
     return blank_padded(tree, ignore_case=True)
 
 
@@ -97,6 +99,15 @@ def _create(tree: exp.Create) -> None:
         collation.parent.pop()
     for key in tree.find_all(exp.PrimaryKey):
         key.set("expressions", [column.find(exp.Identifier) for column in key.expressions])
+
+
+def _delete(tree: exp.Delete) -> None:
+    """DELETE t FROM x AS t JOIN y AS s ON ... is a DELETE with USING."""
+    for join in tree.this.args.get("joins") or []:
+        tree.set("tables", None)
+        tree.set("using", [*(tree.args.get("using") or []), join.this])
+        tree.set("where", exp.Where(this=join.args["on"]))
+        join.pop()
 
 
 def _functions(tree: exp.Expr) -> None:

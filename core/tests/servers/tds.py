@@ -16,7 +16,7 @@ from decimal import Decimal
 from typing import Any
 
 HEADER_BYTES = 8
-REPLY, BATCH, RPC, ATTENTION, TRANSACTION, LOGIN, PRELOGIN = 4, 1, 3, 6, 14, 16, 18
+REPLY, BATCH, RPC, ATTENTION, BULK, TRANSACTION, LOGIN, PRELOGIN = 4, 1, 3, 6, 7, 14, 16, 18
 LATIN1, CYRILLIC, UTF8 = "SQL_Latin1_General_CP1_CI_AS", "Cyrillic_General_CI_AS", "Latin1_General_100_CI_AS_SC_UTF8"
 BINARY = "Latin1_General_BIN2"
 # Of code page 1252, into which the fake lets bytes that stand for no character.
@@ -121,6 +121,11 @@ def login_fields(packet: bytes) -> dict[str, str]:
             raw = bytes(((byte ^ 0xA5) << 4 & 0xF0) | ((byte ^ 0xA5) >> 4) for byte in raw)
         fields[name] = raw.decode("utf-16le")
     return fields
+
+
+def collation_bytes(name: str) -> bytes:
+    """A collation as it is on the wire."""
+    return _COLLATIONS[name][0]
 
 
 def row_writer(columns: Sequence[Column]) -> tuple[bytes, Callable[[Sequence[Any]], bytes]]:

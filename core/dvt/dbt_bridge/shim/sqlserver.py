@@ -1,7 +1,8 @@
-"""SQL Server behind the shim adapter: what reads it (tests, freshness, the catalogue) runs there; nothing lands."""
+"""SQL Server behind the shim adapter: what dbt runs there by itself, beside what dvt loads."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import sqlglot
@@ -9,9 +10,13 @@ from sqlglot import exp
 
 from dvt.connections.connection import Connection
 from dvt.connections.sqlserver import cancel, connect, translate
-from dvt.dbt_bridge.shim.driver import DriverDialect, DriverSession
+from dvt.dbt_bridge.shim.driver import DriverCursor, DriverDialect, DriverSession
+from dvt.dbt_bridge.shim.read_only import is_bracket
 from dvt.errors import DvtError
 from dvt.identifiers import Relation
+
+# After dbt's comment.
+_QUERY = re.compile(r"(?is)^\s*(?:/\*.*?\*/\s*)*(?:select|with)\b")
 
 
 def hoisted(sql: str) -> str:
@@ -20,12 +25,35 @@ def hoisted(sql: str) -> str:
     >>> hoisted("select count(*) as n from (with a as (select 1 as x) select x from a) as t")
     'WITH a AS (SELECT 1 AS x) SELECT COUNT(*) AS n FROM (SELECT x AS x FROM a) AS t'
     """
+    if not _QUERY.match(sql):
+        return sql
     try:
         parsed = sqlglot.parse_one(sql, read="tsql")
     except sqlglot.errors.SqlglotError:
         return sql
     is_nested = any(clause.parent is not parsed for clause in parsed.find_all(exp.With))
     return parsed.sql(dialect="tsql") if is_nested else sql
+
+
+class SqlServerCursor(DriverCursor):
+    """A cursor that says dbt's brackets in T-SQL, where BEGIN alone begins a block."""
+
+    def execute(self, sql: str, bindings: Any = None) -> None:
+        """Run one statement."""
+        super().execute(sql.strip(" ;\n").lower() + " transaction" if is_bracket(sql) else sql, bindings)
+
+
+class SqlServerSession(DriverSession):
+    """A session in which each statement is its own transaction, until dbt begins one."""
+
+    def cursor(self) -> SqlServerCursor:
+        """A new cursor."""
+        self.last = self.driver.cursor()
+        return SqlServerCursor(self.last, hoisted)
+
+    def rollback(self) -> None:
+        """Undo the open transaction; an error may have done it."""
+        self.cursor().driver.execute("if @@trancount > 0 rollback transaction")
 
 
 class SqlServerDialect(DriverDialect):
@@ -42,7 +70,7 @@ class SqlServerDialect(DriverDialect):
     }
 
     def open(self, connection: Connection) -> Any:
-        return DriverSession(connect(connection), hoisted)
+        return SqlServerSession(connect(connection, writes=True), hoisted)
 
     def translate(self, error: BaseException, connection: Connection) -> DvtError | None:
         import mssql_python
@@ -60,6 +88,23 @@ class SqlServerDialect(DriverDialect):
         tables = Relation("TABLES", "INFORMATION_SCHEMA", place.database).sql("tsql")
         cursor.execute(" ".join(["select TABLE_NAME, TABLE_TYPE from", tables, "where TABLE_SCHEMA =", name]))
         return [(name, "view" if kind == "VIEW" else "table") for name, kind in cursor.fetchall()]
+
+    def create_schema_sql(self, quoted: str) -> str | None:
+        return "create schema " + quoted
+
+    def truncate_sql(self, quoted: str) -> str:
+        return "truncate table " + quoted
+
+    def replace_view_sql(self, quoted: str, existing: str | None, query: str) -> list[str]:
+        drop = ["drop table " + quoted] if existing == "table" else []
+        view = sqlglot.parse_one(quoted, read="tsql", into=exp.Table)
+        database = view.args.get("catalog")
+        view.set("catalog", None)  # which the statement does not take
+        statement = "\n".join([" ".join(["create or alter view", view.sql(dialect="tsql"), "as"]), query])
+        if database is None:
+            return [*drop, statement]
+        procedure = database.sql(dialect="tsql") + ".sys.sp_executesql"
+        return [*drop, " ".join(["exec", procedure, exp.National(this=statement).sql(dialect="tsql")])]
 
     def cancel(self, handle: Any, connection: Connection) -> None:
         if handle.last is not None:

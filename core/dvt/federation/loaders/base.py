@@ -100,6 +100,10 @@ class BaseLoader(LoaderSession):
     def accept(self, filling: Filling) -> None:
         """Raise when the filled table holds what the engine changed on the way; for engines that do not say so."""
 
+    def creating(self, relation: Relation, query: str) -> list[str]:
+        """The statements that make a private relation of what a query of the engine's own gives."""
+        return [" ".join(["create table", relation.sql(self.connection.dialect), "as\n"]) + query]
+
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """What stands within it is done whole or not at all, where the engine has transactions."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from dbt.node_types import NodeType
@@ -18,6 +18,13 @@ from dvt.federation.verifying.level import Verify
 
 # Options of a node, flat scalars in `meta`; `target` is another word for `connection` on what lands.
 NODE_OPTIONS = ("dvt_path", "dvt_format", "dvt_pushdown", "dvt_direct", "dvt_verify", "dvt_engine")
+# Those with few values, in the order in which they are checked: what is one of them, and which there are.
+_VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "dvt_pushdown": (lambda given: Pushdown.of(given) is not None, "one of: off, safe, full"),
+    "dvt_engine": (lambda given: given in ENGINES, f"one of: {', '.join(ENGINES)}"),
+    "dvt_direct": (lambda given: isinstance(given, bool), "true or false"),
+    "dvt_verify": (lambda given: Verify.of(given) is not None, "one of: count, sums, hash"),
+}
 _LANDING = (NodeType.Model, NodeType.Seed, NodeType.Snapshot)
 
 
@@ -110,38 +117,15 @@ def _check_options(node: Any) -> None:
                 node=f"{node.name} ({node.original_file_path})",
                 remedy="Correct or remove it",
             )
-    given = meta_of(node).get("dvt_pushdown")
-    if given is not None and Pushdown.of(given) is None:
-        raise ConfigurationError(
-            f"option meta.dvt_pushdown is {given!r}",
-            code="DVT103",
-            node=f"{node.name} ({node.original_file_path})",
-            remedy="It takes one of: off, safe, full",
-        )
-    given = meta_of(node).get("dvt_engine")
-    if given is not None and given not in ENGINES:
-        raise ConfigurationError(
-            f"option meta.dvt_engine is {given!r}",
-            code="DVT103",
-            node=f"{node.name} ({node.original_file_path})",
-            remedy=f"It takes one of: {', '.join(ENGINES)}",
-        )
-    given = meta_of(node).get("dvt_direct")
-    if given is not None and not isinstance(given, bool):
-        raise ConfigurationError(
-            f"option meta.dvt_direct is {given!r}",
-            code="DVT103",
-            node=f"{node.name} ({node.original_file_path})",
-            remedy="It takes true or false",
-        )
-    given = meta_of(node).get("dvt_verify")
-    if given is not None and Verify.of(given) is None:
-        raise ConfigurationError(
-            f"option meta.dvt_verify is {given!r}",
-            code="DVT103",
-            node=f"{node.name} ({node.original_file_path})",
-            remedy="It takes one of: count, sums, hash",
-        )
+    for key, (is_one, takes) in _VALUES.items():
+        given = meta_of(node).get(key)
+        if given is not None and not is_one(given):
+            raise ConfigurationError(
+                f"option meta.{key} is {given!r}",
+                code="DVT103",
+                node=f"{node.name} ({node.original_file_path})",
+                remedy=f"It takes {takes}",
+            )
 
 
 def engine_of(node: Any) -> str | None:

@@ -260,9 +260,11 @@ def test_rows_of_a_data_frame_pass_the_pipe_into_postgres(
     ]
 
 
+@pytest.mark.parametrize("later_s", [0, 0.2, 1])
 def test_an_interrupt_ends_the_job_on_the_server(
-    options: dict[str, Any], limits: EngineLimits, spark_server: SparkServer
+    options: dict[str, Any], limits: EngineLimits, spark_server: SparkServer, later_s: float
 ) -> None:
+    """Whenever it comes: the first job is a count of what the executors see, and between two jobs none runs."""
     mark = f"User_{spark_server.own('engine')}_"
     raised: list[BaseException] = []
     many = ", ".join(f"db.t t{number}" for number in range(20))
@@ -279,8 +281,10 @@ def test_an_interrupt_ends_the_job_on_the_server(
         thread.start()
         while not spark_server.running(mark) and thread.is_alive():
             time.sleep(0.05)
+        time.sleep(later_s)
         engine.interrupt()
-        thread.join()
+        thread.join(120)
+        assert not thread.is_alive()
     assert [type(error) for error in raised] == [InterruptedRunError]
     assert spark_server.settled(mark) == 0
 

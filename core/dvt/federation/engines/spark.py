@@ -6,7 +6,6 @@ computes it once, in its own words, into Parquet; what that holds is read back i
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import tempfile
 import threading
@@ -30,6 +29,8 @@ from dvt.federation.staging.parquet import disk_errors
 from dvt.federation.stream import ColumnSchema, RowStream
 
 _ROW_GROUP_ROWS = 1 << 20
+# Seconds until an interrupt is told once more.
+_AGAIN_S = 0.5
 
 
 class SparkEngine(BaseEngine):
@@ -50,6 +51,8 @@ class SparkEngine(BaseEngine):
         self._files: dict[Handle, list[Path]] = {}
         self._process: SparkProcess | None = None
         self._is_interrupted = False
+        self._is_idle = threading.Event()
+        self._is_idle.set()
         self._inputs, self._results = 0, 0
 
     @classmethod
@@ -189,10 +192,21 @@ class SparkEngine(BaseEngine):
                 self._check_place(self._process)
             process = self._process
         try:
-            return process.ask(do, **arguments)
+            return self._answer(process, do, **arguments)
         except SparkSaidError as error:
-            self._check_interrupted()
             raise translate(error) from error
+
+    def _answer(self, process: SparkProcess, do: str, **arguments: Any) -> Any:
+        """What Spark answers, or that it was interrupted."""
+        self._is_idle.clear()
+        try:
+            self._check_interrupted()
+            return process.ask(do, **arguments)
+        except SparkSaidError:
+            self._check_interrupted()
+            raise
+        finally:
+            self._is_idle.set()
 
     def _check_place(self, process: SparkProcess) -> None:
         """Let the executors count what one of them is to read, before they are asked for more."""
@@ -206,9 +220,8 @@ class SparkEngine(BaseEngine):
             remedy="Set staging_folder in dvt.yml to a folder that all executors see under the same path",
         )
         try:
-            found = process.ask("rows_in", paths=[str(path) for path in paths])
+            found = self._answer(process, "rows_in", paths=[str(path) for path in paths])
         except SparkSaidError as error:
-            self._check_interrupted()
             raise unseen from error
         if found != there:
             raise unseen
@@ -220,11 +233,19 @@ class SparkEngine(BaseEngine):
         process = self._process
         if process is None:
             return
-        if not self._options.is_local:  # else its jobs end with the process
-            with contextlib.suppress(SparkSaidError):
+        if self._options.is_local:  # its jobs end with the process
+            process.end()
+            return
+        threading.Thread(target=self._interrupt_until_idle, args=(process,), daemon=True).start()
+
+    def _interrupt_until_idle(self, process: SparkProcess) -> None:
+        """A server forgets an interrupt that comes between two jobs of one request."""
+        try:
+            process.tell("interrupt")
+            while not self._is_idle.wait(_AGAIN_S):
                 process.tell("interrupt")
-                return
-        process.end()
+        except SparkSaidError:
+            process.end()
 
     def close(self) -> None:
         """Give Spark back, and delete what was staged. Closing twice is allowed."""

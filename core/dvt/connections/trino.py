@@ -68,6 +68,13 @@ SPEC = ConnectionSpec(
     place=_place,
     options=(
         Option("download_threads", "int", 4, "threads that download and decode a result's spooled segments", minimum=1),
+        Option(
+            "statement_characters",
+            "int",
+            1_000_000,
+            "characters of an INSERT at most: the server's query.max-length",
+            minimum=10_000,
+        ),
     ),
     drivers=("trino",),
     extra="trino",
@@ -86,10 +93,12 @@ class TrinoLogin:
 
     Args:
         request: Sends them, and logs in with each.
+        once: The same, for what must not be sent again where its answer is lost: a statement that writes.
         http: Holds the sockets.
     """
 
     request: TrinoRequest
+    once: TrinoRequest
     http: requests.Session
 
 
@@ -128,17 +137,21 @@ def connect(connection: Connection) -> TrinoLogin:
             timezone=str(connection.first("timezone", default="UTC")),
             encoding=_encodings(),
         )
-        request = TrinoRequest(
-            str(connection.first("host")),
-            int(connection.first("port", default=_PORTS[scheme])),
-            session,
-            http_session=http,
-            http_scheme=scheme,
-            auth=authentication,
-            max_attempts=max(1, int(constants.DEFAULT_MAX_ATTEMPTS if retries is None else retries)),
-            request_timeout=(float(connection.options["connect_timeout_s"]), float(_ANSWER_S)),
-        )
-        return TrinoLogin(request, http)
+        tries = max(1, int(constants.DEFAULT_MAX_ATTEMPTS if retries is None else retries))
+        requests_ = [
+            TrinoRequest(
+                str(connection.first("host")),
+                int(connection.first("port", default=_PORTS[scheme])),
+                session,
+                http_session=http,
+                http_scheme=scheme,
+                auth=authentication,
+                max_attempts=most,
+                request_timeout=(float(connection.options["connect_timeout_s"]), float(_ANSWER_S)),
+            )
+            for most in (tries, 1)
+        ]
+        return TrinoLogin(*requests_, http)
     except (ValueError, KeyError, AttributeError) as error:  # an unknown zone, a header that is reserved
         raise ConfigurationError(
             f"the output cannot be used: {error}", connection=connection.name, remedy="Correct it in profiles.yml"

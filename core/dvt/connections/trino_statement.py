@@ -29,12 +29,14 @@ class Statement:
     be stopped before it has seen rows.
 
     Args:
-        request: What sends it.
+        request: What sends it, and asks for its pages.
         sql: The statement.
+        posting: What sends it, where that is another one.
     """
 
-    def __init__(self, request: TrinoRequest, sql: str) -> None:
+    def __init__(self, request: TrinoRequest, sql: str, posting: TrinoRequest | None = None) -> None:
         self._request = request
+        self._posting = posting or request
         self._sql = sql
         self._next: str | None = None
         self._columns: list[dict[str, Any]] | None = None
@@ -45,7 +47,7 @@ class Statement:
     def columns(self) -> list[dict[str, Any]]:
         """Names and type signatures, as soon as the server has planned the statement; none where it gives no rows."""
         if self._next is None and self._columns is None:
-            self._take(self._request.post(self._sql))
+            self._take(self._posting.post(self._sql))
             self._keep_alive()
         while self._columns is None and self._next is not None:
             self._advance()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from servers.trino import running
+from servers.trino import TrinoServer, running
 
-from dvt.testing import ExtractorContract, Place, Tag
+from dvt.testing import ExtractorContract, LoaderContract, Place, Tag
 
 
 class TestTrino(ExtractorContract):
@@ -25,3 +25,29 @@ class TestTrino(ExtractorContract):
                 refused=server.output(password="wr0ng-pass"),
                 running=lambda: len(server.unfinished()),
             )
+
+
+class TestLoadingTrino(LoaderContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+        with running(tls_folder=tmp_path_factory.mktemp("trino")) as server:
+            yield _landing_place(server)
+
+
+def _landing_place(server: TrinoServer) -> Place:
+    def ask(sql: str) -> list[str]:
+        return [str(row[0]) for row in server.engine.run(sql).fetchmany(1000)]
+
+    return Place(
+        "trino",
+        Tag.FAKE,
+        server.output(),
+        server.execute,
+        server.statements,
+        schema="main",
+        refused=server.output(password="wr0ng-pass"),
+        running=lambda: len(server.unfinished()),
+        ask=ask,
+        tables=lambda: ask("select table_name from information_schema.tables"),
+    )

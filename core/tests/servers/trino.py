@@ -24,10 +24,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from sqlglot import exp
-
 from servers.fake_sql import FakeColumn, FakeCursor, FakeResult, FakeSQL, FakeSQLError
 from servers.place import Place, Tag
+from servers.trino_writing import in_duckdb, refusal
 from servers.trino_values import duckdb_native, signature, stored_as, text, wire_value
 
 CATALOG, VERSION = "lake", "479-fake"
@@ -63,6 +62,9 @@ class Behaviour:
         segment_failures: Statuses with which segment n fails before it succeeds; bytes are sent in its place.
         page_failures: The same for answers to GET, by their token.
         breaks_after: Rows after which a result ends in an error, which is this.
+        connector: What the catalogue's connector is called; by it, types and statements are refused.
+        most_characters: Its query.max-length.
+        fails: The beginning of statements that fail with an error of the connector's.
     """
 
     spools: bool = True
@@ -75,6 +77,9 @@ class Behaviour:
     segment_failures: dict[int, list[int | bytes]] = field(default_factory=dict)
     page_failures: dict[int, list[int]] = field(default_factory=dict)
     breaks_after: tuple[int, dict[str, Any]] | None = None
+    connector: str = "memory"
+    most_characters: int = 1_000_000
+    fails: str = ""
 
 
 @dataclass
@@ -116,7 +121,7 @@ class TrinoServer:
     password: str = "pa55 w'or\"d`%\\"
     token: str = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJkdnQifQ.c2lnbmVk"
     engine: FakeSQL = field(default_factory=lambda: FakeSQL(
-        "trino", CATALOG, stored_as, _without_zones, _FUNCTIONS))  # fmt: skip
+        "trino", CATALOG, stored_as, in_duckdb, _FUNCTIONS))  # fmt: skip
     queries: dict[str, _Query] = field(default_factory=dict)
     segments: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     acknowledged: list[str] = field(default_factory=list)
@@ -286,8 +291,13 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _worked_out(fake: TrinoServer, query: _Query, schema: str) -> None:
     """Run a statement, in a thread of its own."""
+    how = fake.behaviour
     try:
-        query.result = _statistics(fake, query.sql, schema) or fake.engine.run(query.sql, schema, cursor=query.cursor)
+        refused = refusal(query.sql, how.connector, how.most_characters, how.fails)
+        if refused is not None:
+            query.error = _failure(*refused)
+            return
+        query.result = _asked(fake, query.sql, schema) or fake.engine.run(query.sql, schema, cursor=query.cursor)
     except FakeSQLError as error:
         query.error = query.error or _failure(*_ERRORS[error.kind], _words(error, schema))
     finally:
@@ -306,6 +316,7 @@ def _page(fake: TrinoServer, query: _Query, token: int) -> dict[str, Any]:
     columns = query.result.columns
     answer = {**_head(fake, query, "RUNNING"), "columns": [_column(column) for column in columns]}
     if not columns:
+        query.result = None
         return {**_head(fake, query, "FINISHED"), "updateType": "CREATE TABLE"}
     is_spooled = bool(query.encoding)
     chunks = []
@@ -399,13 +410,11 @@ def _failure(code: int, name: str, message: str) -> dict[str, Any]:
     return {"message": message, "errorCode": code, "errorName": name, "errorType": kind, "failureInfo": info}
 
 
-def _without_zones(tree: exp.Expr) -> exp.Expr:
-    """An instant in another zone is the same instant; how it is shown is for `wire_value`."""
-    return tree.transform(lambda node: node.this if isinstance(node, exp.AtTimeZone) else node)
-
-
-def _statistics(fake: TrinoServer, sql: str, schema: str) -> FakeResult | None:
-    """SHOW STATS FOR: the row of the whole table, as Trino gives it last."""
+def _asked(fake: TrinoServer, sql: str, schema: str) -> FakeResult | None:
+    """SHOW STATS FOR: the row of the whole table, as Trino gives it last. And what catalogues there are."""
+    if "system.metadata.catalogs" in sql:
+        about = f"values ('{CATALOG}', '{fake.behaviour.connector}')) as catalogs (catalog_name, connector_name)"
+        return fake.engine.run(sql.replace("system.metadata.catalogs", f"({about}"), schema, sql)
     found = _STATISTICS.match(sql)
     if found is None:
         return None

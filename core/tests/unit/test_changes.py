@@ -40,10 +40,10 @@ def _changed(
 
 
 @pytest.mark.parametrize("merge", ["merge", "update", "replace"])
-@pytest.mark.parametrize("delete", ["using", "exists", "in"])
+@pytest.mark.parametrize("delete", ["using", "exists", "in", "merge"])
 @pytest.mark.parametrize("mode", ["merge", "delete+insert"])
 def test_every_form_does_the_same(
-    mode: Mode, delete: Literal["using", "exists", "in"], merge: Literal["merge", "update", "replace"]
+    mode: Mode, delete: Literal["using", "exists", "in", "merge"], merge: Literal["merge", "update", "replace"]
 ) -> None:
     assert _changed(ChangeWords(delete=delete, merge=merge), mode) == _NULL_LAST
 
@@ -72,6 +72,8 @@ def test_nothing_but_keys(merge: Literal["merge", "update"]) -> None:
         ("oracle", ChangeWords(delete="exists", merge="merge", alias="")),
         ("snowflake", ChangeWords(delete="using", merge="merge")),
         ("bigquery", ChangeWords(delete="exists", merge="merge")),
+        ("trino", ChangeWords(delete="merge", merge="merge")),
+        ("spark", ChangeWords(delete="merge", merge="merge")),
     ],
 )
 @pytest.mark.parametrize("mode", ["append", "merge", "delete+insert"])

@@ -43,7 +43,7 @@ class TrinoExtractor(CancellableExtractor):
 
     def ping(self) -> str:
         """Connect, log in, and give the server's version."""
-        return f"Trino {self._asked('select version()', 'connect')[0][0]}"
+        return f"Trino {self.asked('select version()', 'connect')[0][0]}"
 
     def describe(self, request: ExtractionConfig) -> list[ColumnSchema]:
         """The columns that `scan` would give, from the plan of the statement for no rows."""
@@ -54,7 +54,7 @@ class TrinoExtractor(CancellableExtractor):
         if request.relation is None:
             return None
         try:
-            rows = self._asked("show stats for " + request.relation.sql("trino"), "describe", request.label)
+            rows = self.asked("show stats for " + request.relation.sql("trino"), "describe", request.label)
         except QueryError:  # it is a view, or it is not there
             return None
         count = next((row[4] for row in rows if row[0] is None), None)
@@ -122,7 +122,7 @@ class TrinoExtractor(CancellableExtractor):
             self._check()
             raise translate(error, self.connection, phase=phase, relation=label) from error
 
-    def _asked(self, sql: str, phase: str, label: str | None = None) -> list[list[Any]]:
+    def asked(self, sql: str, phase: str, label: str | None = None) -> list[list[Any]]:
         """The rows of a small result."""
         statement = self._statement(sql)
         with self._guarded(phase, label):

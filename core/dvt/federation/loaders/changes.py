@@ -10,6 +10,8 @@ from dvt.errors import DataError
 from dvt.federation.loaders.config import Mode
 from dvt.identifiers import Relation, quote, quote_all
 
+_IS_NEW = "dvt_is_new"
+
 
 @dataclass(frozen=True)
 class ChangeWords:
@@ -17,7 +19,8 @@ class ChangeWords:
 
     Args:
         delete: `DELETE FROM t USING s WHERE`, `DELETE FROM t WHERE EXISTS`, `DELETE t FROM t JOIN s`, or
-            `DELETE FROM t WHERE (key) IN (SELECT key FROM s)` for engines that cannot refer to the row.
+            `DELETE FROM t WHERE (key) IN (SELECT key FROM s)` for engines that cannot refer to the row. "merge" for
+            engines without transactions: one MERGE that takes out and puts in, so that no row is lost between two.
         merge: "merge" for a MERGE statement, "update" for UPDATE ... FROM and an INSERT of the others, "replace" for
             DELETE and INSERT: where all of the target's columns come, they leave the same rows.
         alias: The word before an alias; Oracle has none.
@@ -25,7 +28,7 @@ class ChangeWords:
         first: The end of an ordered query of which one row is wanted.
     """
 
-    delete: Literal["using", "exists", "join", "in"] = "exists"
+    delete: Literal["using", "exists", "join", "in", "merge"] = "exists"
     merge: Literal["merge", "update", "replace"] = "merge"
     alias: str = "as"
     ends: str = ""
@@ -63,7 +66,7 @@ class Changes:
         if mode == "append":
             return [self.insert()]
         if mode == "delete+insert":
-            return [self.delete(), self.insert()]
+            return [self.exchange()] if self.words.delete == "merge" else [self.delete(), self.insert()]
         if self.words.merge == "merge":
             return [self.merge()]
         if self.words.merge == "replace":
@@ -116,6 +119,15 @@ class Changes:
         added = ["when not matched then insert (", names, ") values (", ", ".join(self._values()), ")"]
         head = ["merge into", self._target, "using", self._private, "on (", self.matches, ")"]
         return " ".join([*head, *changed, *added]) + self.words.ends
+
+    def exchange(self) -> str:
+        """One MERGE that does what DELETE and INSERT do: each new row comes once to take out, and once to put in."""
+        names, new, plain = quote_all(self.values, self.dialect), quote(_IS_NEW, self.dialect), self._plain()
+        halves = (["select", names, ",", truth, "as", new, "from", plain] for truth in ("false", "true"))
+        source = " union all ".join(" ".join(half) for half in halves)
+        using = ["using (", source, ")", self.words.alias, "s on (", self.matches, f"and not s.{new} )"]
+        added = [f"when not matched and s.{new} then insert (", names, ") values (", ", ".join(self._values()), ")"]
+        return " ".join(["merge into", self._target, *using, "when matched then delete", *added]) + self.words.ends
 
     def _values(self) -> list[str]:
         return [value or f"s.{quote(name, self.dialect)}" for name, value in self.values.items()]

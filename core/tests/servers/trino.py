@@ -60,6 +60,7 @@ class Behaviour:
         zone: The zone in which instants are shown.
         segment_delay_s: How long segment number n takes.
         segment_failures: Statuses with which segment n fails before it succeeds; bytes are sent in its place.
+        post_failures: Statuses with which statements are answered by what stands before the coordinator: they run.
         page_failures: The same for answers to GET, by their token.
         breaks_after: Rows after which a result ends in an error, which is this.
         connector: What the catalogue's connector is called; by it, types and statements are refused.
@@ -75,6 +76,7 @@ class Behaviour:
     zone: str = "America/Lima"
     segment_delay_s: Callable[[int], float] = lambda number: 0.0
     segment_failures: dict[int, list[int | bytes]] = field(default_factory=dict)
+    post_failures: list[int] = field(default_factory=list)
     page_failures: dict[int, list[int]] = field(default_factory=dict)
     breaks_after: tuple[int, dict[str, Any]] | None = None
     connector: str = "memory"
@@ -211,8 +213,11 @@ class _Handler(BaseHTTPRequestHandler):
         encoding = accepted[0] if self.fake.behaviour.spools else ""
         query = _Query(uuid.uuid4().hex, sql, encoding, self.fake.engine.cursor())
         self.fake.queries[query.id] = query
-        schema = self.headers.get("X-Trino-Schema") or "main"
+        schema = _existing(self.fake, self.headers.get("X-Trino-Schema") or "main")
         threading.Thread(target=_worked_out, args=(self.fake, query, schema), daemon=True).start()
+        if self.fake.behaviour.post_failures:
+            self._send(self.fake.behaviour.post_failures.pop(0), b"upstream")
+            return
         self._json({**_head(self.fake, query, "QUEUED"), "nextUri": _next(self.fake, query, 0)})
 
     def do_GET(self) -> None:
@@ -287,6 +292,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.end_headers()
             if self.command != "HEAD":
                 self.wfile.write(body)
+
+
+def _existing(fake: TrinoServer, schema: str) -> str:
+    """A session's schema need not be there; names without one are then found nowhere: here, in the empty one."""
+    sql = "select 1 from information_schema.schemata where catalog_name = ? and schema_name = ?"
+    return schema if fake.engine.cursor().own.execute(sql, [CATALOG, schema]).fetchone() else "main"
 
 
 def _worked_out(fake: TrinoServer, query: _Query, schema: str) -> None:

@@ -30,7 +30,15 @@ def in_duckdb(tree: exp.Expr) -> exp.Expr:
         for renamed in tree.find_all(exp.AlterRename):
             renamed.this.set("db", None)
             renamed.this.set("catalog", None)
-    return tree.transform(lambda node: node.this if isinstance(node, exp.AtTimeZone) else node)
+    return tree.transform(_plain)
+
+
+def _plain(node: exp.Expr) -> exp.Expr:
+    if isinstance(node, exp.AtTimeZone):
+        return node.this
+    if isinstance(node, exp.Struct) and not node.find(exp.PropertyEQ):  # without names, by which DuckDB would cast
+        return exp.Anonymous(this="row", expressions=node.expressions)
+    return node
 
 
 def refusal(sql: str, connector: str, most_characters: int, fails: str) -> Refusal | None:

@@ -1,15 +1,15 @@
-"""Trino behind the shim adapter: what reads it (tests, freshness, the catalogue) runs there; nothing lands."""
+"""Trino behind the shim adapter: what dbt runs there by itself, beside what dvt loads."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from dvt.connections.connection import Connection
-from dvt.dbt_bridge.shim.reading import ReadingDialect
+from dvt.dbt_bridge.shim.writing import WritingDialect
 from dvt.identifiers import Relation
 
 
-class TrinoDialect(ReadingDialect):
+class TrinoDialect(WritingDialect):
     """Trino."""
 
     types = {

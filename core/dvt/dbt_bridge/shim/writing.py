@@ -37,7 +37,7 @@ class WritingSession(ReadingSession):
             word = bracket(sql)
             if word is None:
                 self.loader.run(sql)
-            elif (word == "begin") is not self._is_open:
+            elif self.loader.begins and (word == "begin") is not self._is_open:
                 {"begin": self.loader.begin, "commit": self.loader.commit, "rollback": self.loader.roll_back}[word]()
                 self._is_open = word == "begin"
 

@@ -19,7 +19,7 @@ from dvt.connections.reach import require_port, tried_again
 from dvt.connections.retrying import attempts
 from dvt.connections.spark_comparing import SPARK_COMPARING
 from dvt.connections.spark_errors import fault
-from dvt.connections.spec import ConnectionSpec
+from dvt.connections.spec import ConnectionSpec, Option
 from dvt.identifiers import quote as quoted
 
 if TYPE_CHECKING:
@@ -69,6 +69,15 @@ SPEC = ConnectionSpec(
     required=(("connect", "host"),),
     secret_settings=("token", "password"),
     place=_place,
+    options=(
+        Option(
+            "table_format",
+            "str",
+            "",
+            "the format of tables that land; the server's own where that is left out, if it keeps NULL and '' apart",
+            choices=("", "parquet", "orc", "delta", "iceberg", "hudi"),
+        ),
+    ),
     drivers=("pyspark",),
     extra="spark",
     has_snapshot=False,

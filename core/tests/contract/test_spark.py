@@ -5,10 +5,12 @@ What the second shows of Hive is the protocol and the client; what runs the stat
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from servers.spark import SparkServer
 
-from dvt.testing import ExtractorContract, Place, Tag
+from dvt.testing import ExtractorContract, LoaderContract, Place, Tag
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
@@ -47,4 +49,36 @@ class TestHive(ExtractorContract):
             schema=schema,
             running=lambda: server.settled(schema),
             name="hive (Spark's HiveServer2)",
+        )
+
+
+def _asking(server: SparkServer, table: str) -> Callable[[str], list[str]]:
+    """What asks: a session that has read a table holds on to the list of its files, until it is told not to."""
+    own = server.in_utc()
+
+    def ask(sql: str) -> list[str]:
+        own.execute(f"refresh table {table}")
+        return [str(row[0]) for row in own.query(sql)]
+
+    return ask
+
+
+class TestLoadingSpark(LoaderContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls, spark_server: SparkServer) -> Place:
+        pytest.importorskip("pyspark")
+        server = spark_server
+        user, schema = f"kit_loads_{server.user}", server.database("dvt_contract_spark_loads")
+        return Place(
+            "spark",
+            Tag.REAL,
+            server.output(user=user),
+            server.in_utc().execute,
+            schema=schema,
+            refused=server.output(user=user, token="wr0ng-token"),
+            running=lambda: server.settled(f"User_{user}_"),
+            name="spark (Spark Connect)",
+            ask=_asking(server, f"{schema}.dvt_kit"),
+            tables=lambda: [str(row[1]) for row in server.query(f"show tables in {schema}")],
         )

@@ -70,7 +70,7 @@ class Changes:
         if self.words.merge == "merge":
             return [self.merge()]
         if self.words.merge == "replace":
-            self._require_all_columns()
+            self.require_all_columns()
             return [self.delete(), self.insert()]
         return [*self.update(), self.insert(self.absent())]
 
@@ -148,7 +148,8 @@ class Changes:
     def _plain(self) -> str:
         return self.private.sql(self.dialect)
 
-    def _require_all_columns(self) -> None:
+    def require_all_columns(self) -> None:
+        """Raise when a merge that replaces rows would lose a column's values."""
         given = {name.lower() for name in self.values}
         for name in self.target_columns:
             if name.lower() not in given:

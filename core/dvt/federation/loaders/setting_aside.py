@@ -32,10 +32,20 @@ class SettingAside(_Base):
         """The statements; a view is dropped first, which takes no time and loses no rows."""
         if kind != "table":
             return super().replacing(private, target, kind, config)
+        return Landing(Way.STEPS, tuple(self.set_aside(private, private, target)), is_atomic=False)
+
+    def set_aside(self, private: Relation, new: Relation, target: Relation) -> list[str]:
+        """Rename, rename, drop.
+
+        Args:
+            private: The private table, with which what is put aside comes back.
+            new: What takes the target's place.
+            target: The table.
+        """
         old = target.sibling(private.name[: self.spec.max_identifier_bytes - len(_SUFFIX)] + _SUFFIX)
         self._aside[private] = old, target
         drop = " ".join(["drop table", old.sql(self.dialect)])
-        return Landing(Way.STEPS, (self._renamed(target, old), self._renamed(private, target), drop), is_atomic=False)
+        return [self._renamed(target, old), self._renamed(new, target), drop]
 
     def _renamed(self, old: Relation, new: Relation) -> str:
         names = {"private": old.sql(self.dialect), "target": new.sql(self.dialect)}

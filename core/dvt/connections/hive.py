@@ -14,7 +14,7 @@ from dvt.connections.landing_ways import Way
 from dvt.connections.reach import require_port, tried_again
 from dvt.connections.retrying import attempts
 from dvt.connections.spark_errors import fault
-from dvt.connections.spec import ConnectionSpec
+from dvt.connections.spec import ConnectionSpec, Option
 
 if TYPE_CHECKING:
     from impala.hiveserver2 import HiveServer2Connection
@@ -73,6 +73,10 @@ SPEC = ConnectionSpec(
     ),
     required=("host",),
     place=_place,
+    options=(
+        # Hive's own default is text, which has no NULL beside the text \N, and no line ends.
+        Option("table_format", "str", "orc", "the format of tables that land", choices=("orc", "parquet")),
+    ),
     drivers=("impala.hiveserver2",),
     extra="hive",
     has_snapshot=False,

@@ -82,3 +82,23 @@ class TestLoadingSpark(LoaderContract):
             ask=_asking(server, f"{schema}.dvt_kit"),
             tables=lambda: [str(row[1]) for row in server.query(f"show tables in {schema}")],
         )
+
+
+class TestLoadingHive(LoaderContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls, spark_server: SparkServer) -> Place:
+        pytest.importorskip("impala.hiveserver2")
+        server = spark_server
+        schema = server.database("dvt_contract_hive_loads")
+        return Place(
+            "hive",
+            Tag.REAL,
+            server.hive_output(),
+            server.in_utc().execute,
+            schema=schema,
+            running=lambda: server.settled(schema),
+            name="hive (Spark's HiveServer2)",
+            ask=_asking(server, f"{schema}.dvt_kit"),
+            tables=lambda: [str(row[1]) for row in server.query(f"show tables in {schema}")],
+        )

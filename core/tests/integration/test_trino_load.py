@@ -135,7 +135,9 @@ def test_a_table_format_replaces_in_one_statement() -> None:
             assert loader.landing(private, LoadConfig(TARGET)).way is Way.STATEMENT
 
 
-@pytest.mark.parametrize("fails", [r'alter table "lake"."main"."t" rename', r'alter table "lake"."main"."t__dvt_00000000" rename'])
+@pytest.mark.parametrize(
+    "fails", [r'alter table "lake"."main"."t" rename', r'alter table "lake"."main"."t__dvt_00000000" rename']
+)
 def test_a_table_that_cannot_be_renamed_is_not_lost(fails: str) -> None:
     with running() as server:
         _load(server, pa.table({"a": [1]}))

@@ -26,8 +26,8 @@ from urllib.parse import unquote, urlsplit
 
 from servers.fake_sql import FakeColumn, FakeCursor, FakeResult, FakeSQL, FakeSQLError
 from servers.place import Place, Tag
-from servers.trino_writing import in_duckdb, refusal
 from servers.trino_values import duckdb_native, signature, stored_as, text, wire_value
+from servers.trino_writing import in_duckdb, refusal
 
 CATALOG, VERSION = "lake", "479-fake"
 _WAIT_S = 0.5  # so long an answer waits for the rows, as the coordinator's does for a second

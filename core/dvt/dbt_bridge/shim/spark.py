@@ -1,11 +1,13 @@
-"""Databricks, Spark and Hive behind the shim adapter: what reads them runs there; nothing lands."""
+"""Databricks, Spark and Hive behind the shim adapter: what dbt runs there by itself; nothing lands on Databricks."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from dvt.connections.connection import Connection
+from dvt.dbt_bridge.shim.read_only import bracket
 from dvt.dbt_bridge.shim.reading import ReadingDialect
+from dvt.dbt_bridge.shim.writing import WritingDialect, WritingSession
 from dvt.identifiers import Relation
 
 
@@ -32,6 +34,29 @@ class SparkDialect(ReadingDialect):
         views = {_name(row) for row in cursor.extractor.shown("show views in " + within)}
         tables = {_name(row) for row in cursor.extractor.shown("show tables in " + within)}
         return [(name, "view" if name in views else "table") for name in sorted(tables | views)]
+
+
+class SparkWritingSession(WritingSession):
+    """Queries and other statements have sessions of their own, and Spark's keep lists of the files of what they read."""
+
+    def run(self, sql: str) -> None:
+        """Run one statement; what is asked for afterwards is asked in a new session."""
+        super().run(sql)
+        if bracket(sql) is None:
+            self.extractor.close()
+
+
+class SparkWritingDialect(SparkDialect, WritingDialect):
+    """Those on which models land."""
+
+    def open(self, connection: Any) -> WritingSession:
+        """A session, logged in."""
+        opened = super().open(connection)
+        return SparkWritingSession(opened.extractor, opened.loader)
+
+    def truncate_sql(self, quoted: str) -> str:
+        # Tables of plain files take no DELETE.
+        return " ".join(["truncate table", quoted])
 
 
 def _name(row: Any) -> str:

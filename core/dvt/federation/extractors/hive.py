@@ -84,6 +84,16 @@ class HiveExtractor(CancellableExtractor):
                     rows += zip(*(map(_text, part.values) for part in sent), strict=True)
         return rows
 
+    def ran(self, sql: str, phase: str) -> None:
+        """Run a statement that gives no rows, to its end."""
+        with self._executed(sql, phase, ""):
+            pass
+
+    def is_spark(self) -> bool:
+        """Whether it is Spark that speaks Hive's protocol."""
+        self._opened()
+        return self._is_spark
+
     def source_sql(self, request: ExtractionConfig) -> str:
         """The statement that `scan` sends."""
         from dvt.federation.extractors.hive_sql import hive_sql

@@ -193,9 +193,7 @@ class TrinoLoader(SettingAside, SQLLoader):
             there = old[column.name.lower()]
             if _is_less(trino_shape(there), trino_shape(column.native_type)):
                 message = f"the target holds {there}, the new rows {column.native_type}: values could change"
-                raise DataError(
-                    message, column=column.name, remedy="Cast it in the model, or run with --full-refresh"
-                )
+                raise DataError(message, column=column.name, remedy="Cast it in the model, or run with --full-refresh")
         return changes
 
 

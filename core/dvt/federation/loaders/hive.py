@@ -1,0 +1,158 @@
+"""Writes Hive over HiveServer2: INSERTs of many rows into a private table, which is renamed in the target's place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dvt.connections.connection import Connection
+from dvt.connections.hive import SPEC
+from dvt.errors import DataError, DvtError
+from dvt.federation.extractors.hive import HiveExtractor
+from dvt.federation.loaders.filling import Filled, Filling, LoadMethod
+from dvt.federation.loaders.spark_tables import SparkTables
+from dvt.identifiers import Relation, quote
+from dvt.types.hive_landing import hive_literals, hive_value, is_declarable
+from dvt.types.landing_texts import named
+from dvt.types.spark_landing import hive_type
+
+_PIECE_BYTES = 1 << 20
+# Each statement is a job of the server's, and each of its values a node of its plan.
+_PIECE_CHARACTERS = 1_000_000
+_PIECE_VALUES = 20_000
+
+
+class HiveLoader(SparkTables):
+    """Writes to one HiveServer2. Statements are run by what reads it too; each is committed by itself.
+
+    Hive's casts make NULL of what they cannot read: the values that are there are counted, column by column.
+    """
+
+    spec = SPEC
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._present: list[int] = []
+
+    def connect(self) -> HiveExtractor:
+        """A session of the server."""
+        session = HiveExtractor(self.connection)
+        session.ping()
+        return session
+
+    def disconnect(self, session: HiveExtractor) -> None:
+        """End it, with what may still run."""
+        session.close()
+
+    def interrupt(self, session: HiveExtractor) -> None:
+        """The thread that waits for a statement ends it on the server, within moments."""
+        session.cancel()
+
+    def translated(self, error: Exception, phase: str, relation: str | None) -> DvtError | None:
+        """The session's errors are dvt's own."""
+        return None
+
+    def run(self, sql: str) -> None:
+        """Run one statement."""
+        session: HiveExtractor = self.session()
+        session.ran(sql, "load")
+
+    def rows(self, sql: str) -> list[Sequence[Any]]:
+        """The rows of a small result."""
+        session: HiveExtractor = self.session()
+        return list(session.shown(sql))
+
+    def native_type(self, field: pa.Field) -> str | None:
+        """Hive's type for a column."""
+        return hive_type(field.type)
+
+    def check_declared(self, type_: str, column: str) -> None:
+        """Refuses also the types that change values."""
+        if not is_declarable(type_):
+            raise DataError(
+                f"{type_} is no type of Hive's that keeps every value it is given",
+                column=column,
+                remedy="Declare for example string, decimal(p, s), timestamp or binary",
+            )
+
+    def create(self, relation: Relation, schema: pa.Schema, types: list[str]) -> None:
+        """CREATE TABLE, of a format that keeps values."""
+        columns = [self.column_sql(name, type_) for name, type_ in zip(schema.names, types, strict=True)]
+        head = ["create table", relation.sql(self.dialect), "(", ", ".join(columns), ")"]
+        self.run(" ".join([*head, self._stored()]))
+
+    def creating(self, relation: Relation, query: str) -> list[str]:
+        """CREATE TABLE AS, of the same format."""
+        relation = self.qualified(relation)
+        with self.guarded("land", relation):
+            head = ["create table", relation.sql(self.dialect), self._stored(), "as\n"]
+        return [" ".join(head) + query]
+
+    def _stored(self) -> str:
+        session: HiveExtractor = self.session()
+        words = "using" if session.is_spark() else "stored as"
+        return " ".join([words, str(self.connection.options["table_format"])])
+
+    def methods(self, filling: Filling) -> list[LoadMethod]:
+        """INSERTs of many rows."""
+        return [LoadMethod("insert", fill=self._insert)]
+
+    def _insert(self, filling: Filling) -> Filled:
+        self._present = [0] * len(filling.schema)
+        sent_bytes = 0
+        for sql in self._statements(filling):
+            sent_bytes += len(sql)
+            self.run(sql)
+        return Filled(bytes=sent_bytes)
+
+    def _statements(self, filling: Filling) -> Iterator[str]:
+        names = filling.schema.names
+        places = [quote(f"c{place}", self.dialect) for place in range(1, len(names) + 1)]
+        values = map(hive_value, places, filling.types)
+        head = ["insert into table", filling.relation.sql(self.dialect), "select", ", ".join(values), "from ( select"]
+        most_rows = max(1, _PIECE_VALUES // len(names))
+        for rows in _pieces(filling, self._present, most_rows):
+            stack = f"stack({len(rows)}, {', '.join(rows)}) as ({', '.join(places)})"
+            yield " ".join([*head, stack, ") dvt_rows"])
+
+    def accept(self, filling: Filling) -> None:
+        """Raise where values became NULL."""
+        counts = ", ".join(f"count({quote(name, self.dialect)})" for name in filling.schema.names)
+        (found,) = self.rows(" ".join(["select", counts, "from", filling.relation.sql(self.dialect)]))
+        for name, sent, there in zip(filling.schema.names, self._present, found, strict=True):
+            if sent != int(there):
+                raise DataError(
+                    f"{sent} values were sent, and {there} of them are there: Hive made NULL of the others",
+                    column=name,
+                    phase="load",
+                    remedy="Cast the column to text in the model",
+                )
+
+
+def _pieces(filling: Filling, present: list[int], most_rows: int) -> Iterator[list[str]]:
+    """Rows as lists of literals, as many as one statement takes; counts the values."""
+    held: list[str] = []
+    size = 0
+    for batch in filling.batches(_PIECE_BYTES):
+        for row in _rows(batch, filling, present):
+            if held and (size + len(row) > _PIECE_CHARACTERS or len(held) >= most_rows):
+                yield held
+                held, size = [], 0
+            held.append(row)
+            size += len(row) + 2
+    if held:
+        yield held
+
+
+def _rows(batch: pa.RecordBatch, filling: Filling, present: list[int]) -> Iterator[str]:
+    columns = []
+    for place, (column, name) in enumerate(zip(batch.columns, filling.schema.names, strict=True)):
+        native = filling.types[place]
+        columns.append(named(partial(hive_literals, native=native), column, name, "Hive"))
+        present[place] += len(column) - column.null_count
+    listed = pc.binary_join_element_wise(*columns, ", ") if len(columns) > 1 else columns[0]
+    yield from listed.to_pylist()

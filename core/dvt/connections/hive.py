@@ -75,7 +75,13 @@ SPEC = ConnectionSpec(
     place=_place,
     options=(
         # Hive's own default is text, which has no NULL beside the text \N, and no line ends.
-        Option("table_format", "str", "orc", "the format of tables that land", choices=("orc", "parquet")),
+        Option(
+            "table_format",
+            "str",
+            "",
+            "the format of tables that land: orc, or parquet behind Spark's Thrift server, where that is left out",
+            choices=("", "orc", "parquet"),
+        ),
     ),
     drivers=("impala.hiveserver2",),
     extra="hive",

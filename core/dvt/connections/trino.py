@@ -138,7 +138,7 @@ def connect(connection: Connection) -> TrinoLogin:
             encoding=_encodings(),
         )
         tries = max(1, int(constants.DEFAULT_MAX_ATTEMPTS if retries is None else retries))
-        requests_ = [
+        senders = [
             TrinoRequest(
                 str(connection.first("host")),
                 int(connection.first("port", default=_PORTS[scheme])),
@@ -151,7 +151,7 @@ def connect(connection: Connection) -> TrinoLogin:
             )
             for most in (tries, 1)
         ]
-        return TrinoLogin(*requests_, http)
+        return TrinoLogin(senders[0], senders[1], http)
     except (ValueError, KeyError, AttributeError) as error:  # an unknown zone, a header that is reserved
         raise ConfigurationError(
             f"the output cannot be used: {error}", connection=connection.name, remedy="Correct it in profiles.yml"

@@ -6,6 +6,8 @@ a backslash escapes; a dollar and a brace begin a variable, wherever they stand.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -13,6 +15,7 @@ from dvt.types.fitted import fitted
 from dvt.types.landing_texts import plain_texts
 from dvt.types.spark_landing import spark_shape
 
+Literals = Callable[..., pa.Array]
 NULL = "null"
 _SPECIAL = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 # The backslash first.
@@ -50,6 +53,22 @@ def hive_literals(array: pa.Array, native: str) -> pa.Array:
         if pc.any(pc.match_substring(texts, plain)).as_py():
             texts = pc.replace_substring(texts, plain, written)
     return pc.binary_join_element_wise("'", texts, "'", "").fill_null(NULL)
+
+
+def hive_literals_in_orc(array: pa.Array, native: str) -> pa.Array:
+    """The same for a table of ORC files, which move moments before 1970 that have fractions of a second (ORC-763).
+
+    Raises:
+        ValueError: There is such a moment, or the column does not hold a value as it is.
+    """
+    if pa.types.is_timestamp(array.type):
+        micros = array.cast(pa.int64())
+        is_whole = pc.equal(pc.multiply(pc.divide(micros, 1_000_000), 1_000_000), micros)
+        if pc.all(pc.or_(is_whole, pc.greater_equal(micros, 0))).as_py() is False:
+            raise ValueError(
+                "ORC moves moments before 1970 with fractions of a second: set dvt.table_format to parquet"
+            )
+    return hive_literals(array, native)
 
 
 def hive_value(column: str, native: str) -> str:

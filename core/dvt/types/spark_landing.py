@@ -1,7 +1,8 @@
 """The types of Spark and Hive under which Arrow types land, and their values as Arrow that Spark takes.
 
-Neither has unsigned numbers, UUIDs or documents, and times only in Spark's newest releases, which no client writes: wider
-numbers and exact texts hold them. A timestamp of Spark is an instant, timestamp_ntz has no zone; Hive's timestamp has none.
+Neither has unsigned numbers, UUIDs or documents, and times only in Spark's newest releases, which no client writes:
+wider numbers and exact texts hold them. A timestamp of Spark is an instant, and its timestamp_ntz has no zone; Hive's
+timestamp has none.
 """
 
 from __future__ import annotations

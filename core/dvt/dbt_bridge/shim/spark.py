@@ -37,7 +37,7 @@ class SparkDialect(ReadingDialect):
 
 
 class SparkWritingSession(WritingSession):
-    """Queries and other statements have sessions of their own, and Spark's keep lists of the files of what they read."""
+    """Queries have a session of their own, and Spark's sessions keep lists of the files of what they have read."""
 
     def run(self, sql: str) -> None:
         """Run one statement; what is asked for afterwards is asked in a new session."""
@@ -51,7 +51,7 @@ class SparkWritingDialect(SparkDialect, WritingDialect):
 
     def open(self, connection: Any) -> WritingSession:
         """A session, logged in."""
-        opened = super().open(connection)
+        opened: Any = super().open(connection)
         return SparkWritingSession(opened.extractor, opened.loader)
 
     def truncate_sql(self, quoted: str) -> str:

@@ -70,7 +70,7 @@ class WritingCursor(ReadingCursor):
 class WritingDialect(ReadingDialect):
     """What is the same for all engines that are written by their loaders."""
 
-    def open(self, connection: Any) -> WritingSession:
+    def open(self, connection: Any) -> ReadingSession:
         """A session, logged in."""
         from dvt.federation.registry import loader_class
 

@@ -16,7 +16,7 @@ from dvt.federation.extractors.hive import HiveExtractor
 from dvt.federation.loaders.filling import Filled, Filling, LoadMethod
 from dvt.federation.loaders.spark_tables import SparkTables
 from dvt.identifiers import Relation, quote
-from dvt.types.hive_landing import hive_literals, hive_value, is_declarable
+from dvt.types.hive_landing import Literals, hive_literals, hive_literals_in_orc, hive_value, is_declarable
 from dvt.types.landing_texts import named
 from dvt.types.spark_landing import hive_type
 
@@ -94,8 +94,14 @@ class HiveLoader(SparkTables):
 
     def _stored(self) -> str:
         session: HiveExtractor = self.session()
-        words = "using" if session.is_spark() else "stored as"
-        return " ".join([words, str(self.connection.options["table_format"])])
+        return " ".join(["using" if session.is_spark() else "stored as", self._format()])
+
+    def _format(self) -> str:
+        """Parquet behind Spark, whose ORC has lost columns with a backtick in their names; ORC in Hive, whose Parquet
+        counts moments in the zone of who writes them."""
+        session: HiveExtractor = self.session()
+        given = str(self.connection.options["table_format"])
+        return given or ("parquet" if session.is_spark() else "orc")
 
     def methods(self, filling: Filling) -> list[LoadMethod]:
         """INSERTs of many rows."""
@@ -104,18 +110,19 @@ class HiveLoader(SparkTables):
     def _insert(self, filling: Filling) -> Filled:
         self._present = [0] * len(filling.schema)
         sent_bytes = 0
-        for sql in self._statements(filling):
+        is_orc = self._format() == "orc"
+        for sql in self._statements(filling, hive_literals_in_orc if is_orc else hive_literals):
             sent_bytes += len(sql)
             self.run(sql)
         return Filled(bytes=sent_bytes)
 
-    def _statements(self, filling: Filling) -> Iterator[str]:
+    def _statements(self, filling: Filling, literals: Literals) -> Iterator[str]:
         names = filling.schema.names
         places = [quote(f"c{place}", self.dialect) for place in range(1, len(names) + 1)]
         values = map(hive_value, places, filling.types)
         head = ["insert into table", filling.relation.sql(self.dialect), "select", ", ".join(values), "from ( select"]
         most_rows = max(1, _PIECE_VALUES // len(names))
-        for rows in _pieces(filling, self._present, most_rows):
+        for rows in _pieces(filling, self._present, most_rows, literals):
             stack = f"stack({len(rows)}, {', '.join(rows)}) as ({', '.join(places)})"
             yield " ".join([*head, stack, ") dvt_rows"])
 
@@ -133,12 +140,12 @@ class HiveLoader(SparkTables):
                 )
 
 
-def _pieces(filling: Filling, present: list[int], most_rows: int) -> Iterator[list[str]]:
+def _pieces(filling: Filling, present: list[int], most_rows: int, literals: Literals) -> Iterator[list[str]]:
     """Rows as lists of literals, as many as one statement takes; counts the values."""
     held: list[str] = []
     size = 0
     for batch in filling.batches(_PIECE_BYTES):
-        for row in _rows(batch, filling, present):
+        for row in _rows(batch, filling, present, literals):
             if held and (size + len(row) > _PIECE_CHARACTERS or len(held) >= most_rows):
                 yield held
                 held, size = [], 0
@@ -148,11 +155,11 @@ def _pieces(filling: Filling, present: list[int], most_rows: int) -> Iterator[li
         yield held
 
 
-def _rows(batch: pa.RecordBatch, filling: Filling, present: list[int]) -> Iterator[str]:
+def _rows(batch: pa.RecordBatch, filling: Filling, present: list[int], literals: Literals) -> Iterator[str]:
     columns = []
     for place, (column, name) in enumerate(zip(batch.columns, filling.schema.names, strict=True)):
         native = filling.types[place]
-        columns.append(named(partial(hive_literals, native=native), column, name, "Hive"))
+        columns.append(named(partial(literals, native=native), column, name, "Hive"))
         present[place] += len(column) - column.null_count
     listed = pc.binary_join_element_wise(*columns, ", ") if len(columns) > 1 else columns[0]
     yield from listed.to_pylist()

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 _PIECE_BYTES = 4 << 20
 _MERGING = ChangeWords(delete="merge", merge="merge")
 _TABLE_FORMATS = frozenset({"delta", "iceberg"})
-# Formats that keep NULL apart from an empty text, and every digit.
-_EXACT_FORMATS = frozenset({"parquet", "orc", "hudi", *_TABLE_FORMATS})
+# Formats that keep every value. Text formats do not, and ORC moves moments before 1970 (ORC-763).
+_EXACT_FORMATS = frozenset({"parquet", *_TABLE_FORMATS})
 _OWN_CATALOGUE = "spark_catalog"
 _WRITING = {
     # A value that a column does not hold stops the statement.

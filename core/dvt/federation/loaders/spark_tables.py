@@ -1,9 +1,9 @@
-"""What the loaders of Spark and Hive share: catalogues that SHOW and DESCRIBE tell of, and tables that are only added to."""
+"""What the loaders of Spark and Hive share: what SHOW and DESCRIBE tell, and tables that are only added to."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from dvt.errors import DataError, RelationNotFoundError
 from dvt.federation.loaders.changes import Changes, ChangeWords
@@ -41,7 +41,9 @@ class SparkTables(SettingAside, SQLLoader):
     def kind(self, relation: Relation) -> str | None:
         """ "table" or "view" for what stands under a name, None for nothing."""
         about = self.about(relation)
-        return about and ("view" if "view" in (about.get("type") or about.get("table type", "")).lower() else "table")
+        if about is None:
+            return None
+        return "view" if "view" in (about.get("type") or about.get("table type", "")).lower() else "table"
 
     def about(self, relation: Relation) -> dict[str, str] | None:
         """What DESCRIBE says of a relation beside its columns, by lower-case words; None where there is none."""
@@ -109,7 +111,3 @@ class SparkTables(SettingAside, SQLLoader):
         """Drop a private table, and what may have been made beside it."""
         self.run(" ".join(["drop table if exists", self._next(relation).sql(self.dialect)]))
         super().remove(relation)
-
-    def first_row(self, sql: str) -> Sequence[Any] | None:
-        """The first row of a query that gives at most one."""
-        return next(iter(self.rows(sql)), None)

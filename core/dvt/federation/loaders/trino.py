@@ -91,13 +91,14 @@ class TrinoLoader(SettingAside, SQLLoader):
 
     def rows(self, sql: str) -> list[Sequence[Any]]:
         """The rows of a small result."""
-        with TrinoExtractor(self.connection) as extractor:
-            self._describing = extractor
-            try:
-                self.check()
-                return list(extractor.asked(sql, "load"))
-            finally:
-                self._describing = None
+        extractor = TrinoExtractor(self.connection)
+        self._describing = extractor
+        try:
+            self.check()
+            return list(extractor.asked(sql, "load"))
+        finally:
+            self._describing = None
+            extractor.close()
 
     def stage(self, stream: RowStream, relation: Relation, **more: Any) -> Any:
         """As every loader; what types there are depends on the relation's catalogue."""

@@ -23,7 +23,14 @@ _RENAMES = re.compile(rf"(?is)^\s*(?:/\*.*?\*/\s*)?ALTER\s+TABLE\s+(.*)\s+RENAME
 _WHOLE = re.compile(rf"{_NAME}(?:\.{_NAME})?")
 _FIELD = re.compile(r'(?:"((?:\\.|[^\\"])*)"|((?:\\.|[^\\\t\n])*))([\t\n])', re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_CLAUSES = (r"delimiter E'\t'", "enclosed by '\"'", r"null E'\001'", r"escape as E'\\'", "enforcelength", "abort on error")
+_CLAUSES = (
+    r"delimiter E'\t'",
+    "enclosed by '\"'",
+    r"null E'\001'",
+    r"escape as E'\\'",
+    "enforcelength",
+    "abort on error",
+)
 
 
 def copy_of(sql: str) -> tuple[str, list[tuple[str, bool]]] | None:

@@ -15,7 +15,7 @@ from dvt.connections.landing_ways import Way
 from dvt.connections.reach import require_port, tried_again
 from dvt.connections.retrying import attempts
 from dvt.connections.spark_comparing import SPARK_COMPARING
-from dvt.connections.spec import ConnectionSpec
+from dvt.connections.spec import ConnectionSpec, Option
 from dvt.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -65,10 +65,19 @@ SPEC = ConnectionSpec(
     required=("host", "http_path"),
     secret_settings=("token", "client_secret", "azure_client_secret"),
     place=_place,
+    options=(
+        Option(
+            "volume",
+            "str",
+            "",
+            "`/Volumes/catalog/schema/volume`, or a folder in it, through which rows are loaded as Parquet; without it"
+            " they are bound to INSERT statements",
+        ),
+    ),
     drivers=("databricks.sql",),
     extra="databricks",
     has_snapshot=False,
-    landing=Way.STEPS,
+    landing=Way.STATEMENT,
     transactional_ddl=False,
     max_identifier_bytes=255,
     catalogue_settings=("catalog", "database"),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from dvt.testing import ExtractorContract, LoaderContract, Place, Tag
+from dvt.testing.loading import LoadingContract
 
 pytest.importorskip("databricks.sql")
 
@@ -57,7 +58,7 @@ class TestLoadingDatabricks(LoaderContract):
             assert not warehouse.volumes.files, "files were left in the volume"
 
 
-class TestLoadingDatabricksWithoutAVolume(LoaderContract):
+class TestLoadingDatabricksWithoutAVolume(LoadingContract):
     @pytest.fixture(scope="class")
     @classmethod
     def place(cls) -> Iterator[Place]:

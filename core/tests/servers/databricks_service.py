@@ -17,7 +17,7 @@ from thrift.transport.TTransport import TMemoryBuffer
 
 from servers.databricks_volume import Volumes
 from servers.databricks_words import as_sent, asked, in_duckdb, spark_error, stored_as, thrift_column
-from servers.databricks_writing import Writing, limited
+from servers.databricks_writing import ROWS, Writing, limited
 from servers.fake_sql import FakeCursor, FakeSQL
 
 _OK = ttypes.TStatus(statusCode=ttypes.TStatusCode.SUCCESS_STATUS)
@@ -124,6 +124,9 @@ class Warehouse:
             operation.ended(_STATE.FINISHED_STATE)
         except Exception as error:
             operation.ended(_STATE.ERROR_STATE, spark_error(error))
+        finally:
+            operation.given = {}
+            operation.cursor.own.unregister(ROWS)
 
     def _result(self, operation: Operation, schema: str) -> pa.Table:
         statement = operation.statement
@@ -223,7 +226,10 @@ class _Service:
         if self._warehouse.login_faults:
             return _no_session(self._warehouse.login_faults.pop(0), "XX000")
         name = uuid.uuid4().bytes
-        self._warehouse.sessions[name] = space.schemaName if space and space.schemaName else "main"
+        schema = space.schemaName if space and space.schemaName else "main"
+        if not self._warehouse.writing.has_schema(schema):
+            return _no_session(f"[SCHEMA_NOT_FOUND] The schema `lake`.`{schema}` cannot be found.", "42704")
+        self._warehouse.sessions[name] = schema
         self._warehouse.configurations.append(dict(request.configuration or {}))
         return ttypes.TOpenSessionResp(
             status=_OK,

@@ -23,7 +23,7 @@ _ODD_COLUMN = re.compile(r"[ ,;{}()\n\t=]")
 _ODD_TABLE = re.compile(r"[ ./\x00-\x1f\x7f]")
 _MOST_FILES = 1000
 _GREGORIAN = dt.date(1582, 10, 15)
-_ROWS = "dvt_rows"
+ROWS = "dvt_rows"
 
 
 class Writing:
@@ -58,8 +58,8 @@ class Writing:
         if isinstance(tree, (exp.Create, exp.Drop)) and (table := tree.find(exp.Table)):
             self._loaded.pop(_key(table, schema), None)
         if isinstance(tree, exp.Insert) and (rows := tree.find(exp.Inline)):
-            cursor.own.register(_ROWS, _document(rows, given))
-            rows.parent.replace(exp.table_(_ROWS, db="main", catalog="temp"))
+            cursor.own.register(ROWS, _document(rows, given))
+            rows.parent.replace(exp.table_(ROWS, db="main", catalog="temp"))
             return None, tree.sql("databricks")
         return None, statement
 
@@ -81,8 +81,8 @@ class Writing:
         rows = 0
         if paths:
             tables = [_read(self._volumes.files[path], options["format_options"]) for path in paths]
-            cursor.own.register(_ROWS, pa.concat_tables(tables))
-            folder.replace(exp.table_(_ROWS, db="main", catalog="temp"))
+            cursor.own.register(ROWS, pa.concat_tables(tables))
+            folder.replace(exp.table_(ROWS, db="main", catalog="temp"))
             self._check_types(target, select, schema, cursor)
             listed = exp.Schema(this=target.copy(), expressions=[exp.to_identifier(n, True) for n in select.named_selects])
             insert = exp.Insert(this=listed, expression=select)
@@ -111,11 +111,15 @@ class Writing:
         return self._engine.native_columns(table.db or schema, table.name)
 
     def _schema(self, table: exp.Table) -> pa.Table:
-        name = exp.Literal.string(table.name).sql("databricks")
-        found = self._engine.run(f"select 1 from information_schema.schemata where schema_name = {name}").fetchmany(1)
-        if not found:
+        if not self.has_schema(table.name):
             raise FakeSQLError("spark", f"[SCHEMA_NOT_FOUND] The schema `{table.name}` cannot be found. SQLSTATE: 42704")
         return pa.table({"database_description_item": ["Namespace Name"], "database_description_value": [table.name]})
+
+    def has_schema(self, schema: str) -> bool:
+        """Whether there is one of that name."""
+        name = exp.Literal.string(schema).sql("databricks")
+        asked = f"select 1 from information_schema.schemata where schema_name = {name}"
+        return bool(self._engine.run(asked).fetchmany(1))
 
     def _table(self, table: exp.Table, schema: str, cursor: FakeCursor) -> pa.Table:
         place = exp.column("table_schema").eq(exp.Literal.string(table.db or schema))

@@ -1,4 +1,4 @@
-"""Databricks, Spark and Hive behind the shim adapter: what reads them runs there; nothing lands."""
+"""Spark's family behind the shim adapter: what reads it runs there. Nothing lands on Spark and Hive."""
 
 from __future__ import annotations
 

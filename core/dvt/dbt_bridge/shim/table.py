@@ -20,7 +20,7 @@ DIALECT_PLACES: Mapping[str, str] = {
     "oracle": f"{_SHIM}.oracle:OracleDialect",
     "trino": f"{_SHIM}.trino:TrinoDialect",
     "exasol": f"{_SHIM}.exasol:ExasolDialect",
-    "databricks": f"{_SHIM}.spark:SparkDialect",
+    "databricks": f"{_SHIM}.databricks:DatabricksDialect",
     "spark": f"{_SHIM}.spark:SparkDialect",
     "hive": f"{_SHIM}.spark:SparkDialect",
     "bigquery": f"{_SHIM}.bigquery:BigQueryDialect",

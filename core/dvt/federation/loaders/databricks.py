@@ -17,7 +17,7 @@ from dvt.connections.databricks import SPEC, connect
 from dvt.connections.databricks_errors import translate
 from dvt.connections.databricks_statement import cancel, end
 from dvt.connections.landing_ways import Way
-from dvt.errors import ConfigurationError, DataError, DvtError, RelationNotFoundError
+from dvt.errors import ConfigurationError, DataError, DvtError, RelationNotFoundError, UnsupportedError
 from dvt.federation.loaders.changes import Changes, ChangeWords
 from dvt.federation.loaders.config import LoadConfig
 from dvt.federation.loaders.databricks_fill import copy_sql, documents, insert_sql, literal, parquet_files
@@ -35,6 +35,7 @@ _VOLUME = re.compile(r"/Volumes(?:/[^/]+){3,}/?")
 _FILES = 200  # COPY INTO takes a list of at most 1000
 # Delta takes these in a column's name only where columns have names apart from those in its files.
 _ODD = re.compile(r"[ ,;{}()\n\t=]")
+_VARIABLE = "${"
 _MAPPED = "tblproperties ('delta.columnMapping.mode' = 'name')"
 
 
@@ -91,6 +92,9 @@ class DatabricksLoader(SQLLoader):
 
     @contextlib.contextmanager
     def _executed(self, sql: str, **more: Any) -> Iterator[Cursor]:
+        if _VARIABLE in sql:
+            message = f"a name or text of a statement holds {_VARIABLE}, which the server takes for a variable"
+            raise UnsupportedError(message, connection=self.connection.name, remedy="Give it another name in the model")
         session: Session = self.session()
         cursor = session.cursor()
         self._running = cursor
@@ -160,9 +164,11 @@ class DatabricksLoader(SQLLoader):
         return int(taken)
 
     def _remove_files(self) -> None:
-        while self._staged:
-            self.run(" ".join(["remove", literal(self._staged[-1])]))
-            self._staged.pop()
+        """Take away the files; of one that cannot be, the others are all the same."""
+        paths, self._staged = self._staged, []
+        with contextlib.ExitStack() as left:
+            for path in paths:
+                left.callback(self.run, " ".join(["remove", literal(path)]))
 
     def _insert(self, filling: Filling) -> Filled:
         statement = insert_sql(filling)

@@ -12,7 +12,7 @@ import sqlglot
 from sqlglot import exp
 
 from dvt.identifiers import quote
-from dvt.types.landing_texts import plain_texts
+from dvt.types.exact_values import exact, is_number
 from dvt.types.vocabulary import MICROS, MICROS_UTC, TIME, is_json, is_uuid
 
 _PLAIN = {
@@ -50,7 +50,6 @@ _CARRIERS = {
     exp.DType.TIMESTAMPNTZ: MICROS,
     exp.DType.TIMESTAMPTZ: MICROS_UTC,  # what the dialect's `timestamp` is
 }
-_FIRST_DAY, _LAST_DAY, _DAY_US = -719_162, 2_932_896, 86_400_000_000  # 0001-01-01 and 9999-12-31
 
 
 def databricks_type(type_: pa.DataType) -> str | None:
@@ -131,9 +130,7 @@ def why_not(type_: pa.DataType, native: str) -> str | None:
     to = carrier(native)
     if to is None:
         return "values are not written to that type as they are"
-    is_number = pa.types.is_integer(type_) or pa.types.is_floating(type_) or pa.types.is_decimal(type_)
-    to_number = pa.types.is_integer(to) or pa.types.is_floating(to) or pa.types.is_decimal(to)
-    if pa.types.is_string(to) or (is_number and to_number) or carrier(databricks_type(type_) or "") == to:
+    if pa.types.is_string(to) or (is_number(type_) and is_number(to)) or carrier(databricks_type(type_) or "") == to:
         return None
     return "one is not made from the other by itself"
 
@@ -149,31 +146,10 @@ def sent(array: pa.Array, native: str) -> pa.Array:
     """
     to = carrier(native)
     assert to is not None, "it was asked before"
-    _require_days(array)
+    found = exact(array, to)
     if pa.types.is_string(to):
-        texts = plain_texts(array)
-        _require_length(texts, native)
-        return texts
-    if array.type == to:
-        return array
-    found = _cast(array, to, is_safe=True)
-    if not pa.types.is_nested(to) and not _is_same(found, array):
-        raise ValueError(f"not every value is one of {native}")
+        _require_length(found, native)
     return found
-
-
-def _cast(array: pa.Array, to: pa.DataType, *, is_safe: bool) -> pa.Array:
-    if pa.types.is_integer(array.type) and pa.types.is_decimal(to):
-        array = array.cast(pa.decimal128(20, 0))  # Arrow asks for a type that has all of an integer's digits
-    return array.cast(to, safe=is_safe)
-
-
-def _is_same(found: pa.Array, array: pa.Array) -> bool:
-    back = _cast(found, array.type, is_safe=False)
-    same = pc.equal(back, array)
-    if pa.types.is_floating(array.type):
-        same = pc.or_(same, pc.and_(pc.is_nan(back), pc.is_nan(array)))
-    return pc.all(same).as_py() is not False
 
 
 def _require_length(texts: pa.Array, native: str) -> None:
@@ -183,28 +159,3 @@ def _require_length(texts: pa.Array, native: str) -> None:
     most = int(found.expressions[0].name)
     if (longest := pc.max(pc.utf8_length(texts)).as_py() or 0) > most:
         raise ValueError(f"a text of {longest} characters is longer than {most}")
-
-
-def _require_days(array: pa.Array) -> None:
-    """Also within what is nested. Databricks has days beyond these, but no words for them."""
-    type_ = array.type
-    if pa.types.is_list(type_):
-        _require_days(array.flatten())
-    elif pa.types.is_map(type_):
-        _require_days(array.items)
-    elif pa.types.is_struct(type_):
-        for inner in array.flatten():
-            _require_days(inner)
-    elif pa.types.is_date(type_):
-        _require_between(array.cast(pa.int32()), _FIRST_DAY, _LAST_DAY)
-    elif pa.types.is_timestamp(type_) and type_.unit == "us":
-        _require_between(array.cast(pa.int64()), _FIRST_DAY * _DAY_US, (_LAST_DAY + 1) * _DAY_US - 1)
-    elif pa.types.is_timestamp(type_):
-        _require_between(array.cast(pa.int64()), -(2**63) + 2, 2**63 - 2)
-
-
-def _require_between(numbers: pa.Array, first: int, last: int) -> None:
-    span = pc.min_max(numbers)
-    smallest, largest = span["min"].as_py(), span["max"].as_py()
-    if smallest is not None and (smallest < first or largest > last):
-        raise ValueError("a day is infinite, or outside of the years 1 to 9999")

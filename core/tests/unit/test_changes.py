@@ -40,10 +40,10 @@ def _changed(
 
 
 @pytest.mark.parametrize("merge", ["merge", "update", "replace"])
-@pytest.mark.parametrize("delete", ["using", "exists", "in"])
+@pytest.mark.parametrize("delete", ["using", "exists", "in", "merge"])
 @pytest.mark.parametrize("mode", ["merge", "delete+insert"])
 def test_every_form_does_the_same(
-    mode: Mode, delete: Literal["using", "exists", "in"], merge: Literal["merge", "update", "replace"]
+    mode: Mode, delete: Literal["using", "exists", "in", "merge"], merge: Literal["merge", "update", "replace"]
 ) -> None:
     assert _changed(ChangeWords(delete=delete, merge=merge), mode) == _NULL_LAST
 

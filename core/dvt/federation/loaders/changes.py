@@ -17,7 +17,8 @@ class ChangeWords:
 
     Args:
         delete: `DELETE FROM t USING s WHERE`, `DELETE FROM t WHERE EXISTS`, `DELETE t FROM t JOIN s`, or
-            `DELETE FROM t WHERE (key) IN (SELECT key FROM s)` for engines that cannot refer to the row.
+            `DELETE FROM t WHERE (key) IN (SELECT key FROM s)` for engines that cannot refer to the row; or "merge": one
+            MERGE deletes and inserts, for engines on which two statements are two states.
         merge: "merge" for a MERGE statement, "update" for UPDATE ... FROM and an INSERT of the others, "replace" for
             DELETE and INSERT: where all of the target's columns come, they leave the same rows.
         alias: The word before an alias; Oracle has none.
@@ -25,7 +26,7 @@ class ChangeWords:
         first: The end of an ordered query of which one row is wanted.
     """
 
-    delete: Literal["using", "exists", "join", "in"] = "exists"
+    delete: Literal["using", "exists", "join", "in", "merge"] = "exists"
     merge: Literal["merge", "update", "replace"] = "merge"
     alias: str = "as"
     ends: str = ""
@@ -62,6 +63,8 @@ class Changes:
         """The statements of a mode, to be run in one transaction where the engine has them."""
         if mode == "append":
             return [self.insert()]
+        if mode == "delete+insert" and self.words.delete == "merge":
+            return [self.delete_insert()]
         if mode == "delete+insert":
             return [self.delete(), self.insert()]
         if self.words.merge == "merge":
@@ -116,6 +119,20 @@ class Changes:
         added = ["when not matched then insert (", names, ") values (", ", ".join(self._values()), ")"]
         head = ["merge into", self._target, "using", self._private, "on (", self.matches, ")"]
         return " ".join([*head, *changed, *added]) + self.words.ends
+
+    def delete_insert(self) -> str:
+        """DELETE and INSERT as one MERGE: each new row comes twice, to take out those of its key, and to be put in."""
+        folded = {name.lower() for name in self.values}
+        side = next(name for name in (f"dvt_side{'_' * number}" for number in range(99)) if name not in folded)
+        side = quote(side, self.dialect)
+        given = ["( select *, true as", side, "from", self._plain(), "union all select *, false from", self._plain(), ")"]
+        on = [*self._alias("s"), "on ( not s." + side, "and", self.matches, ") when matched then delete"]
+        names = quote_all(self.values, self.dialect)
+        added = ["when not matched and s." + side, "then insert (", names, ") values (", ", ".join(self._values()), ")"]
+        return " ".join(["merge into", self._target, "using", *given, *on, *added]) + self.words.ends
+
+    def _alias(self, name: str) -> list[str]:
+        return [*filter(None, [self.words.alias]), name]
 
     def _values(self) -> list[str]:
         return [value or f"s.{quote(name, self.dialect)}" for name, value in self.values.items()]

@@ -24,7 +24,7 @@ from dvt.federation.loaders.databricks_fill import copy_sql, documents, insert_s
 from dvt.federation.loaders.filling import Filled, Filling, LoadMethod
 from dvt.federation.loaders.landing import Landing, Words
 from dvt.federation.loaders.sql import SQLLoader
-from dvt.identifiers import Relation, quote, quote_all
+from dvt.identifiers import Relation
 from dvt.types.databricks_landing import carrier, databricks_type, why_not
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class DatabricksLoader(SQLLoader):
 
     spec = SPEC
     words = Words(rename="alter table {private} rename to {target}")
+    change_words = ChangeWords(delete="merge")
     begins = ""
 
     def __init__(self, connection: Connection) -> None:
@@ -234,35 +235,6 @@ class DatabricksLoader(SQLLoader):
                 raise DataError(message, column=name, remedy="Leave it out of the model, or run with --full-refresh")
         return changes
 
-    def changing(self, private: Relation, target: Relation, config: LoadConfig) -> list[str]:
-        """One statement, also for what is deleted and inserted."""
-        if config.mode != "delete+insert":
-            return super().changing(private, target, config)
-        changes = self.changes(private, target, config)
-        self.require_unique_key(private, changes.values, config)
-        return [_delete_insert(changes)]
-
 
 def _mapped(names: Sequence[str]) -> list[str]:
     return [_MAPPED] if any(_ODD.search(name) for name in names) else []
-
-
-def _delete_insert(changes: Changes) -> str:
-    """DELETE and INSERT as one MERGE: each new row comes twice, once to take out those of its key, once to be put in."""
-    side = quote(next(name for name in ("dvt_side", *map(_side, range(999))) if name not in _folded(changes)), "databricks")
-    private = changes.private.sql("databricks")
-    source = [f"( select *, true as {side} from {private} union all select *, false from {private} ) as s"]
-    names = quote_all(changes.values, "databricks")
-    values = ", ".join(f"s.{quote(name, 'databricks')}" for name in changes.values)
-    on = ["on not s." + side, "and", changes.matches]
-    added = ["when not matched and s." + side, "then insert (", names, ") values (", values, ")"]
-    head = ["merge into", changes.target.sql("databricks"), "as t using", *source, *on]
-    return " ".join(map(str, [*head, "when matched then delete", *added]))
-
-
-def _side(number: int) -> str:
-    return f"dvt_side_{number}"
-
-
-def _folded(changes: Changes) -> set[str]:
-    return {name.lower() for name in changes.values}

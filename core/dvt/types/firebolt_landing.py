@@ -72,8 +72,8 @@ def literals(array: pa.Array, native: str) -> list[str]:
     Raises:
         ValueError: Firebolt has no place for one.
 
-    >>> literals(pa.array(["a\\\\'", None]), "text"), literals(pa.array([1.5]), "real")
-    (["E'a\\\\\\\\\\'\\''", 'null'], ["cast(E'1.5' as real)"])
+    >>> literals(pa.array(["it's", None]), "text"), literals(pa.array([1.5]), "real")
+    (["E'it''s'", 'null'], ["cast(E'1.5' as real)"])
     """
     to = carrier(native)
     assert to is not None, "it was asked before"

@@ -62,9 +62,7 @@ SPEC = ConnectionSpec(
 )
 
 
-def connect(
-    connection: Connection, cancelled: threading.Event | None = None, *, autocommit: bool = True
-) -> Session:
+def connect(connection: Connection, cancelled: threading.Event | None = None, *, autocommit: bool = True) -> Session:
     """Log in as a service account, or without a login to Firebolt Core.
 
     Args:
@@ -74,7 +72,8 @@ def connect(
 
     Raises:
         MissingDriverError: The driver is not installed.
-        UnsupportedError: The server knows no transactions, where one is wanted; or the output logs in as a user of the first Firebolt, which streams nothing.
+        UnsupportedError: The output logs in as a user of the first Firebolt, which streams nothing; or the server
+            knows no transactions, where one is wanted.
         ConnectionFailedError: And its family: network, TLS, credentials.
     """
     connection.require_driver()
@@ -155,13 +154,14 @@ _BY_WORDS: tuple[tuple[str, type[errors.DvtError], str], ...] = (
         "Check schema, relation and column",
     ),
     (
-        r"depend(s|ent|encies)",
+        r"depend(s|ent|encies)?\b",
         errors.QueryError,
         "Drop the views that stand on it, or run with --full-refresh, which does",
     ),
     (r"account .* (does not exist|not found)|engine .*(not found|running)", errors.ConnectionFailedError, "Check it"),
     (r"cancel+ed", errors.InterruptedRunError, "The query was cancelled on the server"),
     (r"time ?out|timed out", errors.TimeoutExceededError, "Raise dvt.statement_timeout_s, or read less"),
+    (r"not[ -]null|null value", errors.DataError, "Give the column a value in the model"),
     (r"division by zero|out of range|overflow|cannot parse|invalid input|conversion", errors.DataError, "Cast it"),
     (r"out of memory|memory limit|disk", errors.ResourceError, "Use a larger engine, or read less"),
 )

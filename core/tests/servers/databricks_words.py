@@ -139,7 +139,10 @@ def spark_error(error: Exception) -> tuple[str, str]:
     elif kind == "cancelled":
         text, state = "[OPERATION_CANCELED] Operation has been canceled.", "HY008"
     elif found := _NOT_NULL.search(str(error)):
-        text, state = f"[DELTA_NOT_NULL_CONSTRAINT_VIOLATED] NOT NULL constraint violated for column: {found[1]}.", "23502"
+        text, state = (
+            f"[DELTA_NOT_NULL_CONSTRAINT_VIOLATED] NOT NULL constraint violated for column: {found[1]}.",
+            "23502",
+        )
     elif "CHECK constraint failed" in str(error):
         text, state = "[DELTA_EXCEED_CHAR_VARCHAR_LIMIT] Exceeds char/varchar type length limitation.", "22001"
     elif str(error).startswith("Conversion Error"):

@@ -1,4 +1,4 @@
-"""What the stand-in for Databricks does itself where statements write: COPY INTO, bound rows, DESCRIBE, Delta's rules."""
+"""Writing on the stand-in for Databricks: COPY INTO, bound rows, DESCRIBE, Delta's rules."""
 
 from __future__ import annotations
 
@@ -84,7 +84,9 @@ class Writing:
             cursor.own.register(ROWS, pa.concat_tables(tables))
             folder.replace(exp.table_(ROWS, db="main", catalog="temp"))
             self._check_types(target, select, schema, cursor)
-            listed = exp.Schema(this=target.copy(), expressions=[exp.to_identifier(n, True) for n in select.named_selects])
+            listed = exp.Schema(
+                this=target.copy(), expressions=[exp.to_identifier(n, True) for n in select.named_selects]
+            )
             insert = exp.Insert(this=listed, expression=select)
             self._engine.run(insert.sql("databricks"), schema, "copy into", cursor)
             rows = sum(table.num_rows for table in tables)
@@ -112,7 +114,9 @@ class Writing:
 
     def _schema(self, table: exp.Table) -> pa.Table:
         if not self.has_schema(table.name):
-            raise FakeSQLError("spark", f"[SCHEMA_NOT_FOUND] The schema `{table.name}` cannot be found. SQLSTATE: 42704")
+            raise FakeSQLError(
+                "spark", f"[SCHEMA_NOT_FOUND] The schema `{table.name}` cannot be found. SQLSTATE: 42704"
+            )
         return pa.table({"database_description_item": ["Namespace Name"], "database_description_value": [table.name]})
 
     def has_schema(self, schema: str) -> bool:
@@ -131,7 +135,9 @@ class Writing:
         kind = "VIEW" if "VIEW" in kinds[0][0] else "MANAGED"
         query = exp.select("*").from_(table.copy()).limit(0)
         found = self._engine.run(query.sql("databricks"), schema, "", cursor, batch_rows=0)
-        natives = [(c.native or exp.DataType.build(c.stored, dialect="duckdb")).sql("databricks") for c in found.columns]
+        natives = [
+            (c.native or exp.DataType.build(c.stored, dialect="duckdb")).sql("databricks") for c in found.columns
+        ]
         rows = [(column.name, native.lower()) for column, native in zip(found.columns, natives, strict=True)]
         about = [("", ""), ("# Detailed Table Information", ""), ("Catalog", "lake"), ("Database", table.db or schema)]
         rows += [*about, ("Table", table.name), ("Type", kind), ("Provider", "delta")]
@@ -192,7 +198,7 @@ def _options(tree: exp.Copy) -> dict[str, Any]:
 
 
 def _read(content: bytes, options: Mapping[str, str]) -> pa.Table:
-    """A Parquet file as Databricks reads it: days of before 1582 are of the Julian calendar where nothing else is said."""
+    """A Parquet file as Databricks reads it: days before 1582 are Julian ones where nothing else is said."""
     table = pq.read_table(io.BytesIO(content))
     for at, field in enumerate(table.schema):
         if pa.types.is_time(field.type) or pa.types.is_null(field.type):

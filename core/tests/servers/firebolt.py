@@ -21,7 +21,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from servers.fake_sql import FakeCursor, FakeSQL, FakeSQLError
-from servers.firebolt_writing import Transactions, insert
+from servers.firebolt_writing import Transactions, drop_views, insert
 from servers.place import Place, Tag
 
 _NAMES = {"BIGINT": "long", "INTEGER": "int", "HUGEINT": "long", "VARCHAR": "text", "DOUBLE": "double"}
@@ -160,6 +160,7 @@ class Handler(BaseHTTPRequestHandler):
         if insert(self.fake.sql, cursor, sql):
             self._rows([], iter([]), parameters, query_id)
             return
+        drop_views(self.fake.sql, cursor, sql)
         result = self.fake.sql.run(sql, cursor=cursor)
         columns = [(column.name, _name(column.stored)) for column in result.columns]
         portions = iter(lambda: [[_encoded(v) for v in row] for row in result.fetchmany(1000)], [])

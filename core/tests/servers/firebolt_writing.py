@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pyarrow as pa
+import sqlglot
 from sqlglot import exp
 
 from servers.fake_cursor import FakeCursor, FakeSQLError
@@ -21,9 +22,12 @@ from servers.fake_transaction import Transaction
 UPDATE, REMOVE = "Firebolt-Update-Parameters", "Firebolt-Remove-Parameters"
 _ID, _SEQUENCE = "transaction_id", "transaction_sequence_id"
 _NAME = r'"(?:[^"]|"")*"'
-_INSERT = re.compile(rf'(?is)^insert into (?:({_NAME})\.)?({_NAME}) \( ((?:{_NAME}(?:, )?)+) \) values \(')
+_INSERT = re.compile(rf"(?is)^insert into (?:({_NAME})\.)?({_NAME}) \( ((?:{_NAME}(?:, )?)+) \) values \(")
+_DROP = re.compile(rf"(?is)^drop table (?:if exists )?((?:{_NAME}\.)?({_NAME}))( cascade)?$")
 _TEXT = r"E'((?:[^'\\]|''|\\.)*)'"
-_CELL = re.compile(rf"(?is)(?:cast\({_TEXT} as ([a-z ]+(?:\([0-9, ]+\))?)\)|{_TEXT}|(null|true|false)|(-?\d+))(, \(?|\)(?:, \()?)")
+_CELL = re.compile(
+    rf"(?is)(?:cast\({_TEXT} as ([a-z ]+(?:\([0-9, ]+\))?)\)|{_TEXT}|(null|true|false)|(-?\d+))(, \(?|\)(?:, \()?)"
+)
 _ROWS = "dvt_rows"
 
 
@@ -70,6 +74,26 @@ class Transactions:
     def failed(self, parameters: Mapping[str, str]) -> dict[str, str]:
         """A statement has failed: what was done in its transaction is undone."""
         return self.end("rollback", parameters) if parameters.get(_ID) in self._open else {}
+
+
+def drop_views(engine: FakeSQL, cursor: FakeCursor, sql: str) -> None:
+    """What DROP TABLE does to the views that stand on the table: it fails, or they go with it where it says CASCADE."""
+    found = _DROP.match(sql)
+    if found is None:
+        return
+    asked = "select schema_name, view_name, sql from duckdb_views() where not internal"
+    views = [(schema, view) for schema, view, text in cursor.own.execute(asked).fetchall()
+             if _plain(found.group(2)) in _tables(text)]  # fmt: skip
+    if views and not found.group(3):
+        raise FakeSQLError("query", f"cannot drop {found.group(1)}: {len(views)} views depend on it")
+    for schema, view in views:
+        cursor.own.execute(f"drop view {engine.database}.{_quoted(schema)}.{_quoted(view)}")
+
+
+def _tables(view: str) -> set[str]:
+    """The names of the tables that a CREATE VIEW reads."""
+    query = sqlglot.parse_one(view, read="duckdb").expression
+    return {table.name for table in query.find_all(exp.Table)}
 
 
 def insert(engine: FakeSQL, cursor: FakeCursor, sql: str) -> bool:
@@ -124,8 +148,7 @@ def _value(cell: re.Match[str], kind: exp.DataType) -> str | None:
     if found is None:
         return word or digits
     assert "\0" not in found
-    plain = re.sub(r"''|\\\\", lambda mark: mark.group(0)[0], found)
-    return plain
+    return re.sub(r"''|\\\\", lambda mark: mark.group(0)[0], found)
 
 
 def _plain(quoted: str) -> str:

@@ -24,6 +24,7 @@ from dvt.types.firebolt import native_type, read_values
 if TYPE_CHECKING:
     from firebolt.db import Connection as Session
 
+
 class FireboltExtractor(SessionExtractor["Session"]):
     """Reads one Firebolt database. Each statement sees a state of its own."""
 

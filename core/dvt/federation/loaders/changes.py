@@ -125,7 +125,15 @@ class Changes:
         folded = {name.lower() for name in self.values}
         side = next(name for name in (f"dvt_side{'_' * number}" for number in range(99)) if name not in folded)
         side = quote(side, self.dialect)
-        given = ["( select *, true as", side, "from", self._plain(), "union all select *, false from", self._plain(), ")"]
+        given = [
+            "( select *, true as",
+            side,
+            "from",
+            self._plain(),
+            "union all select *, false from",
+            self._plain(),
+            ")",
+        ]
         on = [*self._alias("s"), "on ( not s." + side, "and", self.matches, ") when matched then delete"]
         names = quote_all(self.values, self.dialect)
         added = ["when not matched and s." + side, "then insert (", names, ") values (", ", ".join(self._values()), ")"]

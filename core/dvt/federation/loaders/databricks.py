@@ -129,7 +129,10 @@ class DatabricksLoader(SQLLoader):
             if why := why_not(field.type, native):
                 message = f"a column of {field.type} is not loaded into {native}: {why}"
                 raise DataError(message, column=field.name, remedy="Cast it in the model, or declare another type")
-        return [LoadMethod("copy_into", lacks=self._no_volume, fill=self._copy), LoadMethod("insert", fill=self._insert)]
+        return [
+            LoadMethod("copy_into", lacks=self._no_volume, fill=self._copy),
+            LoadMethod("insert", fill=self._insert),
+        ]
 
     def _no_volume(self) -> str | None:
         volume = str(self.connection.options["volume"])

@@ -1,4 +1,4 @@
-"""Writes Firebolt: INSERTs of many rows into a private table, and a rename in one transaction."""
+"""Writes Firebolt: INSERTs of many rows into a private table, which takes its place in one transaction."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pyarrow as pa
 from dvt.connections.connection import Connection
 from dvt.connections.firebolt import SPEC, connect, translate
 from dvt.connections.firebolt_statement import answered, cancel, new_label, settings
+from dvt.connections.landing_ways import Way
 from dvt.errors import DataError, DvtError
 from dvt.federation.loaders.changes import ChangeWords
 from dvt.federation.loaders.config import LoadConfig
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from firebolt.db import Connection as Session
 
 _PIECE_BYTES = 256 << 10
+_DROP_ALL = "drop {kind} {target} cascade"
 
 
 class FireboltLoader(SQLLoader):
@@ -146,9 +148,14 @@ class FireboltLoader(SQLLoader):
         return dataclasses.replace(relation, schema=relation.schema or self.connection.first("schema"))
 
     def replacing(self, private: Relation, target: Relation, kind: str | None, config: LoadConfig) -> Landing:
-        """Drop and rename; views that stand on the table go with it only where that is allowed."""
-        words = Words(drop="drop {kind} {target} cascade") if config.drop_dependents else self.words
-        return replacing(words, self.spec.landing, self.dialect, private, target, kind=kind)
+        """The rows anew in a table whose columns stay, which keeps its indexes and views; else drop and rename.
+
+        Both in one transaction. Views that stand on a dropped table go with it only where that is allowed.
+        """
+        columns = self._same_columns(private, target) if kind == "table" else None
+        way = Way.ROWS if columns else Way.TRANSACTION
+        words = Words(drop=_DROP_ALL if config.drop_dependents else Words.drop, delete_all="truncate table {target}")
+        return replacing(words, way, self.dialect, private, target, kind=kind, columns=columns)
 
 
 def _rows(filling: Filling) -> Iterator[list[str]]:

@@ -15,7 +15,7 @@ from dvt.connections.landing_ways import Way
 from dvt.connections.reach import require_port, tried_again
 from dvt.connections.retrying import attempts
 from dvt.connections.spark_comparing import SPARK_COMPARING
-from dvt.connections.spec import ConnectionSpec
+from dvt.connections.spec import ConnectionSpec, Option
 from dvt.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SPEC", "connect", "default_catalog", "translate"]
 
+_NO_SCHEMA = "[SCHEMA_NOT_FOUND"
 _CATALOG_PROPERTY = "databricks.catalog"
 # What an output's connection_parameters may not say, because its own keys do.
 _RESERVED = frozenset(
@@ -65,10 +66,19 @@ SPEC = ConnectionSpec(
     required=("host", "http_path"),
     secret_settings=("token", "client_secret", "azure_client_secret"),
     place=_place,
+    options=(
+        Option(
+            "volume",
+            "str",
+            "",
+            "`/Volumes/catalog/schema/volume`, or a folder in it, through which rows are loaded as Parquet; without it"
+            " they are bound to INSERT statements",
+        ),
+    ),
     drivers=("databricks.sql",),
     extra="databricks",
     has_snapshot=False,
-    landing=Way.STEPS,
+    landing=Way.STATEMENT,
     transactional_ddl=False,
     max_identifier_bytes=255,
     catalogue_settings=("catalog", "database"),
@@ -110,23 +120,32 @@ def connect(connection: Connection, cancelled: threading.Event | None = None) ->
     login = credentials(connection, origin)
     configuration = _configuration(connection)
 
+    def opened(schema: str | None) -> Session:
+        session = sql.connect(
+            server_hostname=urlsplit(origin).netloc,
+            http_path=str(connection.first("http_path")),
+            catalog=default_catalog(connection),
+            schema=schema,
+            session_configuration=configuration,
+            http_headers=list(headers.items()) or None,
+            user_agent_entry="dvt",
+            **{"_socket_timeout": 600, **parameters, **_OURS, **login},
+        )
+        _begin(session, connection)
+        return session
+
     def attempt() -> Session:
         _reach(connection, origin)
+        schema = connection.first("schema")
         try:
-            session = sql.connect(
-                server_hostname=urlsplit(origin).netloc,
-                http_path=str(connection.first("http_path")),
-                catalog=default_catalog(connection),
-                schema=connection.first("schema"),
-                session_configuration=configuration,
-                http_headers=list(headers.items()) or None,
-                user_agent_entry="dvt",
-                **{"_socket_timeout": 600, **parameters, **_OURS, **login},
-            )
-            _begin(session, connection)
+            try:
+                return opened(schema)
+            except Exception as error:
+                if not schema or _NO_SCHEMA not in str(error):
+                    raise
+                return opened(None)  # it is made when the first model lands there
         except Exception as error:  # the connector raises bare ones where it asks for tokens
             raise translate(error, connection, phase="connect") from error
-        return session
 
     return attempts(attempt, tried_again(connection, retries=1, wait_s=None), connection, cancelled=cancelled)
 

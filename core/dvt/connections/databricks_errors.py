@@ -16,6 +16,9 @@ _NAMED = re.compile(r"\[[A-Z][A-Z0-9_.]+\]|SQLSTATE")
 # What begins the connector's message when a part of a result could not be downloaded.
 _OF_A_LINK = "HTTP request error"
 NO_TOKEN = "the workspace gave no token"
+# What begins it when a file could not be put into a volume, or taken out of it.
+_OF_A_FILE = "Staging operation"
+_VOLUME = "Run it again; check that dvt.volume is there, and that this machine reaches the workspace's storage"
 _NO_TOKEN = (NO_TOKEN, "Failed to get token")
 
 
@@ -31,7 +34,7 @@ def translate(
     Args:
         error: The original; the caller raises the result `from` it.
         connection: Where it happened.
-        phase: "connect", "describe" or "extract".
+        phase: "connect", "describe", "extract", "load" or "land".
         relation: The relation concerned, when known.
     """
     family, words, remedy, column = _judged(error, phase)
@@ -52,6 +55,8 @@ def _judged(error: BaseException, phase: str) -> tuple[type[errors.DvtError], st
         return found.family, found.words, found.remedy, found.column
     if phase == "connect":
         return errors.ConnectionFailedError, words, _REACH, None
+    if words.startswith(_OF_A_FILE):
+        return errors.ConnectionLostError, words, _VOLUME, None
     if not words.startswith(_OF_A_LINK) and (isinstance(error, (*_of_the_session(), OSError))):
         return errors.ConnectionLostError, words, _RUN_AGAIN, None
     # A bare exception, an assertion of its rows, Arrow's own: a file that cannot be read, or a link.

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from dvt import errors
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
+from dvt.connections.landing_ways import Way
 from dvt.connections.retrying import Retries, attempts
 from dvt.connections.spec import ConnectionSpec
 
@@ -39,6 +40,9 @@ _COMPARING = ComparingFacts(
     any_null_test=Trust.EXACT,
 )
 
+_NO_TRANSACTION = "the server did not open a transaction"
+_NEWER = "Use an engine with explicit transactions (BEGIN and COMMIT)"
+
 SPEC = ConnectionSpec(
     type="firebolt",
     dialect="postgres",  # sqlglot has none of Firebolt's; what dvt writes is the same in both
@@ -53,20 +57,23 @@ SPEC = ConnectionSpec(
     drivers=("firebolt.db",),
     extra="firebolt",
     has_snapshot=False,
+    landing=Way.TRANSACTION,
     comparing=_COMPARING,
 )
 
 
-def connect(connection: Connection, cancelled: threading.Event | None = None) -> Session:
+def connect(connection: Connection, cancelled: threading.Event | None = None, *, autocommit: bool = True) -> Session:
     """Log in as a service account, or without a login to Firebolt Core.
 
     Args:
         connection: The connection.
         cancelled: Ends the waiting for another attempt.
+        autocommit: Whether each statement is a transaction of its own; if not, one is open from the start.
 
     Raises:
         MissingDriverError: The driver is not installed.
-        UnsupportedError: The output logs in as a user of the first Firebolt, which streams nothing.
+        UnsupportedError: The output logs in as a user of the first Firebolt, which streams nothing; or the server
+            knows no transactions, where one is wanted.
         ConnectionFailedError: And its family: network, TLS, credentials.
     """
     connection.require_driver()
@@ -79,12 +86,14 @@ def connect(connection: Connection, cancelled: threading.Event | None = None) ->
     def attempt() -> Session:
         session = None
         try:
-            session = open_session(**parameters)
+            session = open_session(**parameters, autocommit=autocommit)
             cursor = session.cursor()
             cursor.execute("SELECT 1")  # Core logs in nobody: only a query says whether it is there
             cursor.close()
             session._client.auth.requires_response_body = False  # Core's login would read each result whole
-        except (Error, FireboltError, httpx.HTTPError, OSError, ValueError) as error:
+            if not autocommit and not session.in_transaction:  # the driver does not look whether BEGIN was taken
+                raise errors.UnsupportedError(_NO_TRANSACTION, connection=connection.name, remedy=_NEWER)
+        except (Error, FireboltError, httpx.HTTPError, OSError, ValueError, errors.DvtError) as error:
             if session is not None:
                 session.close()
             raise translate(error, connection, phase="connect") from error
@@ -144,9 +153,15 @@ _BY_WORDS: tuple[tuple[str, type[errors.DvtError], str], ...] = (
         errors.RelationNotFoundError,
         "Check schema, relation and column",
     ),
+    (
+        r"depend(s|ent|encies)?\b",
+        errors.QueryError,
+        "Drop the views that stand on it, or run with --full-refresh, which does",
+    ),
     (r"account .* (does not exist|not found)|engine .*(not found|running)", errors.ConnectionFailedError, "Check it"),
     (r"cancel+ed", errors.InterruptedRunError, "The query was cancelled on the server"),
     (r"time ?out|timed out", errors.TimeoutExceededError, "Raise dvt.statement_timeout_s, or read less"),
+    (r"not[ -]null|null value", errors.DataError, "Give the column a value in the model"),
     (r"division by zero|out of range|overflow|cannot parse|invalid input|conversion", errors.DataError, "Cast it"),
     (r"out of memory|memory limit|disk", errors.ResourceError, "Use a larger engine, or read less"),
 )
@@ -160,7 +175,7 @@ def translate(
     Args:
         error: The original; the caller raises the result `from` it.
         connection: Where it happened.
-        phase: "connect", "describe" or "extract".
+        phase: "connect", "describe", "extract", "load" or "land".
         relation: The relation concerned, when known.
     """
     import httpx

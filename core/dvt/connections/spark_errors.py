@@ -33,6 +33,9 @@ _CLASSES: tuple[tuple[str, type[errors.DvtError], str | None], ...] = (
     ("NUMERIC_VALUE_OUT_OF_RANGE", errors.DataError, None),
     ("DIVIDE_BY_ZERO", errors.DataError, None),
     ("ARITHMETIC_OVERFLOW", errors.DataError, None),
+    ("DELTA_NOT_NULL_CONSTRAINT_VIOLATED", errors.DataError, "Give the column a value in the model"),
+    ("DELTA_VIOLATE_CONSTRAINT", errors.DataError, "Mend the values in the model"),
+    ("DELTA_EXCEED_CHAR_VARCHAR_LIMIT", errors.DataError, "Cut the text in the model, or declare a longer type"),
     ("FAILED_READ_FILE", errors.QueryError, None),
 )
 # By SQLSTATE, whole or its class.
@@ -50,6 +53,7 @@ _STATES: tuple[tuple[str, type[errors.DvtError], str | None], ...] = (
 )
 _CLASS = re.compile(r"\[([A-Z][A-Z0-9_]+)(?:\.[A-Z0-9_.]+)?\]\s*(.*)", re.DOTALL)
 _STATE = re.compile(r"SQLSTATE:?\s*\(?([0-9A-Z]{5})\b")
+_NO_NULL = re.compile(r"violated for column: `?([^\n`]+?)`?\.?(?: SQLSTATE|\n|$)")
 _COLUMN = re.compile(r"parameter with name (`(?:[^`]|``)+`(?:\.`(?:[^`]|``)+`)*) cannot be resolved")
 _MEMORY = re.compile(r"OutOfMemoryError|maxResultSize|memory limit", re.IGNORECASE)
 _MOST = 1000
@@ -63,7 +67,7 @@ class SparkFault:
         family: The family of dvt's errors.
         words: What is wrong, in Spark's words, without plans and stack traces.
         remedy: What to do about it, when something helps.
-        column: The column that does not exist.
+        column: The column that does not exist, or takes no NULL.
     """
 
     family: type[errors.DvtError]
@@ -100,7 +104,7 @@ def fault(text: str, sql_state: str = "") -> SparkFault:
         return SparkFault(errors.ResourceError, words, _READ_LESS)
     for start, family, remedy in _CLASSES:
         if name.startswith(start):
-            column = _COLUMN.search(text) if start == "UNRESOLVED_COLUMN" else None
+            column = (_COLUMN if start == "UNRESOLVED_COLUMN" else _NO_NULL).search(text)
             return SparkFault(family, words, remedy, _last_name(column.group(1)) if column else None)
     for start, family, remedy in _STATES:
         if state.startswith(start):

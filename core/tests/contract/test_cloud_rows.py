@@ -86,23 +86,41 @@ class TestLoadingVertica(LoaderContract):
             )
 
 
+def _firebolt_place(server: firebolt.FireboltServer) -> Place:
+    def ask(sql: str) -> list[str]:
+        return [str(row[0]) for row in server.sql.run(sql).fetchmany(1000)]
+
+    return Place(
+        "firebolt",
+        Tag.FAKE,
+        server.output(),
+        server.sql.run,
+        server.taken,
+        schema="main",
+        closed=server.output(url="http://127.0.0.1:1"),
+        running=lambda: _settled(lambda: len(server.running)),
+        ask=ask,
+        tables=lambda: ask("select table_name from information_schema.tables"),
+    )
+
+
 class TestFirebolt(ExtractorContract):
     @pytest.fixture(scope="class")
     @classmethod
     def place(cls) -> Iterator[Place]:
         pytest.importorskip("firebolt.db")
         with firebolt.running() as server:
-            running = lambda: _settled(lambda: len(server.running))  # noqa: E731
-            yield Place(
-                "firebolt",
-                Tag.FAKE,
-                server.output(),
-                server.sql.run,
-                server.taken,
-                schema="main",
-                closed=server.output(url="http://127.0.0.1:1"),
-                running=running,
-            )
+            yield _firebolt_place(server)
+
+
+class TestLoadingFirebolt(LoaderContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls) -> Iterator[Place]:
+        pytest.importorskip("firebolt.db")
+        with firebolt.running() as server:
+            yield _firebolt_place(server)
+            assert server.transactions.begun, "nothing was landed in a transaction"
 
 
 class TestAthena(ExtractorContract):

@@ -127,7 +127,6 @@ def test_databricks_joins_a_file(tmp_path: Path, lake: Warehouse) -> None:
     check(made, "web")
     said = made.run("debug", code=0).output
     assert "ok    web (databricks)" in said
-    assert "read only: models cannot land here" in said
     with dvt.read("web", "select 1 as one", profiles_dir=tmp_path, profile="faults") as rows:
         assert rows.to_table().to_pylist() == [{"one": 1}]
 
@@ -144,12 +143,3 @@ def test_spark_and_hive_join_a_file(tmp_path: Path, spark_server: SparkServer) -
     said = made.run("debug", code=0).output
     assert "ok    spark (spark)" in said
     assert "ok    hive (hive)" in said
-
-
-@pytest.mark.parametrize("command", [("run",), ("parse",), ("plan",)])
-def test_nothing_lands_in_databricks(tmp_path: Path, lake: Warehouse, command: tuple[str, ...]) -> None:
-    made = project(tmp_path, {"web": "sales"}, {"web": databricks_output(lake)})
-    made.write(models__n__sql="{{ config(meta={'connection': 'web'}) }} select 1 as id")
-    message = made.run(*command, code=2).message()
-    assert "DVT120" in message
-    assert "nothing can land on type databricks" in message

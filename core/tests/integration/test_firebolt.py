@@ -346,5 +346,3 @@ def test_what_dbt_asks_through_the_shim(server: FireboltServer) -> None:
         assert (found["numbers"], found["looked"]) == ("table", "view")
         cursor.execute("select count(*) as n from numbers")
         assert cursor.fetchall() == [(3000,)]
-    with pytest.raises(errors.UnsupportedError, match="nothing can land on type firebolt"):
-        dialect.truncate_sql("numbers")

@@ -29,6 +29,7 @@ from servers.place import Place, Tag
 
 TOKEN = "dapi-5ecret/&t0ken"
 CLIENT = ("a-service-principal", "dose-5ecret")
+VOLUME = "/Volumes/lake/sales/landing"
 PATH = "/sql/1.0/warehouses/0123456789abcdef"
 
 
@@ -72,6 +73,19 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(self.warehouse.refusals.pop(0), b"", {"x-databricks-reason-phrase": "TEMPORARILY_UNAVAILABLE"})
             return
         self._send(200, self.warehouse.answer(body))
+
+    def do_PUT(self) -> None:
+        """A file for a volume."""
+        self._signed("PUT")
+
+    def do_DELETE(self) -> None:
+        """A file of a volume goes."""
+        self._signed("DELETE")
+
+    def _signed(self, method: str) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        status = self.warehouse.volumes.request(method, self.path.rpartition("/")[2], self.headers, body)
+        self._send(status, b"" if status < 300 else b"<Error><Code>AccessDenied</Code></Error>")
 
     def _token(self, body: bytes) -> None:
         given = base64.b64decode(self.headers.get("Authorization", "").removeprefix("Basic ")).decode()

@@ -15,7 +15,9 @@ from databricks.sql.thrift_api.TCLIService import TCLIService, ttypes
 from thrift.protocol.TBinaryProtocol import TBinaryProtocol
 from thrift.transport.TTransport import TMemoryBuffer
 
+from servers.databricks_volume import Volumes
 from servers.databricks_words import as_sent, asked, in_duckdb, spark_error, stored_as, thrift_column
+from servers.databricks_writing import ROWS, Writing, limited
 from servers.fake_sql import FakeCursor, FakeSQL
 
 _OK = ttypes.TStatus(statusCode=ttypes.TStatusCode.SUCCESS_STATUS)
@@ -38,6 +40,8 @@ class Operation:
     is_lz4: bool = False
     is_linked: bool = False
     is_closed: bool = False
+    is_staging: bool = False
+    given: Mapping[str, str] = field(default_factory=dict)
     done: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -61,7 +65,9 @@ class Warehouse:
         self.port = port
         self.tokens = {token}
         self.token_s = 3600
-        self.engine = FakeSQL("databricks", "lake", stored_as, in_duckdb)
+        self.engine = FakeSQL("databricks", "lake", stored_as, lambda tree: limited(in_duckdb(tree)))
+        self.volumes = Volumes(port)
+        self.writing = Writing(self.engine, self.volumes)
         self.given: dict[str, pa.Table] = {}
         self.refusals: list[int] = []
         self.login_faults: list[str] = []
@@ -118,6 +124,9 @@ class Warehouse:
             operation.ended(_STATE.FINISHED_STATE)
         except Exception as error:
             operation.ended(_STATE.ERROR_STATE, spark_error(error))
+        finally:
+            operation.given = {}
+            operation.cursor.own.unregister(ROWS)
 
     def _result(self, operation: Operation, schema: str) -> pa.Table:
         statement = operation.statement
@@ -126,6 +135,13 @@ class Warehouse:
             return self.given[given].slice(0, 0 if statement.endswith("LIMIT 0") else None)
         if statement.upper().startswith("SET "):
             return pa.table({"key": ["set"]})
+        staged = self.volumes.staging(statement)
+        if staged is not None:
+            operation.is_staging = True
+            return staged
+        answer, statement = self.writing.answer(statement, operation.given, schema, operation.cursor)
+        if answer is not None:
+            return answer
         result = self.engine.run(asked(statement), schema, statement, operation.cursor, _BATCH_ROWS)
         return as_sent(result.reader.read_all(), result.columns) if result.reader else pa.table({})
 
@@ -135,6 +151,7 @@ class Warehouse:
         name = uuid.uuid4().bytes
         operation = Operation(request.statement, self.engine.cursor(), is_lz4=bool(request.canDecompressLZ4Result))
         operation.is_linked = bool(request.canDownloadResult)
+        operation.given = {each.name: each.value.stringValue for each in request.parameters or ()}
         self.operations[name] = operation
         schema = self.sessions[request.sessionHandle.sessionId.guid]
         threading.Thread(target=self.run, args=(operation, schema), daemon=True).start()
@@ -153,7 +170,7 @@ class Warehouse:
             resultFormat=kind.URL_BASED_SET if operation.is_linked else kind.ARROW_BASED_SET,
             lz4Compressed=operation.is_lz4,
             arrowSchema=table.schema.serialize().to_pybytes(),
-            isStagingOperation=False,
+            isStagingOperation=operation.is_staging,
         )
 
     def rows(self, operation: Operation, at_most: int) -> Any:
@@ -209,7 +226,10 @@ class _Service:
         if self._warehouse.login_faults:
             return _no_session(self._warehouse.login_faults.pop(0), "XX000")
         name = uuid.uuid4().bytes
-        self._warehouse.sessions[name] = space.schemaName if space and space.schemaName else "main"
+        schema = space.schemaName if space and space.schemaName else "main"
+        if not self._warehouse.writing.has_schema(schema):
+            return _no_session(f"[SCHEMA_NOT_FOUND] The schema `lake`.`{schema}` cannot be found.", "42704")
+        self._warehouse.sessions[name] = schema
         self._warehouse.configurations.append(dict(request.configuration or {}))
         return ttypes.TOpenSessionResp(
             status=_OK,

@@ -39,6 +39,7 @@ _BY_NAME = {
 
 
 SQL_NAME = b"Spark:DataType:SqlName"
+_NOT_NULL = re.compile(r"NOT NULL constraint failed: \S+\.(\S+)")
 _WITH_POINT = "cast(x as varchar) || case when contains(cast(x as varchar), '.') then '' else '.0' end"
 _SHOW = re.compile(r"(?i)^show (databases|tables|views)(?: in (?:`lake`\.)?`((?:[^`]|``)+)`)?$")
 _TEXTS = (exp.DType.VARCHAR, exp.DType.CHAR)
@@ -126,6 +127,8 @@ def _type_id(type_: pa.DataType) -> int:
 def spark_error(error: Exception) -> tuple[str, str]:
     """An error in the form of Databricks' error classes: its words and SQLSTATE."""
     kind, name = (error.kind, error.name) if isinstance(error, FakeSQLError) else ("query", "")
+    if kind == "spark":  # its own words already
+        return str(error), str(error).rpartition("SQLSTATE: ")[2]
     if kind in ("table", "schema"):
         text, state = f"[TABLE_OR_VIEW_NOT_FOUND] The table or view `{name}` cannot be found.", "42P01"
     elif kind == "column":
@@ -135,6 +138,13 @@ def spark_error(error: Exception) -> tuple[str, str]:
         text, state = "[PARSE_SYNTAX_ERROR] Syntax error at or near end of input.", "42601"
     elif kind == "cancelled":
         text, state = "[OPERATION_CANCELED] Operation has been canceled.", "HY008"
+    elif found := _NOT_NULL.search(str(error)):
+        text, state = (
+            f"[DELTA_NOT_NULL_CONSTRAINT_VIOLATED] NOT NULL constraint violated for column: {found[1]}.",
+            "23502",
+        )
+    elif "CHECK constraint failed" in str(error):
+        text, state = "[DELTA_EXCEED_CHAR_VARCHAR_LIMIT] Exceeds char/varchar type length limitation.", "22001"
     elif str(error).startswith("Conversion Error"):
         text, state = f"[CAST_INVALID_INPUT] The value cannot be cast: {error}", "22018"
     else:

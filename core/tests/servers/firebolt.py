@@ -8,21 +8,25 @@ none), TLS and limits: queries are PostgreSQL's as sqlglot reads them, run by Du
 from __future__ import annotations
 
 import json
+import math
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from servers.fake_sql import FakeCursor, FakeSQL, FakeSQLError
+from servers.firebolt_writing import Transactions, drop_views, insert
 from servers.place import Place, Tag
 
 _NAMES = {"BIGINT": "long", "INTEGER": "int", "HUGEINT": "long", "VARCHAR": "text", "DOUBLE": "double"}
 _NAMES |= {"BOOLEAN": "boolean", "DATE": "date", "TIMESTAMP": "timestamp", "TIMESTAMP WITH TIME ZONE": "timestamptz"}
+_NAMES |= {"FLOAT": "real", "BLOB": "bytea", "SMALLINT": "int"}
 _CANCEL = re.compile(r"(?i)^cancel query where query_id = '([^']+)'$")
 _LOOK_UP = re.compile(r"(?i)engine_running_queries where query_label = '([^']+)'$")
 
@@ -51,6 +55,9 @@ class FireboltServer:
     running: dict[str, str] = field(default_factory=dict)  # labels by ids
     cursors: dict[str, FakeCursor] = field(default_factory=dict)  # by ids, too
     cancelled: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.transactions = Transactions(self.sql)
 
     def output(self, **more: Any) -> dict[str, Any]:
         """A profile output."""
@@ -97,6 +104,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     fake: FireboltServer
+    _headers: Mapping[str, str] = MappingProxyType({})
 
     def log_message(self, *words: Any) -> None:
         """Nothing is logged."""
@@ -105,14 +113,20 @@ class Handler(BaseHTTPRequestHandler):
         sql = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
         parameters = dict(parse_qsl(urlsplit(self.path).query))
         self.fake.requests.append((sql, parameters))
+        self._headers = {}
         with suppress(OSError):
             try:
                 self._answer(sql, parameters)
             except FakeSQLError as error:
-                self._whole(400, {"errors": [{"description": _words(error)}]})
+                headers = self.fake.transactions.failed(parameters)
+                self._whole(400, {"errors": [{"description": _words(error)}]}, headers)
 
     def _answer(self, sql: str, parameters: dict[str, str]) -> None:
-        if cancel := _CANCEL.match(sql):
+        if sql.upper() in ("BEGIN", "COMMIT", "ROLLBACK"):
+            transactions = self.fake.transactions
+            headers = transactions.begin() if sql.upper() == "BEGIN" else transactions.end(sql.lower(), parameters)
+            self._whole(200, {"meta": [], "data": [], "rows": 0, "statistics": {"elapsed": 0.1}}, headers)
+        elif cancel := _CANCEL.match(sql):
             self.fake.cancelled.add(cancel[1])
             if cursor := self.fake.cursors.get(cancel[1]):
                 cursor.interrupt()
@@ -141,7 +155,12 @@ class Handler(BaseHTTPRequestHandler):
                 return
         if re.match(r"(?is)^with .*\(\s*(delete|insert|update|merge)\b", sql):
             raise FakeSQLError("syntax", "syntax error, unexpected DELETE")
-        cursor = self.fake.cursors[query_id] = self.fake.sql.cursor()
+        cursor, self._headers = self.fake.transactions.cursor(parameters)
+        self.fake.cursors[query_id] = cursor
+        if insert(self.fake.sql, cursor, sql):
+            self._rows([], iter([]), parameters, query_id)
+            return
+        drop_views(self.fake.sql, cursor, sql)
         result = self.fake.sql.run(sql, cursor=cursor)
         columns = [(column.name, _name(column.stored)) for column in result.columns]
         portions = iter(lambda: [[_encoded(v) for v in row] for row in result.fetchmany(1000)], [])
@@ -153,7 +172,8 @@ class Handler(BaseHTTPRequestHandler):
         named = [{"name": name, "type": type_} for name, type_ in columns]
         if not parameters.get("output_format", "").startswith("JSONLines"):
             data = [row for rows in portions for row in rows]
-            self._whole(200, {"meta": named, "data": data, "rows": len(data), "statistics": {"elapsed": 0.1}})
+            answer = {"meta": named, "data": data, "rows": len(data), "statistics": {"elapsed": 0.1}}
+            self._whole(200, answer, self._headers)
             return
         self.send_response(200)
         self.send_header("Transfer-Encoding", "chunked")
@@ -182,9 +202,11 @@ class Handler(BaseHTTPRequestHandler):
         body = text.encode() + b"\n"
         self.wfile.write(f"{len(body):x}\r\n".encode() + body + b"\r\n")
 
-    def _whole(self, status: int, answer: dict[str, Any]) -> None:
+    def _whole(self, status: int, answer: dict[str, Any], headers: Mapping[str, str] = MappingProxyType({})) -> None:
         body = json.dumps(answer).encode()
         self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -199,6 +221,10 @@ def _name(stored: str) -> str:
 
 def _encoded(value: Any) -> Any:
     if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, bytes):
+        return "\\x" + value.hex()
+    if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value if isinstance(value, (int, float, str, bool, type(None))) else str(value)
 

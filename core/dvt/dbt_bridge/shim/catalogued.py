@@ -87,7 +87,7 @@ VERTICA = WritingCataloguedDialect(
     ),
 )
 
-FIREBOLT = CataloguedDialect(
+FIREBOLT = WritingCataloguedDialect(
     "firebolt",
     types={**_ISO, "text": "text", "datetime": "timestamptz", "time": "text"},
     schemas="select schema_name from information_schema.schemata",

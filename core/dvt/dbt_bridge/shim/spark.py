@@ -1,4 +1,4 @@
-"""Databricks, Spark and Hive behind the shim adapter: what dbt runs there by itself; nothing lands on Databricks."""
+"""Spark's family behind the shim adapter: what dbt runs there by itself."""
 
 from __future__ import annotations
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import time
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ import pyarrow as pa
 from dvt.connections.connection import Connection
 from dvt.connections.databricks import SPEC, connect
 from dvt.connections.databricks_errors import translate
+from dvt.connections.databricks_statement import cancel, end
 from dvt.errors import DvtError, UnsupportedError
 from dvt.federation.extractors.base import ExtractionConfig
 from dvt.federation.extractors.sessions import SessionExtractor
@@ -21,9 +21,6 @@ from dvt.federation.stream import ColumnSchema, RowStream
 if TYPE_CHECKING:
     from databricks.sql.client import Connection as Session
     from databricks.sql.client import Cursor
-
-# A statement gets its name with the server's first answer, which takes up to 5 seconds.
-_NAMED_WITHIN_S = 8.0
 
 
 class DatabricksExtractor(SessionExtractor["Session"]):
@@ -81,15 +78,8 @@ class DatabricksExtractor(SessionExtractor["Session"]):
     def cancel(self) -> None:
         """End a running scan from another thread, on the server too."""
         self._is_cancelled.set()
-        cursor = self._running
-        until = time.monotonic() + _NAMED_WITHIN_S
-        while cursor is not None and cursor is self._running and cursor.active_command_id is None:
-            if time.monotonic() > until:
-                return
-            time.sleep(0.02)
-        if cursor is not None and cursor is self._running:
-            with contextlib.suppress(DvtError), self._guarded("extract", ""):
-                cursor.cancel()
+        with contextlib.suppress(DvtError), self._guarded("extract", ""):
+            cancel(lambda: self._running)
 
     def _connect(self) -> Session:
         return connect(self.connection, self._is_cancelled)
@@ -108,19 +98,7 @@ class DatabricksExtractor(SessionExtractor["Session"]):
         finally:
             self._running = None
             with self._guarded(phase, label):
-                self._end(session, cursor)
-
-    def _end(self, session: Session, cursor: Cursor) -> None:
-        """Close a statement on the server, also one that failed or was cancelled before its result was there."""
-        name, has_result = cursor.active_command_id, cursor.active_result_set is not None
-        with contextlib.suppress(ValueError, AttributeError):
-            session._cursors.remove(cursor)  # it would keep every one
-        cursor.close()
-        if name is not None and not has_result:
-            from databricks.sql.exc import DatabaseError
-
-            with contextlib.suppress(DatabaseError):  # it may be closed already
-                session.session.backend.close_command(name)
+                end(session, cursor)
 
     @contextlib.contextmanager
     def _guarded(self, phase: str, label: str) -> Iterator[None]:

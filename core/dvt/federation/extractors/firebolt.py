@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import uuid
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ import pyarrow as pa
 
 from dvt.connections.connection import Connection
 from dvt.connections.firebolt import SPEC, connect, translate
+from dvt.connections.firebolt_statement import cancel, new_label, settings
 from dvt.errors import ConnectionLostError, DataError
 from dvt.federation.extractors.base import ExtractionConfig
 from dvt.federation.extractors.firebolt_lines import BodyError, FireboltBody
@@ -23,8 +23,6 @@ from dvt.types.firebolt import native_type, read_values
 
 if TYPE_CHECKING:
     from firebolt.db import Connection as Session
-
-_RUNNING = "select query_id from information_schema.engine_running_queries where query_label ="
 
 
 class FireboltExtractor(SessionExtractor["Session"]):
@@ -82,31 +80,12 @@ class FireboltExtractor(SessionExtractor["Session"]):
         label, body = self._label, self._body
         self._finish()
         if label and self._session is not None:
-            self._cancel_query(label, body)
+            cancel(self._session, label, body.query_id if body is not None else "")
         if body is not None:
             body.close()
 
     def _finish(self) -> None:
         self._label, self._body = "", None
-
-    def _cancel_query(self, label: str, body: FireboltBody | None) -> None:
-        """Ask for the query's end; a query that has ended is no fault."""
-        import httpx
-        from firebolt.utils.exception import Error, FireboltError
-
-        assert self._session is not None
-        try:
-            cursor = self._session.cursor()
-            ids = [body.query_id] if body is not None and body.query_id else []
-            if not ids:
-                cursor.execute(f"{_RUNNING} '{label}'", skip_parsing=True)  # a label is of letters of ours
-                ids = [str(row[0]) for row in cursor.fetchall()]
-            for query_id in ids:
-                literal = query_id.replace("'", "''")
-                cursor.execute(f"cancel query where query_id = '{literal}'", skip_parsing=True)
-            cursor.close()
-        except (Error, FireboltError, httpx.HTTPError, OSError):
-            return
 
     def _connect(self) -> Session:
         return connect(self.connection, self._is_cancelled)
@@ -147,14 +126,8 @@ class FireboltExtractor(SessionExtractor["Session"]):
 
     def _started(self, request: ExtractionConfig, phase: str) -> FireboltBody:
         session = self._opened()
-        limit_ms = int(self.connection.options["statement_timeout_s"]) * 1000
-        self._label = f"dvt-{uuid.uuid4()}"
-        parameters = {
-            "output_format": "JSONLines_Compact",
-            "time_zone": "UTC",
-            "query_label": self._label,
-            **({"statement_timeout": str(limit_ms)} if limit_ms else {}),
-        }
+        self._label = new_label()
+        parameters = {"output_format": "JSONLines_Compact", **settings(self.connection, self._label)}
         with self._guarded(phase, request.label):
             cursor = session.cursor()
             # What `execute_stream` does, without its reader (see firebolt_lines.py).

@@ -120,9 +120,17 @@ class Changes:
         head = ["merge into", self._target, "using", self._private, "on (", self.matches, ")"]
         return " ".join([*head, *changed, *added]) + self.words.ends
 
+    @property
+    def _new_column(self) -> str:
+        """A name that no column has."""
+        taken = {name.lower() for name in self.values}
+        return quote(
+            next(n for n in (_IS_NEW + "_" * more for more in range(len(taken) + 1)) if n not in taken), self.dialect
+        )
+
     def exchange(self) -> str:
         """One MERGE that does what DELETE and INSERT do: each new row comes once to take out, and once to put in."""
-        names, new, plain = quote_all(self.values, self.dialect), quote(_IS_NEW, self.dialect), self._plain()
+        names, new, plain = quote_all(self.values, self.dialect), self._new_column, self._plain()
         halves = (["select", names, ",", truth, "as", new, "from", plain] for truth in ("false", "true"))
         source = " union all ".join(" ".join(half) for half in halves)
         using = ["using (", source, ")", self.words.alias, "s on (", self.matches, f"and not s.{new} )"]

@@ -75,7 +75,7 @@ class ParquetForm:
         """What pyarrow's writer is given."""
         times: dict[str, Any] = {"use_deprecated_int96_timestamps": True} if self.timestamps == "int96" else {}
         if not times:
-            times: dict[str, Any] = {"coerce_timestamps": self.timestamps, "allow_truncated_timestamps": False}
+            times = {"coerce_timestamps": self.timestamps, "allow_truncated_timestamps": False}
         return {
             "compression": self.compression,
             "store_schema": False,  # the engine reads Parquet's own types, and nothing else

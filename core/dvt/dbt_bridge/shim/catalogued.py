@@ -66,7 +66,7 @@ class WritingCataloguedDialect(CataloguedDialect, WritingDialect):
 
 _ISO = {"boolean": "boolean", "date": "date", "integer": "bigint", "number": "decimal(38, 10)"}
 
-REDSHIFT = CataloguedDialect(
+REDSHIFT = WritingCataloguedDialect(
     "redshift",
     types={**_ISO, "text": "varchar(65535)", "datetime": "timestamptz", "time": "time"},
     schemas="select nspname::varchar from pg_namespace",

@@ -17,7 +17,8 @@ class ChangeWords:
 
     Args:
         delete: `DELETE FROM t USING s WHERE`, `DELETE FROM t WHERE EXISTS`, `DELETE t FROM t JOIN s`, or
-            `DELETE FROM t WHERE (key) IN (SELECT key FROM s)` for engines that cannot refer to the row.
+            `DELETE FROM t WHERE (key) IN (SELECT key FROM s)` for engines that cannot refer to the row, "plain" for
+            `DELETE FROM t USING s WHERE` without other names, by which the tables call each other.
         merge: "merge" for a MERGE statement, "update" for UPDATE ... FROM and an INSERT of the others, "replace" for
             DELETE and INSERT: where all of the target's columns come, they leave the same rows.
         alias: The word before an alias; Oracle has none.
@@ -25,7 +26,7 @@ class ChangeWords:
         first: The end of an ordered query of which one row is wanted.
     """
 
-    delete: Literal["using", "exists", "join", "in"] = "exists"
+    delete: Literal["using", "exists", "join", "in", "plain"] = "exists"
     merge: Literal["merge", "update", "replace"] = "merge"
     alias: str = "as"
     ends: str = ""
@@ -74,8 +75,11 @@ class Changes:
     @property
     def matches(self) -> str:
         """The condition that a row of `s` has the key of a row of `t`."""
+        return self._matches("t", "s")
+
+    def _matches(self, t: str, s: str) -> str:
         names = [quote(name, self.dialect) for name in self.key]
-        return " and ".join(self.equal.format(t=f"t.{name}", s=f"s.{name}") for name in names)
+        return " and ".join(self.equal.format(t=f"{t}.{name}", s=f"{s}.{name}") for name in names)
 
     def insert(self, where: str = "") -> str:
         """Put in the private table's rows."""
@@ -93,6 +97,9 @@ class Changes:
         target = self.target.sql(self.dialect)
         if self.words.delete == "using":
             return " ".join(["delete from", self._target, "using", self._private, "where", self.matches])
+        if self.words.delete == "plain":
+            named = self._matches(quote(self.target.name, self.dialect), quote(self.private.name, self.dialect))
+            return " ".join(["delete from", target, "using", self._plain(), "where", named])
         if self.words.delete == "join":
             return " ".join(["delete t from", self._target, "join", self._private, "on", self.matches])
         if self.words.delete == "exists":

@@ -196,7 +196,10 @@ def _exactly(array: pa.Array, type_: pa.DataType) -> pa.Array:
     try:
         if pa.types.is_string(type_):
             return plain_texts(array)
-        cast = array.cast(type_)
+        if pa.types.is_integer(array.type) and pa.types.is_decimal(type_):  # Arrow wants room for all of the type
+            cast = array.cast(pa.decimal256(76, type_.scale)).cast(type_)
+        else:
+            cast = array.cast(type_)
         is_same = cast.cast(array.type).equals(array)
     except pa.ArrowException as error:
         raise ValueError(f"a value of {array.type} is none of {type_}: {error}") from error

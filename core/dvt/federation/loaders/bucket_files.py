@@ -65,7 +65,7 @@ class ParquetForm:
 
     file_bytes: int = 128 << 20
     file_rows: int = 1 << 40
-    group_bytes: int = 16 << 20
+    group_bytes: int = 8 << 20
     group_rows: int = 1 << 20
     compression: str = "snappy"
     timestamps: Literal["us", "ms", "int96"] = "us"

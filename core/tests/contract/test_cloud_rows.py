@@ -152,3 +152,21 @@ class TestAthena(ExtractorContract):
                 schema="main",
                 refused=server.output(aws_access_key_id="stranger"),
             )
+
+
+class TestLoadingAthena(LoaderContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls) -> Iterator[Place]:
+        pytest.importorskip("moto")
+        with athena.with_glue() as server:
+            yield Place(
+                "athena",
+                Tag.FAKE,
+                server.output(s3_data_dir=f"s3://{s3.BUCKET}/tables", dvt={"keep_files_s": 60}),
+                lambda sql: server.hive.ddl(sql.replace('"', "`")),
+                server.taken,
+                schema="main",
+                refused=server.output(aws_access_key_id="stranger"),
+                tables=server.hive.names,
+            )

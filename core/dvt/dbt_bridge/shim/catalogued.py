@@ -104,7 +104,7 @@ FIREBOLT = CataloguedDialect(
     relations="select table_name, table_type from information_schema.tables where table_schema =",
 )
 
-ATHENA = CataloguedDialect(
+ATHENA = WritingCataloguedDialect(
     "athena",
     types={**_ISO, "text": "varchar", "datetime": "timestamp(6) with time zone", "time": "varchar"},
     schemas="select schema_name from information_schema.schemata",

@@ -36,8 +36,7 @@ _SINGLE_NODE_ROWS = 1000
 class RedshiftExtractor(CancellableExtractor):
     """Reads one Redshift database. All scans are in one transaction, which is one snapshot.
 
-    Where `keeps_snapshot` is taken away, each query ends its own: it sees what others did, and no lock of it is in their
-    way.
+    Where `keeps_snapshot` is taken away, each query ends its own: it sees what others did, and locks nothing.
     """
 
     keeps_snapshot = True

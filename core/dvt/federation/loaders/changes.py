@@ -92,6 +92,10 @@ class Changes:
         """The condition of an INSERT, for rows whose key the target has not."""
         return " ".join(["where not exists (select 1 from", self._target, "where", self.matches + ")"])
 
+    def absent_in_private(self) -> str:
+        """The condition of a query, for the target's rows whose key the private table has not."""
+        return " ".join(["where not exists (select 1 from", self._private, "where", self.matches + ")"])
+
     def delete(self) -> str:
         """Take out the target's rows that have a key of the private table's."""
         target = self.target.sql(self.dialect)

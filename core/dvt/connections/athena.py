@@ -10,6 +10,7 @@ from dvt import errors
 from dvt.connections.aws import session_of
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
+from dvt.connections.landing_ways import Way
 from dvt.connections.spec import ConnectionSpec, Option
 
 
@@ -43,7 +44,7 @@ SPEC = ConnectionSpec(
         *("aws_secret_access_key", "aws_session_token", "poll_interval", "debug_query_state", "num_retries"),
         *("num_boto3_retries", "spark_work_group", "seed_s3_upload_args", "lf_tags_database"),
     ),
-    unread=(("num_iceberg_retries", "it is for writing Iceberg tables, and nothing is written"),),
+    unread=(("num_iceberg_retries", "it is for writing Iceberg tables, and none is written"),),
     required=("s3_staging_dir", "region_name"),
     secret_settings=("aws_secret_access_key", "aws_session_token"),
     place=_place,
@@ -55,9 +56,17 @@ SPEC = ConnectionSpec(
             "how rows come: unloaded to s3_staging_dir as Parquet, or in pages of 1000 through the API",
             choices=("unload", "pages"),
         ),
+        Option(
+            "keep_files_s",
+            "int",
+            3600,
+            "seconds for which a replaced table's files stay for queries that have begun",
+            minimum=0,
+        ),
     ),
     drivers=("boto3",),
     extra="athena",
+    landing=Way.STATEMENT,
     has_snapshot=False,
     max_identifier_bytes=255,
     catalogue_settings=("database", "catalog"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
+from dvt.connections.landing_ways import Way
 from dvt.connections.postgres import SPEC as POSTGRES
 from dvt.connections.redshift_errors import translate
 from dvt.connections.redshift_login import login_parameters
@@ -78,11 +79,16 @@ SPEC = ConnectionSpec(
             "unload_to", "str", "", "`s3://bucket/folder` through which rows are read as Parquet, where they can be"
         ),
         Option("unload_role", "str", "", "the role (an ARN, or `default`) with which the cluster writes to unload_to"),
+        Option("load_through", "str", "", "`s3://bucket/folder` through which rows are loaded as Parquet, by COPY"),
+        Option(
+            "load_role", "str", "", "the role with which the cluster reads load_through; unload_role when not given"
+        ),
     ),
     drivers=("redshift_connector",),
     extra="redshift",
     max_identifier_bytes=127,
     catalogue_settings=("dbname", "database"),
+    landing=Way.TRANSACTION,
     comparing=_COMPARING,
 )
 
@@ -146,6 +152,13 @@ def run(session: redshift_connector.Connection, sql: str, *parameters: Any) -> l
         return list(cursor.fetchall()) if cursor.ps and cursor.ps["row_desc"] else []
     finally:
         cursor.close()
+
+
+def forget(session: redshift_connector.Connection) -> None:
+    """Let go of the texts of statements, all of which the driver keeps for the life of a session."""
+    for by_style in session._caches.values():
+        for cache in by_style.values():
+            cache["statement"].clear()
 
 
 def end_session(session: redshift_connector.Connection) -> None:

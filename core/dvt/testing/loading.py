@@ -23,7 +23,6 @@ _WIDE_COLUMNS = 200
 _LONG_TEXT = 1 << 20
 # 40 batches of a megabyte: what holds them all has more than what is allowed.
 _BATCHES, _BATCH_ROWS, _TEXT_BYTES = 40, 250, 4096
-_MOST_BYTES = 16 << 20
 _LOOKS, _LOADS_AT_MOST = 12, 200
 
 
@@ -86,7 +85,7 @@ class LoadingContract(LandingContract):
         land(long, "dvt_kit_long")
         assert land.rows("dvt_kit_long") == rows_of(long)
 
-    def test_many_batches_in_bounded_memory(self, place: Place, land: Lander, noted: Noted) -> None:
+    def test_many_batches_in_bounded_memory(self, place: Place, words: EngineWords, land: Lander, noted: Noted) -> None:
         gc.collect()
         before, most = pa.total_allocated_bytes(), 0
 
@@ -102,7 +101,7 @@ class LoadingContract(LandingContract):
         noted.method(result)
         assert result.rows == _BATCHES * _BATCH_ROWS
         assert result.bytes >= result.rows * _TEXT_BYTES
-        assert most < _MOST_BYTES
+        assert most < words.load_mb << 20
         with place.extractor() as extractor:
             assert extractor.get_row_count(place.relation("dvt_kit")) == result.rows
 

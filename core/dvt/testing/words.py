@@ -78,6 +78,7 @@ class EngineWords:
         load_method: The method by which rows are loaded.
         unfit: An Arrow type, a value, and a declared type that does not hold it; no declared type where the engine's
             own has not all of its values.
+        load_mb: Megabytes of Arrow that a load of 40 may hold; files in a bucket go up in parts of 10.
     """
 
     types: Mapping[str, tuple[str, str]]
@@ -96,6 +97,7 @@ class EngineWords:
     loads: Mapping[str, Any] = field(default_factory=dict)
     load_method: str = ""
     unfit: Sequence[str] = ()
+    load_mb: int = 16
 
     def create_sql(self, relation: Relation, connection: Connection, columns: Mapping[str, str]) -> str:
         """CREATE TABLE with columns of the kit's kinds, by name."""

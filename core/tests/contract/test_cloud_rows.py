@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 from servers import athena, firebolt, redshift, s3, vertica
@@ -42,6 +43,37 @@ class TestRedshift(ExtractorContract):
                     postgres_server.psql("postgres", f"select count(*) from pg_stat_activity where {own}")
                 ),
             )
+
+
+@contextmanager
+def _written_redshift(server: PostgresServer, name: str, s3_url: str | None, **options: str) -> Iterator[Place]:
+    with redshift.running(server, name, s3_url) as running:
+        own = f"datname = '{name}' and application_name = 'dvt' and state = 'active'"
+        listed = "select coalesce(string_agg(tablename, chr(1)), '') from pg_tables where schemaname = 'public'"
+        yield Place(
+            "redshift",
+            Tag.FAKE,
+            running.output(dvt=options),
+            lambda sql: server.psql(name, sql),
+            running.statements,
+            schema="public",
+            refused=running.output(password="wr0ng-pass"),
+            running=lambda: int(server.psql("postgres", f"select count(*) from pg_stat_activity where {own}")),
+            ask=lambda sql: server.psql(name, sql).splitlines(),
+            tables=lambda: list(filter(None, server.psql(name, listed).split(chr(1)))),
+        )
+
+
+class TestLoadingRedshift(LoaderContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls, postgres_server: PostgresServer) -> Iterator[Place]:
+        pytest.importorskip("redshift_connector")
+        with s3.running() as url:
+            options = {"load_through": f"s3://{s3.BUCKET}/loads", "load_role": "arn:aws:iam::1:role/loads"}
+            with _written_redshift(postgres_server, "dvt_loading_redshift", url, **options) as place:
+                yield place
+            assert s3.keys() == []
 
 
 class TestVertica(ExtractorContract):
@@ -137,4 +169,22 @@ class TestAthena(ExtractorContract):
                 server.taken,
                 schema="main",
                 refused=server.output(aws_access_key_id="stranger"),
+            )
+
+
+class TestLoadingAthena(LoaderContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls) -> Iterator[Place]:
+        pytest.importorskip("moto")
+        with athena.with_glue() as server:
+            yield Place(
+                "athena",
+                Tag.FAKE,
+                server.output(s3_data_dir=f"s3://{s3.BUCKET}/tables", dvt={"keep_files_s": 60}),
+                lambda sql: server.hive.ddl(sql.replace('"', "`")),
+                server.taken,
+                schema="main",
+                refused=server.output(aws_access_key_id="stranger"),
+                tables=server.hive.names,
             )

@@ -272,8 +272,12 @@ def test_what_dbt_asks_through_the_shim(server: RedshiftServer) -> None:
         cursor.execute("select count(*) as n from numbers")
         assert cursor.description[0][:2] == ("n", "bigint")
         assert cursor.fetchall() == [(3000,)]
-    with pytest.raises(errors.UnsupportedError, match="nothing can land on type redshift"):
-        dialect.truncate_sql("numbers")
+        waiting = "select count(*) from pg_stat_activity where application_name = 'dvt' and state like 'idle in%'"
+        assert server.postgres.psql("redshift", waiting) == "1", "the loader's own, and not the reader's"
+        cursor.execute("delete from numbers where id > 10")
+        session.rollback()
+        cursor.execute("select count(*) as n from numbers")
+        assert cursor.fetchall() == [(3000,)]
 
 
 def test_ways_to_log_in() -> None:

@@ -3,12 +3,13 @@
 Queries are queued and run, UNLOAD writes Parquet and a manifest, results come in pages, and a query can be stopped. It
 proves what dvt asks of the API and what it makes of the answers. It proves nothing of Athena's SQL, Glue, Lake
 Formation, workgroups, permissions, signatures (none is checked but the key's name) and limits: queries are Trino's as
-sqlglot reads them, run by DuckDB.
+sqlglot reads them, run by DuckDB. Tables of files are Glue's (moto's), and read as athena_tables.py says.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import threading
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from servers.athena_tables import HiveTables
 from servers.fake_sql import FakeCursor, FakeSQL, FakeSQLError
 from servers.place import Place, Tag
 
@@ -32,6 +34,7 @@ _REASONS = {
     "schema": "SCHEMA_NOT_FOUND",
     "column": "COLUMN_NOT_FOUND",
     "syntax": "SYNTAX_ERROR",
+    "hive": "HIVE_BAD_DATA",
 }
 _PAGE = 1000
 
@@ -85,6 +88,10 @@ class AthenaServer:
     executions: dict[str, Execution] = field(default_factory=dict)
     requests: list[dict[str, Any]] = field(default_factory=list)
     loses_a_file: bool = False
+    hive: HiveTables = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.hive = HiveTables(self.sql)
 
     def output(self, **more: Any) -> dict[str, Any]:
         """A profile output."""
@@ -138,10 +145,13 @@ class AthenaServer:
             self._write(table, unload["bucket"], unload["prefix"], execution, output, name)
 
     def _queried(self, query: str, execution: Execution) -> pa.Table:
+        if self.hive.is_on and self.hive.ddl(query):
+            return pa.table({})
         if re.match(r"(?is)^\s*(delete|insert|update)\b|^with .*\(\s*(delete|insert|update|merge)\b", query):
             raise FakeSQLError("syntax", "mismatched input 'delete'")
-        result = self.sql.run(query, cursor=execution.cursor, batch_rows=100_000)
-        table = result.reader.read_all() if result.reader else pa.table({})
+        with self.hive.read(query) as read:
+            result = self.sql.run(read, said=query, cursor=execution.cursor, batch_rows=100_000)
+            table = result.reader.read_all() if result.reader else pa.table({})
         execution.columns = [_column(column.name, column.stored) for column in result.columns]
         if not _UNLOAD.match(execution.sql):
             columns = [column.to_pylist() for column in table.columns]
@@ -182,6 +192,21 @@ def running(bucket: str) -> Iterator[AthenaServer]:
     finally:
         http.shutdown()
         http.server_close()
+
+
+@contextmanager
+def with_glue() -> Iterator[AthenaServer]:
+    """A service with an S3 and a Glue of its own; the environment points to them while it runs."""
+    from servers import s3
+
+    with s3.running() as address:
+        os.environ["AWS_ENDPOINT_URL_GLUE"] = address
+        try:
+            with running(s3.BUCKET) as server:
+                server.hive.start(address)
+                yield server
+        finally:
+            del os.environ["AWS_ENDPOINT_URL_GLUE"]
 
 
 @contextmanager

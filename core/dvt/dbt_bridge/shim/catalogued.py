@@ -64,9 +64,19 @@ class WritingCataloguedDialect(CataloguedDialect, WritingDialect):
     """One on which models land."""
 
 
+class RedshiftDialect(WritingCataloguedDialect):
+    """Redshift. A query that dbt runs ends its transaction, whose locks would keep a landing waiting."""
+
+    def open(self, connection: Connection) -> ReadingSession:
+        """A session over the extractor and the loader."""
+        session = super().open(connection)
+        session.extractor.keeps_snapshot = False  # type: ignore[attr-defined]
+        return session
+
+
 _ISO = {"boolean": "boolean", "date": "date", "integer": "bigint", "number": "decimal(38, 10)"}
 
-REDSHIFT = CataloguedDialect(
+REDSHIFT = RedshiftDialect(
     "redshift",
     types={**_ISO, "text": "varchar(65535)", "datetime": "timestamptz", "time": "time"},
     schemas="select nspname::varchar from pg_namespace",
@@ -94,7 +104,7 @@ FIREBOLT = WritingCataloguedDialect(
     relations="select table_name, table_type from information_schema.tables where table_schema =",
 )
 
-ATHENA = CataloguedDialect(
+ATHENA = WritingCataloguedDialect(
     "athena",
     types={**_ISO, "text": "varchar", "datetime": "timestamp(6) with time zone", "time": "varchar"},
     schemas="select schema_name from information_schema.schemata",

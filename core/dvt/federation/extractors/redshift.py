@@ -34,7 +34,12 @@ _SINGLE_NODE_ROWS = 1000
 
 
 class RedshiftExtractor(CancellableExtractor):
-    """Reads one Redshift database. All scans are in one transaction, which is one snapshot."""
+    """Reads one Redshift database. All scans are in one transaction, which is one snapshot.
+
+    Where `keeps_snapshot` is taken away, each query ends its own: it sees what others did, and locks nothing.
+    """
+
+    keeps_snapshot = True
 
     spec = SPEC
     whole_because = "the cluster unloads a result in parts of its own"
@@ -273,6 +278,8 @@ class ServerCursor:
             self._is_open = False
             with self._owner._guarded("extract", self._label):
                 run(self._owner._session, f"close {self._name}")
+            if not self._owner.keeps_snapshot:
+                self._owner._end_transaction()
 
 
 def _unpadded(rows: list[Any], padded: list[bool]) -> list[Any]:

@@ -32,18 +32,7 @@ class Unload:
         self._connection = connection
         self._query = query
         self._described = described
-        self.folder = self._new_folder()
-
-    def _new_folder(self) -> S3Folder:
-        """A new prefix below `unload_to`, reached with the output's AWS credentials."""
-        own = aws_credentials(self._connection)
-        found = session(
-            profile_name=own.get("profile"),
-            aws_access_key_id=own.get("access_key_id"),
-            aws_secret_access_key=own.get("secret_access_key"),
-            region_name=self._connection.first("region"),
-        )
-        return s3_folder(self._connection.options["unload_to"], found, None, self._connection.name).private()
+        self.folder = private_folder(connection, "unload_to")
 
     def sql(self) -> str:
         """The statement. Columns have names of their own: the result's may be alike, or fold to one.
@@ -54,15 +43,8 @@ class Unload:
         items = [_item(name, kind) for name, (_, kind) in zip(names, self._described, strict=True)]
         named = f"as dvt_unload({', '.join(names)})"
         inner = " ".join(["select", ", ".join(items), "from (\n" + self._query + "\n)", named])
-        role = self._connection.options["unload_role"]
-        if not role:
-            raise ConfigurationError(
-                "dvt.unload_to is given without dvt.unload_role",
-                connection=self._connection.name,
-                remedy="Name the role with which the cluster writes to the bucket: its ARN, or `default`",
-            )
-        authorization = "iam_role default" if role == "default" else f"iam_role {_literal(role)}"
-        return f"unload ({_literal(inner)}) to {_literal(self.folder.url)} {authorization} format as parquet"
+        role = authorization(self._connection, "unload_to", "unload_role")
+        return f"unload ({literal(inner)}) to {literal(self.folder.url)} {role} format as parquet"
 
     def batches(self, batch_rows: int) -> Iterator[pa.RecordBatch]:
         """The rows that were written."""
@@ -75,7 +57,37 @@ class Unload:
             yield pa.RecordBatch.from_arrays(arrays, schema=pa.schema([(c.name, c.type) for c in columns]))
 
 
-def _literal(text: str) -> str:
+def private_folder(connection: Connection, option: str) -> S3Folder:
+    """A new prefix below the one that an option names, reached with the output's AWS credentials."""
+    own = aws_credentials(connection)
+    found = session(
+        profile_name=own.get("profile"),
+        aws_access_key_id=own.get("access_key_id"),
+        aws_secret_access_key=own.get("secret_access_key"),
+        region_name=connection.first("region"),
+    )
+    return s3_folder(connection.options[option], found, None, connection.name).private()
+
+
+def authorization(connection: Connection, option: str, *roles: str) -> str:
+    """The words by which the cluster is let into a bucket.
+
+    Args:
+        connection: The connection.
+        option: The option that names the bucket.
+        roles: Options that name the role; the first that is given counts.
+    """
+    role = next((connection.options[name] for name in roles if connection.options[name]), "")
+    if not role:
+        raise ConfigurationError(
+            f"dvt.{option} is given without dvt.{roles[0]}",
+            connection=connection.name,
+            remedy="Name the role with which the cluster uses the bucket: its ARN, or `default`",
+        )
+    return "iam_role default" if role == "default" else f"iam_role {literal(role)}"
+
+
+def literal(text: str) -> str:
     """A text in quotes; Redshift takes a backslash for the beginning of an escape."""
     return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
 

@@ -19,8 +19,9 @@ class ChangeWords:
 
     Args:
         delete: `DELETE FROM t USING s WHERE`, `DELETE FROM t WHERE EXISTS`, `DELETE t FROM t JOIN s`, or
-            `DELETE FROM t WHERE (key) IN (SELECT key FROM s)` for engines that cannot refer to the row. "merge" for
-            engines without transactions: one MERGE that takes out and puts in, so that no row is lost between two.
+            `DELETE FROM t WHERE (key) IN (SELECT key FROM s)` for engines that cannot refer to the row, "plain" for
+            `DELETE FROM t USING s WHERE` without other names. "merge" for engines without transactions: one MERGE that
+            takes out and puts in, so that no row is lost between two.
         merge: "merge" for a MERGE statement, "update" for UPDATE ... FROM and an INSERT of the others, "replace" for
             DELETE and INSERT: where all of the target's columns come, they leave the same rows.
         alias: The word before an alias; Oracle has none.
@@ -28,7 +29,7 @@ class ChangeWords:
         first: The end of an ordered query of which one row is wanted.
     """
 
-    delete: Literal["using", "exists", "join", "in", "merge"] = "exists"
+    delete: Literal["using", "exists", "join", "in", "plain", "merge"] = "exists"
     merge: Literal["merge", "update", "replace"] = "merge"
     alias: str = "as"
     ends: str = ""
@@ -77,8 +78,11 @@ class Changes:
     @property
     def matches(self) -> str:
         """The condition that a row of `s` has the key of a row of `t`."""
+        return self._matches("t", "s")
+
+    def _matches(self, t: str, s: str) -> str:
         names = [quote(name, self.dialect) for name in self.key]
-        return " and ".join(self.equal.format(t=f"t.{name}", s=f"s.{name}") for name in names)
+        return " and ".join(self.equal.format(t=f"{t}.{name}", s=f"{s}.{name}") for name in names)
 
     def insert(self, where: str = "") -> str:
         """Put in the private table's rows."""
@@ -91,11 +95,18 @@ class Changes:
         """The condition of an INSERT, for rows whose key the target has not."""
         return " ".join(["where not exists (select 1 from", self._target, "where", self.matches + ")"])
 
+    def absent_in_private(self) -> str:
+        """The condition of a query, for the target's rows whose key the private table has not."""
+        return " ".join(["where not exists (select 1 from", self._private, "where", self.matches + ")"])
+
     def delete(self) -> str:
         """Take out the target's rows that have a key of the private table's."""
         target = self.target.sql(self.dialect)
         if self.words.delete == "using":
             return " ".join(["delete from", self._target, "using", self._private, "where", self.matches])
+        if self.words.delete == "plain":
+            named = self._matches(quote(self.target.name, self.dialect), quote(self.private.name, self.dialect))
+            return " ".join(["delete from", target, "using", self._plain(), "where", named])
         if self.words.delete == "join":
             return " ".join(["delete t from", self._target, "join", self._private, "on", self.matches])
         if self.words.delete == "exists":

@@ -1,0 +1,132 @@
+"""The two ways of rows into a Redshift table: COPY of Parquet files in a bucket, and INSERT of many rows."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dvt.errors import DataError
+from dvt.federation.extractors.redshift_unload import literal
+from dvt.federation.loaders.bucket_files import BucketFiles
+from dvt.federation.loaders.filling import Filling
+from dvt.identifiers import quote, quote_all
+from dvt.types.landing_texts import named
+from dvt.types.redshift_landing import Sent, sent
+
+Run = Callable[[str], Any]
+
+# A statement has at most 16 MB; much shorter ones are compiled faster.
+_MOST_BYTES, _USUAL_BYTES = 16 << 20, 1 << 20
+_PIECE_BYTES = 16 << 20
+
+
+def columns_of(filling: Filling) -> list[Sent]:
+    """How each column is sent; the types were looked at before."""
+    found = [sent(native) for native in filling.types]
+    return [column for column in found if column is not None]
+
+
+def sent_batches(filling: Filling, columns: Sequence[Sent]) -> Iterator[pa.RecordBatch]:
+    """The rows as Redshift's types have them. Columns have names of their own: COPY goes by their places.
+
+    Raises:
+        DataError: A value has no place; the column is named.
+    """
+    schema = sent_schema(columns)
+    for batch in filling.batches(_PIECE_BYTES):
+        arrays = [
+            named(column.values, array, name, "Redshift")
+            for column, array, name in zip(columns, batch.columns, batch.schema.names, strict=True)
+        ]
+        yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def sent_schema(columns: Sequence[Sent]) -> pa.Schema:
+    """The files' columns."""
+    return pa.schema([(f"c{index}", column.type) for index, column in enumerate(columns)])
+
+
+def copy(filling: Filling, files: BucketFiles, authorization: str, run: Run) -> None:
+    """Write the rows as Parquet, and let the cluster read the files that a manifest lists.
+
+    COPY has no Parquet form for TIME, and a text stays a text in SUPER: where there are such columns, the files are
+    copied into a temporary table, from which a query makes the values.
+    """
+    columns = columns_of(filling)
+    files.write(sent_schema(columns), sent_batches(filling, columns))
+    if not files.rows:
+        return
+    manifest = _write_manifest(files)
+    source = ["from", literal(manifest), authorization, "format as parquet manifest"]
+    target = filling.relation.sql("redshift")
+    if not any(column.made_by for column in columns):
+        run(" ".join(["copy", target, *source]))
+        return
+    raw = quote(f"dvt_raw_{uuid.uuid4().hex[:12]}", "redshift")
+    types = ", ".join(f"c{index} {_copied_as(column)}" for index, column in enumerate(columns))
+    made = ", ".join((column.made_by or "{}").format(f"c{index}") for index, column in enumerate(columns))
+    run(" ".join(["create temporary table", raw, "(", types, ")"]))
+    run(" ".join(["copy", raw, *source]))
+    run(
+        " ".join(["insert into", target, "(", quote_all(filling.schema.names, "redshift"), ") select", made])
+        + f" from {raw}"
+    )
+    run(" ".join(["drop table", raw]))
+
+
+def _copied_as(column: Sent) -> str:
+    return "varchar(65535)" if column.made_by else column.native
+
+
+def _write_manifest(files: BucketFiles) -> str:
+    """The list of the files. For Parquet their sizes have to stand in it; a file that is missing fails the COPY."""
+    entries = [{"url": file.url, "mandatory": True, "meta": {"content_length": file.bytes}} for file in files.written]
+    folder = files.folder
+    with folder.guarded(), folder.filesystem.open_output_stream(f"{folder.path}/manifest.json") as file:
+        file.write(json.dumps({"entries": entries}).encode())
+    return f"{folder.url}manifest.json"
+
+
+def insert(filling: Filling, run: Run) -> int:
+    """Send the rows as INSERTs of many rows, and give the bytes of the statements."""
+    columns = columns_of(filling)
+    names = quote_all(filling.schema.names, "redshift")
+    head = " ".join(["insert into", filling.relation.sql("redshift"), "(", names, ") values\n"])
+    total = 0
+    for batch in sent_batches(filling, columns):
+        for rows in _statements(batch, columns):
+            filling.check()
+            run(head + rows)
+            total += len(head) + len(rows)
+    return total
+
+
+def _statements(batch: pa.RecordBatch, columns: Sequence[Sent]) -> Iterator[str]:
+    """The rows in parentheses, as many together as make a statement of usual size."""
+    literals = [
+        named(partial(column.literals), array, name, "Redshift")
+        for column, array, name in zip(columns, batch.columns, batch.schema.names, strict=True)
+    ]
+    rows = pc.binary_join_element_wise("(", pc.binary_join_element_wise(*literals, ", "), ")", "")
+    held: list[str] = []
+    size = 0
+    for row, length in zip(rows.to_pylist(), pc.binary_length(rows).to_pylist(), strict=True):
+        if length > _MOST_BYTES - _USUAL_BYTES:
+            raise DataError(
+                f"a row of {length} bytes is too long for a statement of Redshift's",
+                phase="load",
+                remedy="Set dvt.load_through, so that rows come as files",
+            )
+        if held and size + length > _USUAL_BYTES:
+            yield ",\n".join(held)
+            held, size = [], 0
+        held.append(row)
+        size += length
+    if held:
+        yield ",\n".join(held)

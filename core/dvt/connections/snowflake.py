@@ -9,6 +9,7 @@ from typing import Any
 
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
+from dvt.connections.landing_ways import Way
 from dvt.connections.retrying import Retries, always, attempts, squares, widened
 from dvt.connections.snowflake_errors import translate
 from dvt.connections.spec import ConnectionSpec, Option
@@ -112,6 +113,7 @@ SPEC = ConnectionSpec(
     drivers=("snowflake.connector",),
     extra="snowflake",
     has_snapshot=False,
+    landing=Way.STATEMENT,
     catalogue_settings=("database",),
     max_identifier_bytes=255,
     comparing=_COMPARING,

@@ -16,9 +16,10 @@ from servers.places import (
     sqlite_place,
 )
 from servers.postgres import PostgresServer
+from servers.snowflake import SCHEMA, SnowflakeServer
 from servers.sqlserver import sqlserver_landing_place
 
-from dvt.testing import LoaderContract, Place
+from dvt.testing import LoaderContract, Place, Tag
 
 _DATABASE = "dvt_contract_loads"
 
@@ -66,6 +67,29 @@ class TestSqlServer(LoaderContract):
     def place(cls) -> Iterator[Place]:
         with sqlserver_landing_place() as place:
             yield place
+
+
+class TestSnowflake(LoaderContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls, snowflake_server: SnowflakeServer) -> Place:
+        server = snowflake_server
+
+        def ask(sql: str) -> list[str]:
+            return [str(next(iter(row.values()))) for row in server.query(sql)]
+
+        return Place(
+            "snowflake",
+            Tag.EMULATED,
+            server.output(dvt={"names": "exact"}),
+            server.execute,
+            server.statements,
+            schema=SCHEMA,
+            refused=server.output(password="wr0ng-pass"),
+            name="snowflake (fakesnow)",
+            ask=ask,
+            tables=lambda: [*ask("select table_name from information_schema.tables"), *server.stages()],
+        )
 
 
 class TestFiles(LoaderContract):

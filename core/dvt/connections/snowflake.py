@@ -188,6 +188,8 @@ def _arguments(connection: Connection) -> dict[str, Any]:
         "autocommit": True,
         "application": "dvt",
         "arrow_number_to_decimal": True,  # or numbers with a scale would be doubles
+        # Release 5 warns where nothing is said; a session that is closed is to be gone.
+        "enable_server_session_keep_alive_auto_detection": False,
         "client_session_keep_alive": bool(connection.first("client_session_keep_alive", default=False)),
         "login_timeout": int(connection.options["connect_timeout_s"]),
         "platform_detection_timeout_seconds": 0.0,  # it would ask the metadata services of three clouds

@@ -7,6 +7,7 @@ a function names is an error, and one bad value loads nothing.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import tempfile
@@ -17,6 +18,7 @@ from typing import Any
 import duckdb
 import fakesnow.server
 
+_TEXT = r"(?:[^'\\]|''|\\.)*"
 _NAME = r'(?:"(?:[^"]|"")+"|\w+)'
 _PLACE = rf"{_NAME}(?:\.{_NAME})*"
 _MADE = re.compile(rf"(?is)create temporary stage ({_PLACE})$")
@@ -28,7 +30,8 @@ _COPY = re.compile(
 )
 _CLONE = re.compile(rf"(?is)create or replace (?:transient )?table ({_PLACE}) clone ({_PLACE})( copy grants)?$")
 _GRANT = re.compile(rf"(?is)grant (\w+) on table ({_PLACE}) to role (\w+)$")
-_COMMENT = re.compile(rf"(?is)comment on column ({_PLACE})\.({_NAME}) is ('(?:[^']|'')*')$")
+_COMMENT = re.compile(rf"(?is)comment on column ({_PLACE})\.({_NAME}) is '({_TEXT})'$")
+_TOLD = re.compile(rf"(?is)comment on table ({_PLACE}) is '({_TEXT})'$")
 # One column of the SELECT: a cast, or a function of the text, and perhaps a cast of that.
 _VALUE = re.compile(
     r"(?is)(?:(?P<function>\w+)\()?\$1:(?P<slot>c\d+)::(?P<type>\w+(?:\(\d+, \d+\))?)"
@@ -42,6 +45,8 @@ _FORMS = {
     "YYYY-MM-DD HH24:MI:SS.FF6TZH:TZM": "%Y-%m-%d %H:%M:%S.%f%z",
 }
 _TIMES = {"to_date": "DATE", "to_time": "TIME", "to_timestamp_ntz": "TIMESTAMP", "to_timestamp_tz": "TIMESTAMPTZ"}
+_DDL = re.compile(r"(?i)(create|alter|drop|comment|grant)\b")
+_TOLD_IN = "_fs_global._fs_information_schema._fs_tables_ext"
 _COPIED = ("file", "status", "rows_parsed", "rows_loaded", "error_limit", "errors_seen", "first_error")
 Failure = tuple[str, str, str]
 
@@ -74,8 +79,14 @@ class Stages:
         self.files[token, stage][name] = body
 
     def answer(self, token: str, sql: str) -> dict[str, Any] | tuple[list[str], list[list[str]]] | Failure | None:
-        """What a statement gives: a client's orders, names and rows, a failure, or None where it is not ours."""
-        sql = sql.strip()
+        """What a statement gives: a client's orders, names and rows, a failure, or None where it is not ours.
+
+        DDL commits in Snowflake; fakesnow leaves it in the transaction that is open.
+        """
+        sql = re.sub(r"(?s)^(\s*/\*.*?\*/)*\s*", "", sql).strip()
+        if _DDL.match(sql):  # it commits what is open, and then itself
+            with contextlib.suppress(duckdb.TransactionException):
+                fakesnow.server.sessions[token]._duck_conn.execute("commit")
         if found := _MADE.match(sql):
             self.files[token, found.group(1)] = {}
             return ["status"], [["Stage area successfully created."]]
@@ -90,7 +101,15 @@ class Stages:
         if found := _CLONE.match(sql):
             return self._clone(token, *found.groups())
         if found := _COMMENT.match(sql):
-            return self._run(token, f"comment on column {found.group(1)}.{found.group(2)} is {found.group(3)}")
+            comment = _said(found.group(3), quoted=True)
+            return self._run(token, f"comment on column {found.group(1)}.{found.group(2)} is '{comment}'")
+        if found := _TOLD.match(sql):
+            names = [name.strip('"') if '"' in name else name.upper() for name in re.findall(_NAME, found.group(1))]
+            place = [*["SHOP", "PUBLIC"][: 3 - len(names)], *names]
+            db = fakesnow.server.sessions[token]._duck_conn
+            db.execute(f"delete from {_TOLD_IN} where ext_table_name = ?", place[2:])
+            db.execute(f"insert into {_TOLD_IN} values (?, ?, ?, ?)", [*place, _said(found.group(2))])
+            return ["status"], [["Statement executed successfully."]]
         if found := _COPY.match(sql):
             return self._copy(token, *found.groups())
         if re.match(r"(?i)merge into ", sql):  # DuckDB's own; fakesnow takes none whose condition has brackets
@@ -187,6 +206,12 @@ def _value(text: str, null: str | None) -> str | None:
     if function == "to_binary" and more == "HEX":
         return f"unhex({given})"
     return f"json({given})" if function == "parse_json" and not more else None
+
+
+def _said(body: str, *, quoted: bool = False) -> str:
+    """A literal's text, in which a backslash or a quote stands before what is meant as it is."""
+    text = re.sub(r"\\(.)|'(')", lambda found: found.group(1) or found.group(2), body)
+    return text.replace("'", "''") if quoted else text
 
 
 def _text(slot: str, null: str | None) -> str:

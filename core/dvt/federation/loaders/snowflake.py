@@ -9,7 +9,7 @@ import re
 import uuid
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
@@ -19,7 +19,7 @@ from dvt.federation.loaders.changes import Changes, ChangeWords
 from dvt.federation.loaders.config import LoadConfig
 from dvt.federation.loaders.filling import Filled, Filling, LoadMethod
 from dvt.federation.loaders.landing import Landing, Words
-from dvt.federation.loaders.parquet_pieces import parquet_pieces
+from dvt.federation.loaders.parquet_pieces import PIECE_BYTES, parquet_pieces
 from dvt.federation.loaders.sql import SQLLoader
 from dvt.identifiers import Relation, quote, quote_all
 from dvt.types.landing_texts import named
@@ -46,6 +46,7 @@ class SnowflakeLoader(SQLLoader):
     # A name without a schema would be one of the session's own schema.
     words = Words(rename="alter table {private} rename to {target}")
     change_words = ChangeWords(delete="using", merge="merge")
+    piece_bytes: ClassVar[int] = PIECE_BYTES
 
     def connect(self) -> Any:
         """A session of the account."""
@@ -118,7 +119,7 @@ class SnowflakeLoader(SQLLoader):
         try:
             place = self.literal("@" + stage.sql(self.dialect) + "/")
             total, pieces = 0, 0
-            for piece in parquet_pieces(_staged(filling), _schema(filling)):
+            for piece in parquet_pieces(_staged(filling), _schema(filling), self.piece_bytes):
                 filling.check()
                 self._put(piece, f"{pieces}.parquet", place)
                 total, pieces = total + len(piece), pieces + 1

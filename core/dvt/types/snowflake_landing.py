@@ -7,7 +7,6 @@ for). So a file has only truth values, whole numbers of 64 bits, doubles and tex
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from decimal import Decimal
@@ -15,6 +14,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dvt.types.document_numbers import is_double, require_kept
 from dvt.types.landing_texts import plain_texts
 from dvt.types.text_values import check_range, decimal_texts
 from dvt.types.vocabulary import MICROS, MICROS_UTC, TIME, is_json, is_uuid
@@ -241,17 +241,14 @@ def _documents(texts: pa.Array, kind: str) -> pa.Array:
     _no_longer(texts)
     unsure = pc.fill_null(pc.match_substring_regex(texts, _UNSURE), False)
     for text in texts.filter(unsure).to_pylist():
-        json.loads(text, parse_float=_require_kept, parse_int=_require_kept)
+        require_kept(text, _is_kept)
     begins = {"ARRAY": "[", "OBJECT": "{"}.get(kind)
     if begins and pc.all(pc.starts_with(pc.ascii_trim_whitespace(texts), begins)).as_py() is False:
         raise ValueError(f"a document is no {kind.lower()}")
     return texts
 
 
-def _require_kept(digits: str) -> str:
-    """Raise where PARSE_JSON gives another number: an exponent, or more than 38 digits, makes it a double."""
-    number = Decimal(digits)
-    is_plain = "e" not in digits.lower() and len(number.as_tuple().digits) <= _MOST_DIGITS
-    if not is_plain and Decimal(repr(float(digits))) != number:
-        raise ValueError(f"Snowflake would keep the number {digits} of a document as a double, which has not all of it")
-    return digits
+def _is_kept(digits: str) -> bool:
+    """PARSE_JSON makes a double of a number with an exponent, or with more than 38 digits."""
+    is_plain = "e" not in digits.lower() and len(Decimal(digits).as_tuple().digits) <= _MOST_DIGITS
+    return is_plain or is_double(digits)

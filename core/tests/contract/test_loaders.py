@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from servers.bigquery import DATASET, BigQueryServer
 from servers.clickhouse import ClickHouseServer
 from servers.mariadb import MariaDBServer
 from servers.places import (
@@ -89,6 +90,29 @@ class TestSnowflake(LoaderContract):
             name="snowflake (fakesnow)",
             ask=ask,
             tables=lambda: [*ask("select table_name from information_schema.tables"), *server.stages()],
+        )
+
+
+class TestBigQuery(LoaderContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls, bigquery_server: BigQueryServer) -> Place:
+        server = bigquery_server
+
+        def ask(sql: str) -> list[str]:
+            return [str(row[0]) for row in server.query(sql)]
+
+        return Place(
+            "bigquery",
+            Tag.EMULATED,
+            server.output(),
+            server.execute,
+            server.statements,
+            schema=DATASET,
+            refused=server.output(token="wr0ng-token"),
+            name="bigquery (local-bigquery)",
+            ask=ask,
+            tables=lambda: ask(f"select table_name from {DATASET}.INFORMATION_SCHEMA.TABLES"),
         )
 
 

@@ -134,6 +134,33 @@ def _exact_numbers(inner: Any) -> Any:
     return duckdb_type
 
 
+def _copied(inner: Any) -> Any:
+    """A table's copy has its metadata; the emulator copies the rows."""
+
+    def definition(tree: Any, project: str, dataset: str) -> Any:
+        from local_bigquery.catalog import metadata, names
+        from local_bigquery.models import Table
+
+        clone = tree.args.get("clone")
+        stored = metadata.load(Table, *names.reference(clone.this, project, dataset)) if clone else None
+        parts = ("schema", "timePartitioning", "rangePartitioning", "clustering", "description", "labels")
+        kept = {key: value for key, value in (stored.dump() if stored else {}).items() if key in parts}
+        return {**kept, **inner(tree, project, dataset)}
+
+    return definition
+
+
+def _of_bytes(inner: Any) -> Any:
+    """Bytes in Parquet are bytes; the emulator takes them for text in base 64, as in JSON."""
+
+    def projection(config: Any, fields: Any, columns: Any) -> Any:
+        casts, bad = inner(config, fields, columns)
+        plain = re.sub(r"from_base64\(([^()]*)\)", r"\1", casts) if config.sourceFormat == "PARQUET" else casts
+        return plain, bad
+
+    return projection
+
+
 def _create_session(inner: Any) -> Any:
     def create_session(request: Any) -> Any:
         from google.cloud.bigquery_storage_v1 import types
@@ -224,6 +251,11 @@ def main() -> None:
     from local_bigquery.grpc import read
 
     types.duckdb_type = _exact_numbers(types.duckdb_type)
+    from local_bigquery.catalog import ddl
+    from local_bigquery.jobs import load
+
+    ddl._definition = _copied(ddl._definition)
+    load._projection = _of_bytes(load._projection)
     read.STREAM_ROWS = int(os.environ["DVT_TEST_STREAM_ROWS"])
     read.create_session, read.read_rows = _create_session(read.create_session), _read_rows(read.read_rows)
     from local_bigquery.grpc import server  # it takes the functions as they are now

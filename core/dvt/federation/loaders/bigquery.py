@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import io
 import re
+import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from google.cloud.bigquery import Client, Table
 
 _BATCH_BYTES = 4 << 20
+_FIRST_LOOK_S, _LATER_LOOKS_S = 0.05, 5.0
 _DDL = re.compile(r"(?is)^(?:\s|--[^\n]*\n|/\*.*?\*/)*(?:create|alter|drop|truncate)\b")
 
 
@@ -64,8 +67,6 @@ class BigQueryLoader(SQLLoader):
                 running.cancel()
 
     def _errors(self) -> tuple[type[Exception], ...]:
-        import concurrent.futures
-
         import google.api_core.exceptions
         import google.auth.exceptions
         import requests
@@ -93,10 +94,20 @@ class BigQueryLoader(SQLLoader):
         return [tuple(row.values()) for row in self._ended(job)]
 
     def _ended(self, job: Any) -> Any:
+        """The result of a job; the client itself would look first after a second."""
         self._running = job
+        limit_s = timeout_s(self.connection)
+        end, wait_s = time.monotonic() + (limit_s or 0.0), _FIRST_LOOK_S
         try:
             self.check()  # it was cancelled before there was a job
-            return job.result(timeout=timeout_s(self.connection))
+            while not job.done():
+                if limit_s and time.monotonic() > end:
+                    job.cancel()
+                    raise concurrent.futures.TimeoutError(f"a job ran for more than {limit_s:g} seconds")
+                self.cancelled.wait(wait_s)
+                self.check()
+                wait_s = min(2 * wait_s, _LATER_LOOKS_S)
+            return job.result()
         finally:
             self._running = None
 

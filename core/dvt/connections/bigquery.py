@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dvt.connections.bigquery_errors import translate
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
+from dvt.connections.landing_ways import Way
 from dvt.connections.spec import ConnectionSpec, Option
 from dvt.errors import ConfigurationError
 from dvt.identifiers import Relation
@@ -87,6 +88,7 @@ SPEC = ConnectionSpec(
     extra="bigquery",
     catalogue_settings=("project", "database"),
     has_snapshot=False,
+    landing=Way.STATEMENT,
     max_identifier_bytes=1024,
     comparing=_COMPARING,
 )

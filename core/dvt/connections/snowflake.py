@@ -9,6 +9,7 @@ from typing import Any
 
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
+from dvt.connections.landing_ways import Way
 from dvt.connections.retrying import Retries, always, attempts, squares, widened
 from dvt.connections.snowflake_errors import translate
 from dvt.connections.spec import ConnectionSpec, Option
@@ -112,6 +113,7 @@ SPEC = ConnectionSpec(
     drivers=("snowflake.connector",),
     extra="snowflake",
     has_snapshot=False,
+    landing=Way.STATEMENT,
     catalogue_settings=("database",),
     max_identifier_bytes=255,
     comparing=_COMPARING,
@@ -186,6 +188,8 @@ def _arguments(connection: Connection) -> dict[str, Any]:
         "autocommit": True,
         "application": "dvt",
         "arrow_number_to_decimal": True,  # or numbers with a scale would be doubles
+        # Release 5 warns where nothing is said; a session that is closed is to be gone.
+        "enable_server_session_keep_alive_auto_detection": False,
         "client_session_keep_alive": bool(connection.first("client_session_keep_alive", default=False)),
         "login_timeout": int(connection.options["connect_timeout_s"]),
         "platform_detection_timeout_seconds": 0.0,  # it would ask the metadata services of three clouds

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from servers.bigquery import DATASET, BigQueryServer
 from servers.clickhouse import ClickHouseServer
 from servers.mariadb import MariaDBServer
 from servers.places import (
@@ -16,9 +17,10 @@ from servers.places import (
     sqlite_place,
 )
 from servers.postgres import PostgresServer
+from servers.snowflake import SCHEMA, SnowflakeServer
 from servers.sqlserver import sqlserver_landing_place
 
-from dvt.testing import LoaderContract, Place
+from dvt.testing import LoaderContract, Place, Tag
 
 _DATABASE = "dvt_contract_loads"
 
@@ -66,6 +68,52 @@ class TestSqlServer(LoaderContract):
     def place(cls) -> Iterator[Place]:
         with sqlserver_landing_place() as place:
             yield place
+
+
+class TestSnowflake(LoaderContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls, snowflake_server: SnowflakeServer) -> Place:
+        server = snowflake_server
+
+        def ask(sql: str) -> list[str]:
+            return [str(next(iter(row.values()))) for row in server.query(sql)]
+
+        return Place(
+            "snowflake",
+            Tag.EMULATED,
+            server.output(dvt={"names": "exact"}),
+            server.execute,
+            server.statements,
+            schema=SCHEMA,
+            refused=server.output(password="wr0ng-pass"),
+            name="snowflake (fakesnow)",
+            ask=ask,
+            tables=lambda: [*ask("select table_name from information_schema.tables"), *server.stages()],
+        )
+
+
+class TestBigQuery(LoaderContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls, bigquery_server: BigQueryServer) -> Place:
+        server = bigquery_server
+
+        def ask(sql: str) -> list[str]:
+            return [str(row[0]) for row in server.query(sql)]
+
+        return Place(
+            "bigquery",
+            Tag.EMULATED,
+            server.output(),
+            server.execute,
+            server.statements,
+            schema=DATASET,
+            refused=server.output(token="wr0ng-token"),
+            name="bigquery (local-bigquery)",
+            ask=ask,
+            tables=lambda: ask(f"select table_name from {DATASET}.INFORMATION_SCHEMA.TABLES"),
+        )
 
 
 class TestFiles(LoaderContract):

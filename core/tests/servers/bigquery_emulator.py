@@ -12,6 +12,7 @@ import base64
 import fcntl
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ from duckdb_extensions import extension_importer
 
 _EXTENSIONS = ("ducklake", "spatial")
 _REFUSED = {"error": {"code": 401, "message": "Request had invalid authentication credentials.", "status": "x"}}
+_COPY = re.compile(r"(?is)^((?:/\*.*?\*/\s*)?create or replace table (\S+) copy \S+) (options \(.*\))$")
 _log: list[str] = []
 _canned: dict[str, dict[str, Any]] = {}
 _open_streams: set[str] = set()
@@ -74,13 +76,27 @@ class Front:
         elif (name := path.rsplit("/", 1)[-1]) in _canned and "/tables/" in path:
             await _reply(send, _table(name))
         else:
-            if path.endswith(("/jobs", "/queries")) and body:
+            if path.startswith("/upload/"):
+                _log.append("load")
+            elif path.endswith(("/jobs", "/queries")) and body:
                 _note(json.loads(body))
+                body = _with_options(body)
 
             async def receive_again() -> dict[str, Any]:
                 return {"type": "http.request", "body": body, "more_body": False}
 
             await self._inner(scope, receive_again, send)
+
+
+def _with_options(body: bytes) -> bytes:
+    """`CREATE TABLE ... COPY ... OPTIONS (...)` in two statements: the emulator takes no options there."""
+    job = json.loads(body)
+    asked = (job.get("configuration") or {}).get("query")
+    found = _COPY.match(asked["query"]) if asked else None
+    if asked is None or found is None:
+        return body
+    asked["query"] = f"{found[1]};\nalter table {found[2]} set {found[3]}"
+    return json.dumps(job).encode()
 
 
 def _note(job: dict[str, Any]) -> None:
@@ -104,6 +120,45 @@ def _asked(path: str, body: bytes) -> Any:
 def _table(name: str) -> dict[str, Any]:
     reference = {"projectId": "dvt", "datasetId": "shop", "tableId": name}
     return {"tableReference": reference, "schema": {"fields": _canned[name]["fields"]}, "type": "TABLE", "numRows": "0"}
+
+
+def _exact_numbers(inner: Any) -> Any:
+    """NUMERIC(p, s) and BIGNUMERIC(p, s) have their digits, of which the emulator's have others."""
+
+    def duckdb_type(field: Any) -> str:
+        if (field.type or "").upper() not in ("NUMERIC", "BIGNUMERIC") or not field.precision:
+            return str(inner(field))
+        name = f"DECIMAL({field.precision},{field.scale or 0})"
+        return f"{name}[]" if field.mode == "REPEATED" else name
+
+    return duckdb_type
+
+
+def _copied(inner: Any) -> Any:
+    """A table's copy has its metadata; the emulator copies the rows."""
+
+    def definition(tree: Any, project: str, dataset: str) -> Any:
+        from local_bigquery.catalog import metadata, names
+        from local_bigquery.models import Table
+
+        clone = tree.args.get("clone")
+        stored = metadata.load(Table, *names.reference(clone.this, project, dataset)) if clone else None
+        parts = ("schema", "timePartitioning", "rangePartitioning", "clustering", "description", "labels")
+        kept = {key: value for key, value in (stored.dump() if stored else {}).items() if key in parts}
+        return {**kept, **inner(tree, project, dataset)}
+
+    return definition
+
+
+def _of_bytes(inner: Any) -> Any:
+    """Bytes in Parquet are bytes; the emulator takes them for text in base 64, as in JSON."""
+
+    def projection(config: Any, fields: Any, columns: Any) -> Any:
+        casts, bad = inner(config, fields, columns)
+        plain = re.sub(r"from_base64\(([^()]*)\)", r"\1", casts) if config.sourceFormat == "PARQUET" else casts
+        return plain, bad
+
+    return projection
 
 
 def _create_session(inner: Any) -> Any:
@@ -192,8 +247,15 @@ def main() -> None:
 
     settings.bigquery_host, settings.bigquery_port, settings.grpc_port = "127.0.0.1", port, grpc_port
     settings.data_dir, settings.default_project_id, settings.default_dataset_id = folder, "dvt", "shop"
+    from local_bigquery.engine import types
     from local_bigquery.grpc import read
 
+    types.duckdb_type = _exact_numbers(types.duckdb_type)
+    from local_bigquery.catalog import ddl
+    from local_bigquery.jobs import load
+
+    ddl._definition = _copied(ddl._definition)
+    load._projection = _of_bytes(load._projection)
     read.STREAM_ROWS = int(os.environ["DVT_TEST_STREAM_ROWS"])
     read.create_session, read.read_rows = _create_session(read.create_session), _read_rows(read.read_rows)
     from local_bigquery.grpc import server  # it takes the functions as they are now

@@ -101,6 +101,16 @@ class SnowflakeServer:
         found: list[dict[str, Any]] = self._post("/dvt/logins", {})
         return found
 
+    def stages(self) -> list[str]:
+        """The stages that there are."""
+        found: list[str] = self._post("/dvt/stages", {})["stages"]
+        return found
+
+    def grants(self) -> dict[str, list[str]]:
+        """What was granted on tables, as far as it was not lost."""
+        found: dict[str, list[str]] = self._post("/dvt/stages", {})["grants"]
+        return found
+
     def can(self, name: str, described: Sequence[dict[str, Any]], chunks: Sequence[pa.Table] = (), **more: Any) -> None:
         """Put a result in place of a relation whose name begins with CANNED.
 

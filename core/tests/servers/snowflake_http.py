@@ -2,7 +2,7 @@
 
 Run as a program, with the interpreter of an environment in which fakesnow is. SQL is fakesnow's (DuckDB's, by way of
 sqlglot). Some of what the client gets is ours: users, tokens and refusals; results of more than `DVT_TEST_CHUNK_ROWS`
-rows cut into chunks that are fetched by address; and relations named `CANNED...`, whose description and Arrow chunks a
+rows cut into chunks that are fetched by address; stages, COPY and CLONE (`snowflake_stages`); and relations named `CANNED...`, whose description and Arrow chunks a
 test has put there in Snowflake's own wire form, because DuckDB holds no such values.
 """
 
@@ -11,11 +11,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import gzip
+import importlib.util
 import io
 import json
 import os
 import re
 import sys
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -52,6 +54,7 @@ class Front:
         self.sessions: dict[str, int] = {}
         self.limits: dict[int, float] = {}
         self.ended: dict[int, asyncio.Event] = {}
+        self.stages = _beside("snowflake_stages").Stages(self.address)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -62,6 +65,10 @@ class Front:
             await self._chunk(int(path.rsplit("/", 1)[1]), send)
             return
         body = await _body(receive)
+        if path.startswith("/dvt/stage/"):
+            self.stages.took(path.rsplit("/", 1)[1], body)
+            await _reply(send, b"")
+            return
         headers = dict(scope["headers"])
         plain = gzip.decompress(body) if headers.get(b"content-encoding") == b"gzip" else body
         if path == "/oauth/token-request":
@@ -73,6 +80,8 @@ class Front:
         elif path.endswith("/query-request"):
             await self._query(scope, body, json.loads(plain), headers.get(b"authorization", b"").decode(), send)
         else:
+            if path == "/session" and b"delete=true" in scope["query_string"]:
+                self.stages.ended(headers.get(b"authorization", b"").decode()[17:-1])
             await _reply(send, await _inner(scope, body))
 
     def _asked(self, path: str, body: bytes) -> bytes:
@@ -81,6 +90,9 @@ class Front:
             entry = json.loads(body)
             self.canned[entry["name"]] = entry
             return b"{}"
+        if path == "/dvt/stages":
+            shown = {"stages": self.stages.names(), "grants": {k: sorted(v) for k, v in self.stages.grants.items()}}
+            return json.dumps(shown).encode()
         given: list[Any] = self.logins if path == "/dvt/logins" else self.statements
         found, given[:] = list(given), []
         return json.dumps(found).encode()
@@ -134,8 +146,22 @@ class Front:
         if found:  # a description of a statement that waits
             await _reply(send, json.dumps(self._result(_text_column("WAITED"), [])).encode())
             return
+        if not asked.get("describeOnly"):
+            staged = await asyncio.to_thread(self.stages.answer, authorization[17:-1], sql)
+            if staged is not None:
+                await _reply(send, json.dumps(self._staged(staged)).encode())
+                return
         answer = json.loads(await _inner(scope, body))
         await _reply(send, json.dumps(self._cut(answer)).encode())
+
+    def _staged(self, answer: Any) -> dict[str, Any]:
+        """What a stage's statement gave, in the protocol's words."""
+        if isinstance(answer, dict):
+            return {"data": answer, "success": True, "code": None, "message": None}
+        if len(answer) == 3:
+            return _failed(*answer)
+        names, rows = answer
+        return self._result([column for name in names for column in _text_column(name)], rows)
 
     async def _waited(self, session: int, seconds: float) -> dict[str, Any]:
         """A statement that runs for some time, unless its session's statements are ended."""
@@ -254,6 +280,15 @@ def _ipc(table: pa.Table) -> bytes:
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
     return sink.getvalue()
+
+
+def _beside(name: str) -> Any:
+    """A module beside this one: the interpreter is isolated, and does not look here."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 async def _body(receive: Any) -> bytes:

@@ -238,4 +238,10 @@ def adapter_class(type_: str) -> type[ShimAdapter]:
             # dbt hashes relations that are nothing but a database; there is none here.
             return quote(fold(identifier), type_) if identifier else ""
 
+        def _is_exactish_match(self, field: Any, value: str) -> bool:
+            # What the catalogue spells in capitals is what dbt writes without quotes.
+            if quoting.get_part(field):
+                return bool(super()._is_exactish_match(field, value))
+            return str(self.path.get_part(field) or "").lower() == value.lower()
+
     return type(f"{type_.title()}Adapter", (ShimAdapter,), {"engine": type_, "Relation": ShimRelation})

@@ -1,4 +1,4 @@
-"""BigQuery behind the shim adapter: what reads it (tests, freshness, the catalogue) runs there; nothing lands."""
+"""BigQuery behind the shim adapter: what dbt runs there by itself, beside what dvt loads."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from sqlglot import exp
 
 from dvt.connections.bigquery import qualified
 from dvt.connections.connection import Connection
-from dvt.dbt_bridge.shim.reading import ReadingDialect
+from dvt.dbt_bridge.shim.writing import WritingDialect
 from dvt.identifiers import Relation
 
 
-class BigQueryDialect(ReadingDialect):
+class BigQueryDialect(WritingDialect):
     """BigQuery."""
 
     quote_character = "`"
@@ -25,6 +25,10 @@ class BigQueryDialect(ReadingDialect):
         "date": "date",
         "time": "time",
     }
+
+    def truncate_sql(self, quoted: str) -> str:
+        """All rows in one statement; BigQuery takes no DELETE without a condition."""
+        return " ".join(["delete from", quoted, "where true"])
 
     def list_schemas(self, cursor: Any) -> list[str]:
         cursor.execute("select schema_name from INFORMATION_SCHEMA.SCHEMATA")

@@ -1,18 +1,19 @@
-"""Snowflake behind the shim adapter: what reads it (tests, freshness, the catalogue) runs there; nothing lands."""
+"""Snowflake behind the shim adapter: what dbt runs there by itself, beside what dvt loads."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from sqlglot import exp
 
 from dvt.connections.connection import Connection
 from dvt.connections.snowflake import qualified
-from dvt.dbt_bridge.shim.reading import ReadingDialect
+from dvt.dbt_bridge.shim.writing import WritingDialect
 from dvt.identifiers import Relation
 
 
-class SnowflakeDialect(ReadingDialect):
+class SnowflakeDialect(WritingDialect):
     """Snowflake. Names have no quotes, as dbt-snowflake writes them, unless a source says `quoting`."""
 
     quotes_names = False
@@ -25,6 +26,11 @@ class SnowflakeDialect(ReadingDialect):
         "date": "date",
         "time": "time",
     }
+
+    def create_schema_sql(self, quoted: str) -> str | None:
+        """A schema whose name needs no quotes gets none, as dbt writes it everywhere else."""
+        name = quoted[1:-1]
+        return super().create_schema_sql(name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_$]*", name) else quoted)
 
     def list_schemas(self, cursor: Any) -> list[str]:
         cursor.execute("select schema_name from information_schema.schemata")

@@ -1,0 +1,242 @@
+"""Writes BigQuery: load jobs of Parquet into a private table, and one CREATE OR REPLACE TABLE."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import io
+import re
+import time
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pyarrow as pa
+
+from dvt.connections.bigquery import SPEC, connect, job_config, qualified, timeout_s, translate
+from dvt.errors import DataError, DvtError
+from dvt.federation.loaders.bigquery_keeping import kept
+from dvt.federation.loaders.changes import ChangeWords
+from dvt.federation.loaders.config import LoadConfig
+from dvt.federation.loaders.filling import Filled, Filling, LoadMethod
+from dvt.federation.loaders.landing import Landing, Words
+from dvt.federation.loaders.parquet_pieces import PIECE_BYTES, parquet_pieces
+from dvt.federation.loaders.sql import SQLLoader
+from dvt.identifiers import Relation
+from dvt.types.bigquery_landing import bigquery_type, parsed, sent
+from dvt.types.landing_texts import named
+
+if TYPE_CHECKING:
+    from google.cloud.bigquery import Client, Table
+
+_BATCH_BYTES = 4 << 20
+_FIRST_LOOK_S, _LATER_LOOKS_S = 0.05, 5.0
+_DDL = re.compile(r"(?is)^(?:\s|--[^\n]*\n|/\*.*?\*/)*(?:create|alter|drop|truncate)\b")
+
+
+class BigQueryLoader(SQLLoader):
+    """Writes to one BigQuery project.
+
+    A transaction is a script of DML: its statements are gathered until it is committed, and sent as one job. DDL has no
+    place in it; a table is replaced by one statement.
+    """
+
+    spec = SPEC
+    # A copy is made of the same files.
+    words = Words(rename="create table {target} copy {private}")
+    change_words = ChangeWords(delete="exists", merge="merge")
+    begins = "begin transaction"
+    piece_bytes: ClassVar[int] = 2 * PIECE_BYTES  # a table takes 1,500 load jobs a day
+    _script: list[str] | None = None
+    _running: Any = None
+
+    def connect(self) -> Client:
+        """A client of the REST interface."""
+        return connect(self.connection)
+
+    def disconnect(self, session: Client) -> None:
+        """End it."""
+        self._script = None
+        session.close()
+
+    def interrupt(self, session: Client) -> None:
+        """Cancel the job that runs."""
+        running = self._running
+        if running is not None:
+            with contextlib.suppress(*self._errors()):
+                running.cancel()
+
+    def _errors(self) -> tuple[type[Exception], ...]:
+        import google.api_core.exceptions
+        import google.auth.exceptions
+        import requests
+
+        own = (google.api_core.exceptions.GoogleAPIError, google.auth.exceptions.GoogleAuthError)
+        return (*own, requests.RequestException, OSError, concurrent.futures.TimeoutError)
+
+    def translated(self, error: Exception, phase: str, relation: str | None) -> DvtError | None:
+        """What Google's client, the server or the socket raises."""
+        is_own = isinstance(error, self._errors())
+        return translate(error, self.connection, phase=phase, relation=relation) if is_own else None
+
+    def run(self, sql: str) -> None:
+        """Run one statement, or put it into the script of the open transaction."""
+        if self._script is not None:
+            self._script.append(sql)
+        else:
+            self.rows(sql)
+
+    def rows(self, sql: str) -> list[Sequence[Any]]:
+        """The rows of a small result."""
+        client: Client = self.session()
+        # No retry of the job: the client would run the statement anew, under another job's name.
+        job = client.query(sql, job_config=job_config(self.connection), job_id_prefix="dvt_", job_retry=None)
+        return [tuple(row.values()) for row in self._ended(job)]
+
+    def _ended(self, job: Any) -> Any:
+        """The result of a job; the client itself would look first after a second."""
+        self._running = job
+        limit_s = timeout_s(self.connection)
+        end, wait_s = time.monotonic() + (limit_s or 0.0), _FIRST_LOOK_S
+        try:
+            self.check()  # it was cancelled before there was a job
+            while not job.done():
+                if limit_s and time.monotonic() > end:
+                    job.cancel()
+                    raise concurrent.futures.TimeoutError(f"a job ran for more than {limit_s:g} seconds")
+                self.cancelled.wait(wait_s)
+                self.check()
+                wait_s = min(2 * wait_s, _LATER_LOOKS_S)
+            return job.result()
+        finally:
+            self._running = None
+
+    def begin(self) -> None:
+        """Gather statements."""
+        self._script = []
+
+    def commit(self) -> None:
+        """Send what was gathered: DML as one transaction, which BigQuery takes back where a statement of it fails."""
+        script, self._script = self._script or [], None
+        if len(script) > 1 and not any(_DDL.match(sql) for sql in script):
+            script = [";\n".join([self.begins, *script, "commit transaction"])]
+        for sql in script:
+            self.run(sql)
+
+    def roll_back(self) -> None:
+        """Nothing was sent."""
+        self._script = None
+
+    def native_type(self, field: pa.Field) -> str | None:
+        """BigQuery's type for a column."""
+        return bigquery_type(field.type)
+
+    def check_declared(self, type_: str, column: str) -> None:
+        """Raise when a type that a contract declares is none that dvt fills."""
+        if parsed(type_) is None and not re.match(r"(?i)\s*(array|struct)\s*<", type_):
+            raise DataError(
+                f"dvt puts no values into a column of type {type_}",
+                connection=self.connection.name,
+                column=column,
+                phase="load",
+                remedy="Declare a number, a string, bytes, bool, a date, a time, datetime, timestamp or json",
+            )
+
+    def methods(self, filling: Filling) -> list[LoadMethod]:
+        """Load jobs of Parquet."""
+        return [LoadMethod("load_parquet", fill=self._load)]
+
+    def _load(self, filling: Filling) -> Filled:
+        from google.cloud.bigquery import LoadJobConfig
+        from google.cloud.bigquery.format_options import ParquetOptions
+
+        client: Client = self.session()
+        lists = ParquetOptions()
+        lists.enable_list_inference = True
+        config = LoadJobConfig(
+            source_format="PARQUET",
+            schema=self._table(filling.relation).schema,  # or BigQuery would choose types by the file
+            parquet_options=lists,
+            write_disposition="WRITE_APPEND",
+            create_disposition="CREATE_NEVER",
+            labels={"tool": "dvt"},
+        )
+        taken = 0
+        for piece in parquet_pieces(_staged(filling), _schema(filling), self.piece_bytes):
+            filling.check()
+            # The job has a name: what is sent twice is one job.
+            job = client.load_table_from_file(
+                io.BytesIO(piece),
+                _reference(filling.relation),
+                size=len(piece),
+                job_id_prefix="dvt_",
+                job_config=config,
+                project=client.project,
+            )
+            taken += int(self._ended(job).output_rows)
+        return Filled(taken=taken)
+
+    def _table(self, relation: Relation) -> Table:
+        client: Client = self.session()
+        return client.get_table(_reference(relation))
+
+    def qualified(self, relation: Relation) -> Relation:
+        """With project and dataset of the connection."""
+        return qualified(relation, self.connection)
+
+    def has_schema(self, name: str) -> bool:
+        """Whether there is a dataset of that name."""
+        from google.api_core.exceptions import NotFound
+        from google.cloud.bigquery import DatasetReference
+
+        client: Client = self.session()
+        try:
+            client.get_dataset(DatasetReference(str(self.qualified(Relation("x", name)).database), name))
+        except NotFound:
+            return False
+        return True
+
+    def kind(self, relation: Relation) -> str | None:
+        """ "table" or "view" for what stands under a name, None for nothing."""
+        from google.api_core.exceptions import NotFound
+
+        try:
+            type_ = self._table(self.qualified(relation)).table_type
+        except NotFound:
+            return None
+        return "view" if "VIEW" in type_ else "table"
+
+    def replacing(self, private: Relation, target: Relation, kind: str | None, config: LoadConfig) -> Landing:
+        """One statement, which keeps the description, the labels, the partitions and the clustering of what is there."""
+        if kind != "table":
+            return super().replacing(private, target, kind, config)
+        layout, options = kept(self._table(target))
+        old, new = target.sql(self.dialect), private.sql(self.dialect)
+        if layout:  # a copy has the private table's partitions: none, and BigQuery replaces no table by such a one
+            # A SELECT would give columns without the digits that are declared.
+            columns = ", ".join(self.column_sql(c.name, c.native_type) for c in self.describe(private) or [])
+            made = ["create or replace table", old, "(", columns, ")"]
+            words = [*made, *layout, *options, "as select * from", new]
+        else:
+            words = ["create or replace table", old, "copy", new, *options]
+        return Landing(self.spec.landing, (" ".join(words),))
+
+
+def _reference(relation: Relation) -> Any:
+    from google.cloud.bigquery import DatasetReference, TableReference
+
+    return TableReference(DatasetReference(str(relation.database), str(relation.schema)), relation.name)
+
+
+def _schema(filling: Filling) -> pa.Schema:
+    types = zip(filling.schema, filling.types, strict=True)
+    empty = [named(partial(sent, native=n), pa.array([], f.type), f.name, "BigQuery") for f, n in types]
+    return pa.schema([(f.name, array.type) for f, array in zip(filling.schema, empty, strict=True)])
+
+
+def _staged(filling: Filling) -> Iterator[pa.RecordBatch]:
+    schema, names = _schema(filling), filling.schema.names
+    for batch in filling.batches(_BATCH_BYTES):
+        columns = zip(batch.columns, names, filling.types, strict=True)
+        arrays = [named(partial(sent, native=native), array, name, "BigQuery") for array, name, native in columns]
+        yield pa.RecordBatch.from_arrays(arrays, schema=schema)

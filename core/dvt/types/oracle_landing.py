@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dvt.types.kept_values import require_digits, require_length, same_values
 from dvt.types.landing_texts import plain_texts
 from dvt.types.oracle import UNICODE
 from dvt.types.text_values import check_range
@@ -139,12 +140,13 @@ class Binding:
         if found["bytes"] or plain == "blob":
             return self._bytes(array)
         if plain in ("binary_float", "binary_double"):
-            given = _same(array, pa.float32() if plain == "binary_float" else pa.float64())
-            return [math.nan if v is not None and v != v else v for v in pc.add(given, pa.scalar(0, given.type)).to_pylist()]
+            given = same_values(array, pa.float32() if plain == "binary_float" else pa.float64())
+            numbers = pc.add(given, pa.scalar(0, given.type)).to_pylist()
+            return [math.nan if number is not None and math.isnan(number) else number for number in numbers]
         if found["moment"] or plain == "date":
             return self._moments(array, 0 if plain == "date" else int(found["digits"] or _DIGITS_UNSAID))
         if plain == "boolean":
-            return _same(array, pa.bool_()).to_pylist()  # type: ignore[no-any-return]
+            return same_values(array, pa.bool_()).to_pylist()  # type: ignore[no-any-return]
         return self._numbers(array)
 
     def _numbers(self, array: pa.Array) -> list[Any]:
@@ -159,7 +161,7 @@ class Binding:
         precision, scale = int(found["precision"]), int(found["scale"] or 0)
         if not 0 <= scale <= precision <= 38:
             raise ValueError(f"{self.native} is not a number of at most 38 digits")
-        return _same(whole, pa.decimal128(precision, scale)).to_pylist()  # type: ignore[no-any-return]
+        return same_values(whole, pa.decimal128(precision, scale)).to_pylist()  # type: ignore[no-any-return]
 
     def _moments(self, array: pa.Array, digits: int) -> list[Any]:
         type_ = array.type
@@ -168,11 +170,11 @@ class Binding:
         if pa.types.is_timestamp(type_) and bool(type_.tz) is not bool(self._found["zone"]):
             raise ValueError(f"{type_} and {self.native}: one has a time zone, the other has none")
         if type_ == _NANOS:
-            _require_digits(array, 9, digits)
+            require_digits(array, 9, digits)
             return array.cast(pa.string()).to_pylist()  # type: ignore[no-any-return]
         check_range(array)
         micros = array.cast(MICROS) if pa.types.is_date(type_) else array.view(MICROS)
-        _require_digits(micros, 6, digits)
+        require_digits(micros, 6, digits)
         return micros.to_pylist()  # type: ignore[no-any-return]
 
     def _texts(self, texts: pa.Array) -> list[Any]:
@@ -183,7 +185,7 @@ class Binding:
             raise ValueError(f"it is not ASCII, which the database's character set {self.charset} may not have")
         if found["text"]:
             lengths = pc.utf8_length(texts) if (found["unit"] or "").lower() == "char" else pc.binary_length(texts)
-            _require_length(lengths, int(found["size"]), "declare the column clob")
+            require_length(lengths, int(found["size"]), "declare the column clob")
         return texts.to_pylist()  # type: ignore[no-any-return]
 
     def _bytes(self, array: pa.Array) -> list[Any]:
@@ -192,7 +194,7 @@ class Binding:
         if pc.any(pc.equal(pc.binary_length(array), 0)).as_py():
             raise ValueError("Oracle has no empty bytes, they would become NULL")
         if self._found["bytes"]:
-            _require_length(pc.binary_length(array), int(self._found["length"]), "declare the column blob")
+            require_length(pc.binary_length(array), int(self._found["length"]), "declare the column blob")
         return array.to_pylist()  # type: ignore[no-any-return]
 
     @property
@@ -200,26 +202,3 @@ class Binding:
         found = _NATIVE.fullmatch(self.native)
         assert found is not None, self.native
         return found
-
-
-def _same(array: pa.Array, type_: pa.DataType) -> pa.Array:
-    """A cast after which every value is the same."""
-    if array.type == type_:
-        return array
-    cast = array.cast(type_)
-    if not cast.cast(array.type).equals(array):
-        raise ValueError(f"a value of {array.type} is none of {type_}")
-    return cast
-
-
-def _require_digits(array: pa.Array, has: int, digits: int) -> None:
-    step = 10 ** max(0, has - digits)
-    numbers = array.view(pa.int64())
-    if step > 1 and pc.any(pc.not_equal(pc.multiply(pc.divide(numbers, step), step), numbers)).as_py():
-        raise ValueError(f"a moment has more than {digits} digits after the second")
-
-
-def _require_length(lengths: pa.Array, most: int, remedy: str) -> None:
-    longest = pc.max(lengths).as_py() or 0
-    if longest > most:
-        raise ValueError(f"it is {longest} long, and {most} is the most: {remedy}")

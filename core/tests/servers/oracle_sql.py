@@ -137,7 +137,7 @@ def stored(native: str) -> str:
     base, _, rest = native.upper().partition("(")
     numbers = rest.partition(")")[0]
     if base == "NUMBER":
-        return f"DECIMAL({numbers})" if numbers else "DECIMAL(38, 10)"
+        return f"DECIMAL({numbers})" if numbers and "-" not in numbers else "DECIMAL(38, 10)"
     if base.strip() in ("RAW", "BLOB"):
         return "BLOB"
     if base.startswith("TIMESTAMP"):

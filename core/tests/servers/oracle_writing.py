@@ -88,7 +88,8 @@ class OracleWritingDouble(OracleSQLDouble):
         self.names = (self.names - {old}) | {new}
 
     def written(self, sql: str, session: Any) -> int:
-        """Run a statement of dvt's; DDL commits what is open."""
+        """Run a statement of dvt's or dbt's, without dbt's comment; DDL commits what is open."""
+        sql = re.sub(r"(?s)^\s*/\*.*?\*/\s*", "", sql)
         if re.match(r"(?i)\s*(create|drop|alter)\b", sql):
             session.writing.end("commit")
             if re.match(r"(?i)create\s+schema|drop\s+table\s+if\s+exists", sql):
@@ -97,16 +98,26 @@ class OracleWritingDouble(OracleSQLDouble):
             return 0
         return self._changed(sql, session)
 
-    def counted(self, sql: str, seen: int) -> int:
-        """What a `SELECT COUNT(*)` gives."""
-        return super().counted(sql, seen)
+    @property
+    def was_asked(self) -> bool:
+        """Whether it was sent anything."""
+        return bool(self.log)
+
+    def listed(self) -> list[str]:
+        """Names of what there is."""
+        return sorted(name[-1] for name in self.names)
+
+    def content(self, name: str) -> list[list[Any]]:
+        """The rows of a relation."""
+        rows = self._run(f'select * from "{SCHEMA}"."{name}"').fetchmany(1000)
+        return [[_number(value) for value in row] for row in rows]
 
     def catalogued(self, sql: str, bound: dict[Any, Any]) -> list[tuple[Any, ...]] | None:
         """What ALL_USERS, ALL_OBJECTS and ALL_TAB_COLUMNS have, and a query of the loader's."""
         if "all_users" in sql:
             return [(user,) for user in self.users if bound.get("name", user) == user]
         if "all_objects" in sql:
-            owner = bound.get("owner") or str(bound.get(0)).upper()
+            owner = bound.get("owner") or bound.get(0)
             kinds = {name: "VIEW" if name in self.views else "TABLE" for name in self.names if name[0] == owner}
             if "object_name, object_type" in sql:
                 return [(name[-1], kind) for name, kind in kinds.items()]

@@ -238,4 +238,10 @@ def adapter_class(type_: str) -> type[ShimAdapter]:
             # dbt hashes relations that are nothing but a database; there is none here.
             return quote(fold(identifier), type_) if identifier else ""
 
+        def _is_exactish_match(self, field: Any, value: str) -> bool:
+            # What is listed has the names of the catalogue, into which a model's are folded.
+            if fold is str:
+                return bool(super()._is_exactish_match(field, value))
+            return bool(fold(self.path.get_part(field) or "") == fold(value))
+
     return type(f"{type_.title()}Adapter", (ShimAdapter,), {"engine": type_, "Relation": ShimRelation})

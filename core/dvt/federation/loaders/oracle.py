@@ -208,7 +208,7 @@ class OracleLoader(SQLLoader):
         self._away = None
         if landing.is_atomic or kind != "table":
             return landing
-        name = private_name(target.name, "old" + config.run_id, self.spec.max_identifier_bytes)
+        name = private_name(config.relation.name, "old" + config.run_id, self.spec.max_identifier_bytes)
         old = Relation(self.column_name(name), target.schema)
         self._away = (old, target)
         drop = " ".join(["drop table", old.sql("oracle")])

@@ -11,11 +11,9 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
-from dvt.errors import DataError
 from dvt.federation.loaders.filling import Filled, Filling
 from dvt.identifiers import quote, quote_all
+from dvt.types.landing_texts import named
 from dvt.types.oracle_landing import Binding
 
 if TYPE_CHECKING:
@@ -81,7 +79,7 @@ class ArrayInsert:
     def _rows(self, bindings: list[Binding], order: list[int]) -> Iterator[list[tuple[Any, ...]]]:
         names = self._filling.schema.names
         for batch in self._filling.batches(_PIECE_BYTES):
-            columns = [_values(bindings[place], batch.column(place), names[place]) for place in order]
+            columns = [named(bindings[place].values, batch.column(place), names[place], "Oracle") for place in order]
             yield list(zip(*columns, strict=True))
 
 
@@ -114,15 +112,3 @@ def why_no_direct_path(loader: OracleLoader, direct: DirectPath) -> str | None:
         if not binding.is_direct:
             return f"column {name} is converted by the server to {binding.native}"
     return None
-
-
-def _values(binding: Binding, array: pa.Array, column: str) -> list[Any]:
-    try:
-        return binding.values(array)
-    except (ValueError, OverflowError) as error:  # pyarrow's errors of casts are ValueErrors
-        raise DataError(
-            f"a value has no place in Oracle: {error}",
-            column=column,
-            phase="load",
-            remedy="Mend it in the model, or cast the column to text",
-        ) from error

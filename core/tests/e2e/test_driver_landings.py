@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from fault.kit import PROJECT, Faulty
-from servers import oracle_driver
+from servers import db2_driver, oracle_driver
 
 pytestmark = pytest.mark.slow
 
@@ -45,6 +45,15 @@ oracledb.connect = double.connect
 def place(name):
     return f'"KIT"."{name.upper()}"'
 """
+DB2 = """
+from servers.db2_driver import members
+from servers.db2_writing import Db2WritingDouble
+double = Db2WritingDouble()
+globals().update(members(double)["ibm_db_dbi"])
+
+def place(name):
+    return f'"KIT"."{name}"'
+"""
 SOURCES = """\
 sources:
   - {name: crm, config: {meta: {connection: crm}}, schema: main, tables: [{name: customers}, {name: changes}]}
@@ -55,7 +64,7 @@ CHANGES = """\
 select id, name from {{ source('crm', 'changes') }}
 {% if is_incremental() %} where batch = 2 {% else %} where batch = 1 {% endif %}
 """
-VIEW = "{{ config(materialized='view') }} select id from {{ ref('t') }}"
+VIEW = "{{ config(materialized='view') }} select COLUMN from {{ ref('t') }}"
 _STRATEGIES = ("append", "merge", "delete_insert")
 
 
@@ -70,6 +79,7 @@ class Engine:
         filled: Words of its CREATE TABLE: before the name, and for the two columns.
         output: A profile output.
         secret: Its password.
+        column: How a view says a column.
         empty: Words of the error for an empty text; none where it arrives.
     """
 
@@ -79,6 +89,7 @@ class Engine:
     filled: tuple[str, str, str]
     output: dict[str, Any]
     secret: str
+    column: str = '"id"'
     empty: str = ""
 
 
@@ -90,7 +101,16 @@ ENGINES = {
         ("table", '\\"ID\\" NUMBER(19,0)', '\\"NAME\\" VARCHAR2(4000)'),
         oracle_driver.output(schema="kit"),
         oracle_driver.PASSWORD,
+        "id",
         "no empty texts",
+    ),
+    "db2": Engine(
+        ("drop and rename in one transaction", True),
+        DB2,
+        "ibm_db_dbi.py",
+        ("table", '\\"id\\" BIGINT', '\\"name\\" VARCHAR(32672)'),
+        dict(db2_driver.db2_place(db2_driver.Db2Double()).output),
+        db2_driver.PASSWORD,
     ),
 }
 
@@ -122,7 +142,7 @@ def project(tmp_path: Path, engine: Engine) -> Faulty:
     env = {"PYTHONPATH": f"{drivers}:{Path(__file__).parents[1]}", "DVT_TEST_FOUND": str(found)}
     made = Faulty(folder, outputs, env, [engine.secret])
     files = {f"models__{name}__sql": CHANGES.replace("STRATEGY", name.replace("_", "+")) for name in _STRATEGIES}
-    files |= {"models__t__sql": TABLE, "models__v__sql": VIEW}
+    files |= {"models__t__sql": TABLE, "models__v__sql": VIEW.replace("COLUMN", engine.column)}
     made.write(dbt_project__yml=PROJECT, models__sources__yml=SOURCES, **files)
     made.write_profile("web")
     return made
@@ -166,4 +186,6 @@ def test_mistakes_leave_all_as_it_was(project: Faulty, engine: Engine) -> None:
         assert engine.empty in " ".join(said.split())
         assert "column name" in said
         assert set(found) == {"append", "merge", "delete_insert"}
+    else:
+        assert found["t"] == [[1, "Änn ' \"\\ \n,x"], [3, None], [4, ""]]
     project.check_secrets()

@@ -242,13 +242,13 @@ def test_a_rename_that_fails_gives_the_old_table_back(double: OracleWritingDoubl
     load(ROWS)
     double.fails_at = 'rename to "T"'
     with OracleLoader(connect()) as loader:
-        real = loader._rename_back
+        real = loader.rename_back
 
         def back() -> None:
             double.fails_at = ""
             real()
 
-        loader._rename_back = back  # type: ignore[method-assign]
+        loader.rename_back = back  # type: ignore[method-assign]
         with pytest.raises(errors.PrivilegeError):
             loader.load(stream_of(pa.table({"other": ["x"]})), LoadConfig(Relation("t"), run_id="0c0ffee0"))
     assert read().num_rows == 2

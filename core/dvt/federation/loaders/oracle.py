@@ -23,8 +23,8 @@ from dvt.federation.loaders.filling import Filling, LoadMethod
 from dvt.federation.loaders.landing import Landing
 from dvt.federation.loaders.oracle_columns import COLUMNS, NativeColumn, require_kept
 from dvt.federation.loaders.oracle_fill import ArrayInsert, DirectPath, why_no_direct_path
-from dvt.federation.loaders.sql import SQLLoader
-from dvt.identifiers import Relation, private_name, quote
+from dvt.federation.loaders.renaming import RenamingLoader
+from dvt.identifiers import Relation, quote
 from dvt.types.oracle_landing import is_declarable, oracle_type
 
 _CHARSET = "select value from nls_database_parameters where parameter = 'NLS_CHARACTERSET'"
@@ -34,7 +34,7 @@ _HAS_BOOLEAN = 23  # the first release that has the type
 _NO_SUCH_TABLE = "ORA-00942"
 
 
-class OracleLoader(SQLLoader):
+class OracleLoader(RenamingLoader):
     """Writes to one Oracle database."""
 
     spec = SPEC
@@ -43,7 +43,6 @@ class OracleLoader(SQLLoader):
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self._is_running = False
-        self._away: tuple[Relation, Relation] | None = None  # the name under which a target is kept, and its own
 
     def connect(self) -> Any:
         """A session in which each statement is its own transaction, until one is begun."""
@@ -202,31 +201,9 @@ class OracleLoader(SQLLoader):
         key = tuple(self.column_name(name) for name in config.unique_key)
         return super().landing(private, dataclasses.replace(config, unique_key=key))
 
-    def replacing(self, private: Relation, target: Relation, kind: str | None, config: LoadConfig) -> Landing:
-        """Where columns change, the old table is out of the way before the new one is there, and kept until then."""
-        landing = super().replacing(private, target, kind, config)
-        self._away = None
-        if landing.is_atomic or kind != "table":
-            return landing
-        name = private_name(config.relation.name, "old" + config.run_id, self.spec.max_identifier_bytes)
-        old = Relation(self.column_name(name), target.schema)
-        self._away = (old, target)
-        drop = " ".join(["drop table", old.sql("oracle")])
-        return dataclasses.replace(landing, statements=(_renamed(target, old.name), landing.statements[-1], drop))
-
-    def execute(self, statements: list[str]) -> None:
-        """In one transaction. DDL has none: the old table gets its name back where the new one does not get it."""
-        if self._away is None:
-            super().execute(statements)
-            return
-        with self.guarded("land", None):
-            for number, statement in enumerate(statements):
-                try:
-                    self.run(statement)
-                except BaseException:
-                    if number == 1:
-                        self._rename_back()
-                    raise
+    def renamed(self, relation: Relation, name: str) -> str:
+        """ALTER TABLE."""
+        return " ".join(["alter table", relation.sql("oracle"), "rename to", quote(name, "oracle")])
 
     def changes(self, private: Relation, target: Relation, config: LoadConfig) -> Changes:
         """Refuses also what the target would change without a word: digits of a second, blanks, roundings."""
@@ -242,14 +219,3 @@ class OracleLoader(SQLLoader):
     def _columns(self, relation: Relation) -> list[NativeColumn]:
         found = self.asked(COLUMNS, owner=relation.schema, name=relation.name)
         return [NativeColumn(str(row[0]), *row[1:]) for row in found]
-
-    def _rename_back(self) -> None:
-        """Give the old table its name again; the first error is the one to tell."""
-        if self._away is not None:
-            old, target = self._away
-            with contextlib.suppress(DvtError), self.guarded("land", target):
-                self.run(_renamed(old, target.name))
-
-
-def _renamed(relation: Relation, name: str) -> str:
-    return " ".join(["alter table", relation.sql("oracle"), "rename to", quote(name, "oracle")])

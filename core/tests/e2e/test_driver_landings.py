@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from fault.kit import PROJECT, Faulty
-from servers import db2_driver, oracle_driver
+from servers import db2_driver, oracle_driver, teradata_driver
 
 pytestmark = pytest.mark.slow
 
@@ -53,6 +53,15 @@ globals().update(members(double)["ibm_db_dbi"])
 
 def place(name):
     return f'"KIT"."{name}"'
+"""
+TERADATA = """
+from servers.teradata_driver import members
+from servers.teradata_writing import TeradataWritingDouble
+double = TeradataWritingDouble()
+globals().update(members(double)["teradatasql"])
+
+def place(name):
+    return f'"kit"."{name}"'
 """
 SOURCES = """\
 sources:
@@ -111,6 +120,14 @@ ENGINES = {
         ("table", '\\"id\\" BIGINT', '\\"name\\" VARCHAR(32672)'),
         dict(db2_driver.db2_place(db2_driver.Db2Double()).output),
         db2_driver.PASSWORD,
+    ),
+    "teradata": Engine(
+        ("DELETE and INSERT in one transaction", True),
+        TERADATA,
+        "teradatasql.py",
+        ("table", '\\"id\\" BIGINT', '\\"name\\" VARCHAR(32000)'),
+        dict(teradata_driver.teradata_place(teradata_driver.TeradataDouble()).output),
+        teradata_driver.PASSWORD,
     ),
 }
 

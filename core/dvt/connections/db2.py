@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +13,7 @@ from dvt.connections.db2_errors import driver_errors, error_code, translate
 from dvt.connections.landing_ways import Way
 from dvt.connections.retrying import Retries, attempts
 from dvt.connections.spec import ConnectionSpec, Option
-from dvt.errors import ConfigurationError
+from dvt.errors import ConfigurationError, DvtError
 
 __all__ = ["SPEC", "connect", "connection_string", "driver_errors", "translate"]
 
@@ -96,8 +97,7 @@ SPEC = ConnectionSpec(
     extra="db2",
     place=_place,
     has_snapshot=False,
-    landing=Way.STEPS,
-    transactional_ddl=False,
+    landing=Way.TRANSACTION,
     max_identifier_bytes=128,
     comparing=_COMPARING,
 )
@@ -156,6 +156,23 @@ def connect(connection: Connection, cancelled: threading.Event | None = None) ->
     # Decimals stay the digits that they come as: making Python's of each costs more than reading it.
     session.set_fix_return_type(False)
     return session
+
+
+def application_handle(session: Any) -> int:
+    """What the server calls a session; 0 for those that may not ask."""
+    try:
+        with contextlib.closing(session.cursor()) as cursor:
+            cursor.execute("VALUES SYSPROC.MON_GET_APPLICATION_HANDLE()")
+            return int(cursor.fetchall()[0][0])
+    except driver_errors():
+        return 0
+
+
+def force_off(connection: Connection, handle: int) -> None:
+    """Have another session force one off: the driver gives no way to end a statement."""
+    with contextlib.suppress(DvtError, *driver_errors()):  # who may not force waits for the end of the statement
+        with contextlib.closing(connect(connection)) as other, contextlib.closing(other.cursor()) as cursor:
+            cursor.execute(f"CALL SYSPROC.ADMIN_CMD('FORCE APPLICATION ({int(handle)})')")
 
 
 def tried_again(connection: Connection, *, statements: bool = False) -> Retries:

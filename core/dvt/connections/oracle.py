@@ -8,6 +8,7 @@ from typing import Any
 
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
+from dvt.connections.landing_ways import Way
 from dvt.connections.oracle_errors import translate
 from dvt.connections.spec import ConnectionSpec, Option
 from dvt.errors import ConfigurationError
@@ -22,6 +23,8 @@ _SESSION = (
     "ALTER SESSION SET NLS_NUMERIC_CHARACTERS = '. ' NLS_CALENDAR = 'GREGORIAN' NLS_COMP = 'BINARY'"
     " NLS_SORT = 'BINARY' TIME_ZONE = '+00:00'"
 )
+# Seconds that DDL waits for those who write the table; without it, it fails at once (ORA-00054).
+_LOCK_WAIT = "ALTER SESSION SET DDL_LOCK_TIMEOUT = 60"
 
 
 def _place(settings: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -97,13 +100,22 @@ SPEC = ConnectionSpec(
             "str",
             "folded",
             "how names of relations in lower case are meant: in upper case, as Oracle takes names without quotes, or"
-            " letter for letter",
+            " letter for letter; with `folded`, columns of a table that lands are too",
             choices=("folded", "exact"),
+        ),
+        Option(
+            "load_by",
+            "str",
+            "direct_path",
+            "how rows are written: by direct path load where it can be had, or always by array inserts",
+            choices=("direct_path", "executemany"),
         ),
     ),
     drivers=("oracledb",),
     extra="oracle",
     max_identifier_bytes=128,
+    landing=Way.ROWS,
+    transactional_ddl=False,  # it commits what was done before it, too
     comparing=_COMPARING,
 )
 
@@ -122,8 +134,13 @@ def folded(name: str) -> str:
     return name.upper() if _PLAIN_NAME.fullmatch(name) else name
 
 
-def connect(connection: Connection) -> Any:
-    """Open a session of python-oracledb, in thin mode, that only reads and sees one state of the database.
+def connect(connection: Connection, *, writes: bool = False) -> Any:
+    """Open a session of python-oracledb, in thin mode.
+
+    Args:
+        connection: The connection.
+        writes: Whether each statement is committed by itself, until `autocommit` is set to False. If not, the session
+            only reads, and sees one state of the database.
 
     Raises:
         MissingDriverError: The driver is not installed.
@@ -140,7 +157,8 @@ def connect(connection: Connection) -> Any:
         session.call_timeout = int(connection.options["statement_timeout_s"]) * 1000
         with session.cursor() as cursor:
             cursor.execute(_SESSION)
-            cursor.execute("SET TRANSACTION READ ONLY")
+            cursor.execute(_LOCK_WAIT if writes else "SET TRANSACTION READ ONLY")
+        session.autocommit = writes
     except oracledb.Error as error:
         session.close()
         raise translate(error, connection, phase="connect") from error

@@ -37,7 +37,12 @@ _FAMILIES: tuple[tuple[type[errors.DvtError], tuple[str, ...], str | None], ...]
     (errors.InterruptedRunError, ("ORA-01013",), None),
     (
         errors.DataError,
-        ("ORA-01426", "ORA-01427", "ORA-01476", "ORA-01722", "ORA-01830", "ORA-01843", "ORA-01858", "ORA-29275"),
+        (
+            *("ORA-01426", "ORA-01427", "ORA-01476", "ORA-01722", "ORA-01830", "ORA-01843", "ORA-01858", "ORA-29275"),
+            # What a table does not take: too long, too large, NULL, a key twice, a check, a parent that is not there.
+            *("ORA-12899", "ORA-01461", "ORA-01438", "ORA-01400", "ORA-01407", "ORA-00001", "ORA-02290", "ORA-02291"),
+            *("ORA-02292", "ORA-22848", "ORA-00932"),
+        ),
         None,
     ),
     (
@@ -45,10 +50,15 @@ _FAMILIES: tuple[tuple[type[errors.DvtError], tuple[str, ...], str | None], ...]
         ("ORA-01555", "ORA-01652", "ORA-04030", "ORA-04031", "ORA-01536", "ORA-00018", "ORA-00020"),
         "Raise the server's limit (ORA-01555: undo_retention), or read less",
     ),
+    (errors.ResourceError, ("ORA-00054", "ORA-00060"), "Others hold the table: run it again when they are done"),
 )
 _BY_CODE = {code: (family, remedy) for family, codes, remedy in _FAMILIES for code in codes}
 _CODE = re.compile(r"\b(?:ORA|DPY)-\d{4,5}\b")
-_UNKNOWN_COLUMN = re.compile(r'ORA-00904: (?:"[^"]*"\.)*"([^"]*)": invalid identifier')
+_COLUMNS = (
+    re.compile(r'ORA-00904: (?:"[^"]*"\.)*"([^"]*)": invalid identifier'),
+    re.compile(r'ORA-12899: value too large for column (?:"[^"]*"\.)*"([^"]*)"'),
+    re.compile(r'ORA-01400: cannot insert NULL into \((?:"[^"]*"\.)*"([^"]*)"\)'),
+)
 _WORDS_AT_MOST = 1000
 
 
@@ -60,7 +70,7 @@ def translate(
     Args:
         error: The original; the caller raises the result `from` it.
         connection: Where it happened.
-        phase: "connect", "describe" or "extract".
+        phase: "connect", "describe", "extract", "load" or "land".
         relation: The relation concerned, when known.
     """
     detail = error.args[0] if error.args else error
@@ -71,7 +81,7 @@ def translate(
     if phase == "connect" and family is not errors.AuthenticationError:
         family = errors.ConnectionFailedError
         remedy = "Check host, port, service, wallet and that the server is up"
-    column = _UNKNOWN_COLUMN.search(words)
+    column = next((found for pattern in _COLUMNS if (found := pattern.search(words))), None)
     return family(
         words,
         connection=connection.name,

@@ -82,7 +82,7 @@ class LoadingContract(LandingContract):
         land(wide)
         assert rows_of(land.table()) == rows_of(wide)
         long = pa.table({"id": [1, 2], "name": ["ä" * (_LONG_TEXT // 2), None]})
-        land(long, "dvt_kit_long")
+        land(long, "dvt_kit_long", declared={"name": words.long_text} if words.long_text else {})
         assert land.rows("dvt_kit_long") == rows_of(long)
 
     def test_many_batches_in_bounded_memory(self, place: Place, words: EngineWords, land: Lander, noted: Noted) -> None:
@@ -97,7 +97,8 @@ class LoadingContract(LandingContract):
                 yield pa.RecordBatch.from_arrays([pa.array(ids), texts], schema=NUMBERED)
                 most = max(most, pa.total_allocated_bytes() - before)
 
-        result = land(stream(NUMBERED, batches()), streaming_batch_size=_BATCH_ROWS)
+        declared = {"name": words.long_text} if words.long_text else {}
+        result = land(stream(NUMBERED, batches()), streaming_batch_size=_BATCH_ROWS, declared=declared)
         noted.method(result)
         assert result.rows == _BATCHES * _BATCH_ROWS
         assert result.bytes >= result.rows * _TEXT_BYTES

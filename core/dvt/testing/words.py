@@ -76,6 +76,7 @@ class EngineWords:
             loaded; with texts, where they are others; "refused" where they cannot be held and the loader says so;
             "unread" where the extractor reads them only with another option.
         load_method: The method by which rows are loaded.
+        long_text: The type to declare for texts that are longer than those that the loader's own type takes.
         unfit: An Arrow type, a value, and a declared type that does not hold it; no declared type where the engine's
             own has not all of its values.
         load_mb: Megabytes of Arrow that a load of 40 may hold; files in a bucket go up in parts of 10.
@@ -96,6 +97,7 @@ class EngineWords:
     declared: Mapping[str, str] = field(default_factory=dict)
     loads: Mapping[str, Any] = field(default_factory=dict)
     load_method: str = ""
+    long_text: str = ""
     unfit: Sequence[str] = ()
     load_mb: int = 16
 

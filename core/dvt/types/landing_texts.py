@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,7 +13,7 @@ from dvt.types.json_text import json_writer
 from dvt.types.text_values import decimal_texts, iso_texts, uuid_texts
 from dvt.types.vocabulary import is_json, is_uuid
 
-Texts = Callable[[pa.Array], pa.Array]
+Texts = Callable[[pa.Array], Any]
 
 
 def plain_texts(array: pa.Array) -> pa.Array:
@@ -43,8 +44,8 @@ def plain_texts(array: pa.Array) -> pa.Array:
     return array if pa.types.is_string(type_) else array.cast(pa.string())
 
 
-def named(texts: Texts, array: pa.Array, column: str, engine: str) -> pa.Array:
-    """The texts of a column.
+def named(texts: Texts, array: pa.Array, column: str, engine: str) -> Any:
+    """The texts of a column, or what else an engine makes of it.
 
     Raises:
         DataError: A value has none, or none that the engine takes; the column is named.

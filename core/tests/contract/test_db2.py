@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 from servers.db2_driver import db2_double, db2_place
+from servers.db2_writing import Db2WritingDouble
 
-from dvt.testing import ExtractorContract, Place
+from dvt.testing import ExtractorContract, LoaderContract, Place
 
 
 class TestDb2(ExtractorContract):
@@ -15,4 +16,12 @@ class TestDb2(ExtractorContract):
     @classmethod
     def place(cls) -> Iterator[Place]:
         with db2_double() as double:
+            yield db2_place(double)
+
+
+class TestLoadingDb2(LoaderContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls) -> Iterator[Place]:
+        with db2_double(Db2WritingDouble()) as double:
             yield db2_place(double)

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 from servers.oracle_driver import oracle_double
 from servers.oracle_sql import OracleSQLDouble, oracle_sql_place
+from servers.oracle_writing import OracleWritingDouble
 
-from dvt.testing import ExtractorContract, Place
+from dvt.testing import ExtractorContract, LoaderContract, Place
 
 pytest.importorskip("oracledb")
 
@@ -18,5 +19,14 @@ class TestOracle(ExtractorContract):
     @classmethod
     def place(cls) -> Iterator[Place]:
         double = OracleSQLDouble()
+        with oracle_double(double):
+            yield oracle_sql_place(double)
+
+
+class TestLoadingOracle(LoaderContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls) -> Iterator[Place]:
+        double = OracleWritingDouble()
         with oracle_double(double):
             yield oracle_sql_place(double)

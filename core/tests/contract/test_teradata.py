@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from servers.teradata_writing import TeradataWritingDouble
 from servers.teradata_driver import teradata_double, teradata_place
 
-from dvt.testing import ExtractorContract, Place
+from dvt.testing import ExtractorContract, LoaderContract, Place
 
 _CURSOR_ONLY = """
   - [NUMBER, "'1E-5'", string, "0.00001"]
@@ -48,3 +49,11 @@ def _words(folder: Path, method: str, values: str) -> Path:
     path = folder / "teradata.yml"
     path.write_text(own.read_text(encoding="utf-8").rstrip() + values + f"\nmethod: {method}\n", encoding="utf-8")
     return path
+
+
+class TestLoadingTeradata(LoaderContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls) -> Iterator[Place]:
+        with teradata_double(TeradataWritingDouble()) as double:
+            yield teradata_place(double)

@@ -438,9 +438,9 @@ def members(double: Db2Double) -> dict[str, dict[str, Any]]:
 
 
 @contextmanager
-def db2_double() -> Iterator[Db2Double]:
+def db2_double(double: Any = None) -> Iterator[Any]:
     """Within it, the driver is the double."""
-    double = Db2Double()
+    double = double or Db2Double()
     with installed(members(double)):
         yield double
 
@@ -470,4 +470,6 @@ def db2_place(double: Db2Double) -> Place:
         schema=SCHEMA,
         refused={**output, "password": "wr0ng-pass"},
         running=lambda: double.open_cursors,
+        ask=getattr(double, "asked", None),
+        tables=getattr(double, "listed", None),
     )

@@ -76,6 +76,7 @@ class OracleDouble:
         self.keys: dict[tuple[str, str], tuple[str, ...]] = {}
         self.is_flashback_denied = False
         self.frame: pa.Table | None = None  # what the driver gives in the place of a table's rows
+        self.fails_at = ""  # a statement that holds this fails
 
     def statements(self) -> list[str]:
         """What it was sent since this was last asked."""
@@ -114,6 +115,18 @@ class OracleDouble:
         """A session asked that what it runs ends."""
         self.broken.set()
 
+    def writing(self) -> Any:
+        """What a session does while it does not commit by itself; None where nothing is written."""
+        return None
+
+    def loaded_directly(self, place: tuple[str, str], columns: list[str], rows: Any) -> None:
+        """`Connection.direct_path_load`."""
+        raise failure("ORA-00942: table or view does not exist")
+
+    def inserted(self, sql: str, sizes: tuple[Any, ...], rows: list[tuple[Any, ...]], session: _Session) -> int:
+        """`Cursor.executemany`; the rows that it took."""
+        raise failure("ORA-00942: table or view does not exist")
+
     def described(self, sql: str) -> list[Info]:
         """The columns of a query's result."""
         return self.find(sql).columns
@@ -131,6 +144,14 @@ class OracleDouble:
         """The least and the largest of a table's first column, as the driver gives numbers by itself."""
         numbers = [int(row[0]) for row in self.find(sql).rows if row[0] is not None]
         return float(min(numbers)), float(max(numbers))
+
+    def written(self, sql: str, session: _Session) -> int:
+        """Run a statement that writes; its rows."""
+        raise failure("ORA-00900: invalid SQL statement")
+
+    def catalogued(self, sql: str, bound: dict[str, Any]) -> list[tuple[Any, ...]] | None:
+        """The rows of a query about what there is; None for another query."""
+        return None
 
     def frames(self, sql: str, size: int, seen: int) -> Iterator[pa.Table]:
         """A query's rows, in frames of a number of rows; at least one.
@@ -166,12 +187,14 @@ class OracleDouble:
 class _Session:
     version = VERSION
     call_timeout = 0
+    thin = True
 
     def __init__(self, server: OracleDouble) -> None:
         self._server = server
         server.sessions += 1
         self._is_open = True
         self.began_at: int | None = None  # None without a transaction: each statement sees what is committed
+        self.writing = server.writing()
 
     @property
     def seen(self) -> int:
@@ -195,11 +218,35 @@ class _Session:
     def cancel(self) -> None:
         self._server.cancelled()
 
+    @property
+    def autocommit(self) -> bool:
+        return self.writing is None or bool(self.writing.is_automatic)
+
+    @autocommit.setter
+    def autocommit(self, is_automatic: bool) -> None:
+        if self.writing is not None:
+            self.writing.is_automatic = is_automatic  # what is open stays open
+
+    def direct_path_load(self, schema_name: str, table_name: str, column_names: list[str], data: Any) -> None:
+        self._server.loaded_directly((schema_name, table_name), column_names, data)
+
+    def commit(self) -> None:
+        self._server.log.append("COMMIT")
+        self.began_at = None
+        if self.writing is not None:
+            self.writing.end("commit")
+
     def rollback(self) -> None:
         self._server.log.append("ROLLBACK")
         self.began_at = None
+        if self._server.fails_at and self._server.fails_at in "ROLLBACK":
+            raise failure("DPY-4011: the database or network closed the connection")
+        if self.writing is not None:
+            self.writing.end("rollback")
 
     def close(self) -> None:
+        if self.writing is not None:
+            self.writing.end("rollback")
         self._server.sessions -= self._is_open
         self._is_open = False
 
@@ -234,11 +281,22 @@ class _Cursor:
         self._server = server
         self._session = session
         self._rows: list[Any] = []
+        self._sizes: tuple[Any, ...] = ()
         self.description: list[Info] = []
+        self.rowcount = 0
 
-    def execute(self, sql: str, **bound: Any) -> None:
+    def setinputsizes(self, *sizes: Any) -> None:
+        self._sizes = sizes
+
+    def executemany(self, sql: str, rows: list[tuple[Any, ...]]) -> None:
+        self._server.log.append(sql)
+        self.rowcount = self._server.inserted(sql, self._sizes, rows, self._session)
+
+    def execute(self, sql: str, parameters: Any = None, **bound: Any) -> None:
         self._server.log.append(sql)
         self._rows = []
+        if self._server.fails_at and self._server.fails_at in sql:
+            raise failure("ORA-01031: insufficient privileges")
         if sql == "SET TRANSACTION READ ONLY":
             if self._session.began_at is not None:
                 raise failure("ORA-01453: SET TRANSACTION must be first statement of transaction")
@@ -260,8 +318,12 @@ class _Cursor:
             raise failure("ORA-01031: insufficient privileges")
         elif sql.startswith("SELECT COUNT(*)"):
             self._rows = [(self._server.counted(sql, self._session.seen),)]
+        elif (found := self._server.catalogued(sql, bound or dict(enumerate(parameters or ())))) is not None:
+            self._rows = found
         elif sql.startswith("SELECT"):
             self.description = self._server.described(sql)
+        elif not sql.startswith("ALTER SESSION"):
+            self.rowcount = self._server.written(sql, self._session)
 
     def fetchall(self) -> list[Any]:
         return self._rows

@@ -17,7 +17,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from servers.driver_double import NativeSQL, created_table, dropped_table, native_text, parts
-from servers.fake_sql import FakeColumn, FakeResult, FakeSQLError
+from servers.fake_sql import FakeColumn, FakeCursor, FakeResult, FakeSQLError
 from servers.oracle_driver import Info, OracleDouble, failure, output
 from servers.place import Place, Tag
 
@@ -72,6 +72,10 @@ class OracleSQLDouble(OracleDouble):
                     column = '"' + name.replace('"', '""') + '"'
                     self._run(f"update {inserted.group(1)} set {column} = rpad({column}, {padded.group(1)}, ' ')")
 
+    def asked(self, sql: str) -> list[str]:
+        """The first column of a query's rows as texts."""
+        return [str(row[0]) for row in self._run(sql).fetchmany(1000)]
+
     def cancelled(self) -> None:
         """A session asked that what it runs ends; others go on."""
         self.is_cancelled = True
@@ -113,12 +117,12 @@ class OracleSQLDouble(OracleDouble):
                     raise FakeSQLError("table", "no such table", table.name)
         return oracle_words(tree)
 
-    def _run(self, sql: str) -> FakeResult:
+    def _run(self, sql: str, cursor: FakeCursor | None = None) -> FakeResult:
         text = sql
         for pattern, words in _WORDS:
             text = pattern.sub(words, text)
         try:
-            return self.sql.run(text, SCHEMA, sql)
+            return self.sql.run(text, SCHEMA, sql, *([] if cursor is None else [cursor]))
         except FakeSQLError as error:
             words = {
                 "table": f'ORA-00942: table or view "{SCHEMA}"."{error.name}" does not exist',
@@ -133,11 +137,13 @@ def stored(native: str) -> str:
     base, _, rest = native.upper().partition("(")
     numbers = rest.partition(")")[0]
     if base == "NUMBER":
-        return f"DECIMAL({numbers})" if numbers else "DECIMAL(38, 10)"
+        return f"DECIMAL({numbers})" if numbers and "-" not in numbers else "DECIMAL(38, 10)"
     if base.strip() in ("RAW", "BLOB"):
         return "BLOB"
     if base.startswith("TIMESTAMP"):
-        return "TIMESTAMPTZ" if "ZONE" in native.upper() else "TIMESTAMP"
+        if "ZONE" in native.upper():
+            return "TIMESTAMPTZ"
+        return "TIMESTAMP_NS" if numbers and int(numbers) > 6 else "TIMESTAMP"
     if base.startswith(_CHARACTERS):
         return "VARCHAR"
     return {"DATE": "TIMESTAMP", "BINARY_FLOAT": "FLOAT", "BINARY_DOUBLE": "DOUBLE", "BOOLEAN": "BOOLEAN"}[base]
@@ -178,6 +184,7 @@ _FUNCTIONS: dict[str, Callable[[exp.Expr], exp.Expr]] = {
     "to_binary_float": lambda value: exp.cast(value, "FLOAT", dialect="duckdb"),
     "to_timestamp_tz": _moment,
     "sys_extract_utc": lambda value: _call("timezone", exp.Literal.string("UTC"), value),
+    "from_tz": lambda value: _call("timezone", exp.Literal.string("UTC"), value),
     "hextoraw": lambda value: _call("unhex", value),
     "rawtohex": lambda value: _call("hex", value),
 }
@@ -194,7 +201,7 @@ def _text_of(value: exp.Expr, format_: str) -> exp.Expr:
         words, head = words[1:], " "
     for oracle, duckdb in _FORMATS:
         words = words.replace(oracle, duckdb)
-    words = words.replace(".FF9", ".%f000").replace(".FF6", ".%f")
+    words = words.replace(".FF9", ".%n").replace(".FF6", ".%f")
     return _call("strftime", value, exp.Literal.string(head + words))
 
 
@@ -234,4 +241,6 @@ def oracle_sql_place(double: OracleSQLDouble) -> Place:
         schema=SCHEMA,
         refused={**given, "password": "wr0ng-pass"},
         running=lambda: double.open_results,
+        ask=double.asked,
+        tables=lambda: sorted(name for _, name in (place for place in double.names if len(place) == 2)),
     )

@@ -356,9 +356,9 @@ def members(double: TeradataDouble) -> dict[str, dict[str, Any]]:
 
 
 @contextmanager
-def teradata_double() -> Iterator[TeradataDouble]:
+def teradata_double(double: Any = None) -> Iterator[Any]:
     """Within it, the driver is the double."""
-    double = TeradataDouble()
+    double = double or TeradataDouble()
     with installed(members(double)):
         yield double
 
@@ -388,4 +388,6 @@ def teradata_place(double: TeradataDouble, **options: Any) -> Place:
         schema=SCHEMA,
         refused={**output, "password": "wr0ng-pass"},
         running=lambda: double.open_cursors,
+        ask=getattr(double, "asked", None),
+        tables=getattr(double, "listed", None),
     )

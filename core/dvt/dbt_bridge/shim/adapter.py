@@ -239,9 +239,10 @@ def adapter_class(type_: str) -> type[ShimAdapter]:
             return quote(fold(identifier), type_) if identifier else ""
 
         def _is_exactish_match(self, field: Any, value: str) -> bool:
-            # What the catalogue spells in capitals is what dbt writes without quotes.
-            if quoting.get_part(field):
+            # What is listed has the names of the catalogue, into which a model's are folded, by dvt or by the engine.
+            if fold is str and quoting.get_part(field):
                 return bool(super()._is_exactish_match(field, value))
-            return str(self.path.get_part(field) or "").lower() == value.lower()
+            folded = str.lower if fold is str else fold
+            return bool(folded(str(self.path.get_part(field) or "")) == folded(value))
 
     return type(f"{type_.title()}Adapter", (ShimAdapter,), {"engine": type_, "Relation": ShimRelation})

@@ -1,15 +1,15 @@
-"""Db2 behind the shim adapter: what reads it (tests, freshness, the catalogue) runs there; nothing lands."""
+"""Db2 behind the shim adapter: what dbt runs there by itself, beside what dvt loads."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from dvt.connections.connection import Connection
-from dvt.dbt_bridge.shim.reading import ReadingDialect
+from dvt.dbt_bridge.shim.writing import WritingDialect
 from dvt.identifiers import Relation
 
 
-class Db2Dialect(ReadingDialect):
+class Db2Dialect(WritingDialect):
     """Db2."""
 
     types = {
@@ -32,3 +32,6 @@ class Db2Dialect(ReadingDialect):
         own = exp.Literal.string(place.schema or connection.first("schema", default="")).sql(dialect="db2")
         cursor.execute(" ".join(["select TABNAME, TYPE from SYSCAT.TABLES where TABSCHEMA =", own]))
         return [(name, "view" if kind.strip() == "V" else "table") for name, kind in cursor.fetchall()]
+
+    def create_schema_sql(self, quoted: str) -> str | None:
+        return "create schema " + quoted  # dbt asks for it where there is none

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Mapping
 from typing import Any
 
-from dvt.connections.db2 import SPEC, connect, driver_errors, translate, tried_again
+from dvt.connections.db2 import SPEC, connect, driver_errors, force_off, translate, tried_again
 from dvt.connections.db2_errors import is_drivers
 from dvt.connections.retrying import Retries
 from dvt.errors import DvtError, QueryError, UnsupportedError
@@ -119,13 +119,8 @@ class Db2Extractor(DriverRowsExtractor):
 
     def _interrupt(self) -> None:
         """Have another session force this one off: the driver gives no way to end a statement."""
-        if not self._handle:
-            return
-        # Who may not force has the scan end at its next batch.
-        with contextlib.suppress(DvtError, *driver_errors()):
-            with contextlib.closing(connect(self.connection)) as other:
-                with contextlib.closing(other.cursor()) as cursor:
-                    cursor.execute(f"CALL SYSPROC.ADMIN_CMD('FORCE APPLICATION ({int(self._handle)})')")
+        if self._handle:  # who may not force has the scan end at its next batch
+            force_off(self.connection, self._handle)
 
     def _remedy(self, column: RowColumn) -> str:
         if column.schema.type == TIME:

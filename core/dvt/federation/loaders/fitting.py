@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from dvt.errors import DataError
 from dvt.federation.stream import ColumnSchema
+from dvt.identifiers import Relation, quote
+
+if TYPE_CHECKING:
+    from dvt.federation.loaders.sql import SQLLoader
 
 
 def common_columns(new: Sequence[ColumnSchema], old: Sequence[ColumnSchema]) -> list[str]:
@@ -59,6 +64,19 @@ def holds(there: pa.DataType, new: pa.DataType) -> bool:
             return bool(there.bit_width >= new.bit_width)
         return bool(pa.types.is_integer(new) and new.bit_width < (32 if there.bit_width == 32 else 64))
     return False
+
+
+def require_length_of(loader: SQLLoader, private: Relation, column: str, most: int, measure: str = "octet_length") -> None:
+    """Raise where a staged text is longer than the target's column: some engines cut blanks at its end without a word."""
+    name = quote(column, loader.dialect)
+    sql = ["select max(", f"{measure}({name})", ") from", private.sql(loader.dialect)]
+    longest = loader.rows(" ".join(sql))[0][0]
+    if longest is not None and int(longest) > most:
+        raise DataError(
+            f"a value is {longest} long, and the target takes {most}",
+            column=column,
+            remedy="Shorten it in the model, or run with --full-refresh",
+        )
 
 
 def _is_signed(type_: pa.DataType) -> bool:

@@ -1,0 +1,44 @@
+"""Checks of columns whose declared type may not hold every value: what would be rounded or cut is refused beforehand."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+def same_values(array: pa.Array, type_: pa.DataType) -> pa.Array:
+    """A cast after which every value is the same.
+
+    Raises:
+        ValueError: One is not.
+
+    >>> same_values(pa.array([1.5]), pa.float32()).to_pylist()
+    [1.5]
+    """
+    if array.type == type_:
+        return array
+    cast = array.cast(type_)
+    if not cast.cast(array.type).equals(array):
+        raise ValueError(f"a value of {array.type} is none of {type_}")
+    return cast
+
+
+def require_digits(array: pa.Array, has: int, digits: int) -> None:
+    """Raise ValueError for moments with more digits of a second.
+
+    Args:
+        array: Timestamps.
+        has: The digits of their unit.
+        digits: Those that are kept.
+    """
+    step = 10 ** max(0, has - digits)
+    numbers = array.view(pa.int64())
+    if step > 1 and pc.any(pc.not_equal(pc.multiply(pc.divide(numbers, step), step), numbers)).as_py():
+        raise ValueError(f"a moment has more than {digits} digits after the second")
+
+
+def require_length(lengths: pa.Array, most: int, remedy: str) -> None:
+    """Raise ValueError for what is too long."""
+    longest = pc.max(lengths).as_py() or 0
+    if longest > most:
+        raise ValueError(f"it is {longest} long, and {most} is the most: {remedy}")

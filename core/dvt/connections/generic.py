@@ -87,6 +87,22 @@ SPEC = ConnectionSpec(
             " in every row of a batch, and a longer one stops the run",
             minimum=1,
         ),
+        Option(
+            "check_loads",
+            "str",
+            "values",
+            "what is asked after a load: all values, which are read back and compared with those that were sent, or the"
+            " count of rows only, which trusts the driver",
+            choices=("values", "count"),
+        ),
+        Option(
+            "column_types",
+            "map",
+            None,
+            "the database's own types for tables that models make, by kind (boolean, smallint, integer, bigint,"
+            " decimal, double, text, binary, date, time, timestamp, timestamptz, uuid, json), where standard SQL's are"
+            " not right; `{precision}` and `{scale}` stand in a decimal's",
+        ),
     ),
     extra="generic",
     has_snapshot=False,
@@ -95,7 +111,14 @@ SPEC = ConnectionSpec(
     # Nothing is known of how the database compares: it is asked for columns and a number of rows.
     comparing=ComparingFacts(takes_order=False),
     dialect_of=lambda connection: dialect_of(connection),
+    landing_of=lambda connection: _landing(connection),
 )
+
+
+def _landing(connection: Connection) -> Way:
+    from dvt.connections.generic_family import way_of
+
+    return way_of(connection)
 
 
 def method_of(connection: Connection) -> str:

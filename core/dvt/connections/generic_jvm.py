@@ -15,7 +15,8 @@ _DEBIAN_JARS = Path("/usr/share/java")
 # Which of Debian's jars drives which kind of address; properties without which a driver holds whole results, or says
 # of a number that it is a bit, and of a year that it is a date.
 _KNOWN: tuple[tuple[str, tuple[str, ...], dict[str, str]], ...] = (
-    ("jdbc:postgresql:", ("postgresql.jar",), {}),
+    # Texts that are loaded take the type of their column.
+    ("jdbc:postgresql:", ("postgresql.jar",), {"stringtype": "unspecified"}),
     ("jdbc:mariadb:", ("mariadb-java-client.jar",), {"tinyInt1isBit": "false", "yearIsDateType": "false"}),
     (
         "jdbc:mysql:",

@@ -85,6 +85,14 @@ COMMON_OPTIONS = (
         choices=("auto", "native", "streaming", "buffered", "jdbc"),
     ),
     Option(
+        "load_by",
+        "str",
+        "auto",
+        "what loads: only a stream, only statements that each carry some rows (buffered), or the JDBC driver; auto is"
+        " the first that can of streaming, buffered and JDBC, the last where `jdbc` says how",
+        choices=("auto", "streaming", "buffered", "jdbc"),
+    ),
+    Option(
         "jdbc",
         "map",
         None,
@@ -123,6 +131,8 @@ class ConnectionSpec:
         comparing_of: The same for one relation, by its connection, name and file options, where relations of one
             connection differ; it takes the place of `comparing`.
         dialect_of: The dialect of one connection, where not all of the type speak one; it takes the place of `dialect`.
+        landing_of: How one connection replaces a table, where not all of the type can the same; it takes the place of
+            `landing`.
     """
 
     type: str
@@ -147,6 +157,7 @@ class ConnectionSpec:
     comparing_of: Callable[[Connection, Relation, Mapping[str, Any]], ComparingFacts] | None = None
     common_options: tuple[Option, ...] = field(default=COMMON_OPTIONS)
     dialect_of: Callable[[Connection], str] | None = None
+    landing_of: Callable[[Connection], Way] | None = None
 
     @property
     def all_options(self) -> tuple[Option, ...]:

@@ -79,7 +79,7 @@ class RowDrain:
         """while (row < rows && buffers have room && result.next()) { ...; row = row + 1 }"""
         from jpype import JInt
 
-        handles, code = self._handles, _Code()
+        handles, code = self._handles, Code()
         step = code.static("java.lang.Math", "incrementExact", code.int, code.int)
         for number, column in reversed(list(enumerate(self._columns, 1))):
             for part in reversed(self._parts(code, number, column)):
@@ -96,7 +96,7 @@ class RowDrain:
         )
         return handles.whileLoop(handles.constant(code.int, JInt(0)), goes_on, step)
 
-    def _parts(self, code: _Code, number: int, column: _Column) -> list[Any]:
+    def _parts(self, code: Code, number: int, column: _Column) -> list[Any]:
         """What is done for a column in a row, in this order; each takes the row's number."""
         from jpype import JInt
 
@@ -118,7 +118,7 @@ class RowDrain:
         added = handles.collectArguments(append, 0, handles.collectArguments(without_null, 0, get))
         return [handles.dropArguments(added, 0, [code.int]), code.into(column.ends, length), is_null]
 
-    def _is_full(self, code: _Code, column: _Column) -> Any:
+    def _is_full(self, code: Code, column: _Column) -> Any:
         """Whether length / most is not 0."""
         from jpype import JInt
 
@@ -133,7 +133,7 @@ class RowDrain:
         return java("java.lang.invoke.MethodHandles")
 
 
-class _Code:
+class Code:
     """Method handles by name."""
 
     def __init__(self) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dvt.connections.landing_ways import Way
 from dvt.connections.secrets import Secret, wrapped
 from dvt.connections.spec import ConnectionSpec
 from dvt.errors import ConfigurationError, MissingDriverError, nearest
@@ -78,6 +79,11 @@ class Connection:
     def dialect(self) -> str:
         """sqlglot's name of the engine's dialect."""
         return self.spec.dialect if self.spec.dialect_of is None else self.spec.dialect_of(self)
+
+    def landing(self, file_options: Mapping[str, Any] | None = None) -> Way:
+        """How a table is replaced here, by the options of one that lands in files."""
+        chosen = self.spec.landing_of
+        return self.spec.landing if chosen is None else chosen(self, file_options or {})
 
     @property
     def place(self) -> tuple[Any, ...]:

@@ -6,7 +6,7 @@ import json
 import math
 import re
 from decimal import Decimal
-from json.decoder import scanstring
+from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any
 
 import pyarrow as pa
@@ -64,7 +64,7 @@ def raw_fields(line: str, decoder: json.JSONDecoder) -> dict[str, tuple[Any, str
     while line[at] != "}":
         name, at = scanstring(line, at + 1)
         start = _after(line, _after(line, at) + 1)
-        value, at = decoder.scan_once(line, start)
+        value, at = decoder.raw_decode(line, start)
         found[name] = (value, line[start:at])
         at = _after(line, at)
         if line[at] == ",":
@@ -88,6 +88,11 @@ class Kinds:
         """Take one value."""
         if value is not None:
             self._found.add(_kind(value))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether all were NULL."""
+        return not self._found
 
     @property
     def type(self) -> pa.DataType:

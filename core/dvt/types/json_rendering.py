@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 
 import pyarrow as pa
@@ -37,7 +38,7 @@ def json_lines(batch: pa.RecordBatch) -> pa.Buffer:
         return pa.py_buffer(b"")
     offsets = lines.buffers()[1]
     first, last = (
-        int.from_bytes(offsets[8 * at : 8 * at + 8], "little") for at in (lines.offset, lines.offset + len(lines))
+        int.from_bytes(offsets[8 * at : 8 * at + 8], sys.byteorder) for at in (lines.offset, lines.offset + len(lines))
     )
     return lines.buffers()[2].slice(first, last - first)
 

@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from dvt.connections.file_places import Located, locate
 from dvt.connections.files import SPEC, CsvOptions, csv_options, root_folder, translate
-from dvt.connections.object_paths import size_bytes, state_of
+from dvt.connections.object_paths import FilePath, size_bytes
 from dvt.errors import (
     DataError,
     DvtError,
@@ -31,6 +31,7 @@ from dvt.federation.extractors.files_parquet import (
     parquet_row_count,
     parquet_statistics,
 )
+from dvt.federation.extractors.files_steady import described_steadily, read_steadily
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation
 from dvt.types.declared import declared_arrow_type
@@ -107,24 +108,34 @@ class FilesExtractor(BaseExtractor):
                 "files run no queries", connection=self.connection.name, remedy="Name a relation instead"
             )
         found = locate(self.connection, request.relation, request.file_options)
+        return found, described_steadily(found.files, lambda: self._columns(found, request))
+
+    def _columns(self, found: Located, request: ExtractionConfig) -> list[ColumnSchema]:
         if found.format == "parquet":
-            return found, parquet_columns(found.files)
+            return parquet_columns(found.files)
         if found.manifest is not None:
             declared = {**dict(found.manifest.columns), **request.declared}
             types = {name: declared_arrow_type(declared[name], name) for name, _ in found.manifest.columns}
-            return found, [ColumnSchema(name, type_, True, declared[name]) for name, type_ in types.items()]
+            return [ColumnSchema(name, type_, True, declared[name]) for name, type_ in types.items()]
         options = csv_options(self.connection, request.file_options)
         if found.format == "jsonl":
-            return found, json_columns(found.files, request.declared, options.block_bytes)
-        return found, csv_columns(found.files, request.declared, options)
+            return json_columns(found.files, request.declared, options.block_bytes)
+        return csv_columns(found.files, request.declared, options)
 
     def _csv_options(self, found: Located, request: ExtractionConfig) -> CsvOptions:
         """How the files are written: those of a managed folder as its manifest says."""
         options = csv_options(self.connection, request.file_options)
         if found.manifest is None:
             return options
-        written = {"delimiter": found.manifest.delimiter, "header": found.manifest.header, "may_lack_columns": True}
-        return replace(options, quote='"', encoding="utf-8", null_text="", **written)
+        return replace(
+            options,
+            quote='"',
+            encoding="utf-8",
+            null_text="",
+            delimiter=found.manifest.delimiter,
+            header=found.manifest.header,
+            may_lack_columns=True,
+        )
 
     def _wanted(self, columns: list[ColumnSchema], request: ExtractionConfig) -> list[ColumnSchema]:
         if request.columns is None:
@@ -149,23 +160,21 @@ class FilesExtractor(BaseExtractor):
             conditions = conditions_of(request.predicates, {column.name: column.type for column in columns})
         tested = frozenset().union(*(condition.columns for condition in conditions))
         kept = [column.name for column in wanted]
-        read = wanted + [column for column in columns if column.name in tested and column.name not in kept]
+        read_columns = wanted + [column for column in columns if column.name in tested and column.name not in kept]
+
+        def read(path: FilePath) -> Iterator[pa.RecordBatch]:
+            if found.format == "parquet":
+                return (batch.select(kept) for batch in parquet_batches(path, read_columns, size, conditions))
+            if found.format == "jsonl":
+                return json_batches(path, wanted, options.block_bytes, size)
+            return csv_batches(path, wanted, names, options, size)
+
         for path in found.files:
             with self._errors("extract", request):
-                batches: Iterator[pa.RecordBatch]
-                if found.format == "parquet":
-                    batches = (batch.select(kept) for batch in parquet_batches(path, read, size, conditions))
-                elif found.format == "jsonl":
-                    batches = json_batches(path, wanted, options.block_bytes, size)
-                else:
-                    batches = csv_batches(path, wanted, names, options, size)
-                state = state_of(path)
-                for batch in batches:
+                for batch in read_steadily(path, lambda path=path: read(path)):  # type: ignore[misc]
                     if self._is_cancelled:
                         raise InterruptedRunError("the scan was cancelled")
                     yield batch
-                if state_of(path) != state:
-                    raise DataError(f"{path} changed while it was read", remedy="Run again")
 
     @staticmethod
     def _limited(batches: Iterator[pa.RecordBatch], limit: int | None) -> Iterator[pa.RecordBatch]:

@@ -93,7 +93,7 @@ def _open(file: pa.NativeFile, names: list[str], wanted: list[str], options: Csv
             ignore_empty_lines=len(names) > 1,  # in a single column an empty line is a NULL
         ),
         convert_options=pacsv.ConvertOptions(
-            column_types={name: pa.string() for name in names},
+            column_types={name: pa.string() for name in (*names, *wanted)},
             include_columns=wanted,
             include_missing_columns=options.may_lack_columns,  # they are NULL
             null_values=[options.null_text],

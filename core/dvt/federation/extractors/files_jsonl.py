@@ -48,7 +48,10 @@ def json_columns(files: Sequence[FilePath], declared: Mapping[str, str], most_by
         )
     types = {name: declared_arrow_type(declared[name], name) if declared.get(name) else kinds[name].type
              for name in kinds}  # fmt: skip
-    return [ColumnSchema(name, type_, True, declared.get(name) or str(type_)) for name, type_ in types.items()]
+    return [
+        ColumnSchema(name, type_, True, declared.get(name) or ("null" if kinds[name].is_empty else str(type_)))
+        for name, type_ in types.items()
+    ]
 
 
 def json_batches(
@@ -67,9 +70,8 @@ def json_batches(
 
         def batch() -> pa.RecordBatch:
             texts = [pa.array(values, pa.string()) for values in zip(*rows, strict=True)]
-            arrays = [
-                typed_texts(*each, path, numbers.__getitem__) for each in zip(texts, columns, parsers, strict=True)
-            ]
+            each = zip(texts, columns, parsers, strict=True)
+            arrays = [typed_texts(*one, path, numbers.__getitem__) for one in each]
             return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
         for number, line in _lines(file, path, most_bytes):

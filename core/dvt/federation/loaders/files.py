@@ -13,7 +13,7 @@ from dvt.connections.connection import Connection
 from dvt.connections.files import SPEC, folder_of, inside, root_folder, root_path, translate
 from dvt.connections.object_paths import FilePath, ObjectPath
 from dvt.connections.object_stores import require_bucket
-from dvt.errors import DataError, DvtError, RelationNotFoundError, UnsupportedError
+from dvt.errors import ConnectionFailedError, DataError, DvtError, RelationNotFoundError, UnsupportedError
 from dvt.federation.extractors.base import ExtractionConfig
 from dvt.federation.extractors.files import FilesExtractor
 from dvt.federation.loaders.base import BaseLoader
@@ -120,6 +120,12 @@ class FilesLoader(BaseLoader):
                 return extractor.describe(ExtractionConfig(relation=relation))
         except RelationNotFoundError:
             return None
+        except ConnectionFailedError:
+            root = root_path(self.connection)
+            if not isinstance(root, ObjectPath) or root.is_dir():
+                raise
+            require_bucket(self.connection, replace(root.address, key=root.address.bucket))
+            return None  # nothing is below the root yet
 
     def ensure_schema(self, relation: Relation) -> None:
         """Create the folder; in a store there has to be the bucket."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dvt.connections.object_paths import FilePath, ObjectPath
+from dvt.connections.object_paths import FilePath, ObjectPath, open_input
 from dvt.errors import DvtError
+
+_BLOCK_BYTES = 1 << 20
 
 
 class NewFile:
@@ -43,6 +46,26 @@ class NewFile:
             self.stream.close()
         with contextlib.suppress(OSError, DvtError):
             self.path.unlink(missing_ok=True)
+
+
+def joined(path: FilePath, parts: Sequence[FilePath]) -> int:
+    """Write files of lines one after the other into a new one, and give its size in bytes."""
+    new = NewFile(path)
+    try:
+        for part in parts:
+            with open_input(part) as file:
+                last = b"\n"
+                while block := file.read(_BLOCK_BYTES):
+                    new.stream.write(block)
+                    last = block[-1:]
+                if last != b"\n":
+                    new.stream.write(b"\n")
+        size = int(new.stream.tell())
+        new.finish()
+        return size
+    except BaseException:
+        new.abandon()
+        raise
 
 
 def put_in_place(staged: FilePath, target: FilePath) -> None:

@@ -43,7 +43,7 @@ class Parts:
             DataError: A value has no place in the format.
         """
         rendered = self._rendering.rendered(batch)
-        name, part = self._open.pop(folder, None) or self._new(folder)
+        name, part = self._open.pop(folder) if folder in self._open else self._new(folder)
         self._open[folder] = (name, part)  # now the last in order
         part.write(rendered)
         if part.bytes >= self._part_bytes:

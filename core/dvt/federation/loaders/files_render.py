@@ -50,12 +50,8 @@ class Rendering:
 def _rendered(field: pa.Field, array: pa.Array, render: Renderer) -> pa.Array:
     try:
         return render(array)
-    except (
-        ValueError,
-        OverflowError,
-        RecursionError,
-        pa.ArrowNotImplementedError,
-    ) as error:  # pyarrow's others are ValueErrors
+    # Most of pyarrow's errors are ValueErrors.
+    except (ValueError, OverflowError, RecursionError, pa.ArrowNotImplementedError) as error:
         remedy = "Cast it in the model"
         raise DataError(f"the file cannot keep a value: {error}", column=field.name, remedy=remedy) from error
 

@@ -15,7 +15,7 @@ from dvt.federation.extractors.files_csv import csv_batches, csv_columns
 from dvt.federation.extractors.files_jsonl import json_batches, json_columns
 from dvt.federation.extractors.files_parquet import parquet_batches, parquet_columns, parquet_row_count
 from dvt.federation.loaders.config import LoadConfig
-from dvt.federation.loaders.files_new import put_in_place
+from dvt.federation.loaders.files_new import joined, put_in_place
 from dvt.federation.loaders.files_render import Rendering
 from dvt.federation.loaders.files_staged import FilesTarget, Staged, check_columns
 from dvt.federation.loaders.files_write import MOST_BYTES, write_file
@@ -58,9 +58,9 @@ class StagedFile(Staged):
         """Put the file in place of the target, or behind what is in it."""
         place, folder = self._target.file, self._target.folder
         if config.mode == "append" and folder.is_dir():
-            files = sorted(folder.glob(f"*.{self._target.format}"), key=lambda path: path.parts)
+            files: list[FilePath] = [*folder.glob(f"*.{self._target.format}")]
             if files:
-                check_columns(self._columns(files), self._columns([self._path]))
+                check_columns(self._columns(sorted(files, key=lambda path: path.parts)), self._columns([self._path]))
             place = folder / f"part-{self._run_id}-{time.time_ns()}.{self._target.format}"
         else:
             self._check_place()
@@ -105,10 +105,16 @@ class StagedFile(Staged):
         names = {column.name for column in new}
         schema = pa.schema([pa.field(column.name, column.type) for column in there])
         both = self._path.with_name(self._path.name + ".both")
+        if self._target.format == "jsonl":  # lines stay as they are
+            self._take(both, joined(both, [place, self._path]))
+            return
         parts = [self._batches(place, there), self._padded(schema, [c for c in there if c.name in names])]
         options = self._target.csv_options()
         rendering = Rendering(schema, self._target.format, {})
         _, size = write_file(both, itertools.chain.from_iterable(parts), rendering, options)
+        self._take(both, size)
+
+    def _take(self, both: FilePath, size: int) -> None:
         try:
             self._check_size(size)
             put_in_place(both, self._path)

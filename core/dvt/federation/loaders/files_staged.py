@@ -93,7 +93,8 @@ def check_columns(there: Sequence[ColumnSchema], new: Sequence[ColumnSchema]) ->
     for column in new:
         if column.name not in known:
             raise DataError("the target has no such column", column=column.name, remedy="Rebuild it as a table")
-        if known[column.name].type != column.type:
+        is_nothing = "null" in (known[column.name].native_type, column.native_type)
+        if known[column.name].type != column.type and not is_nothing:
             raise DataError(
                 f"the target holds {known[column.name].type}, the new rows {column.type}",
                 column=column.name,

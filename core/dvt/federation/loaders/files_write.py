@@ -40,7 +40,7 @@ class Writing(ABC):
     def put(self, batch: pa.RecordBatch) -> None:
         """Write a batch, now or with later ones."""
 
-    def end(self) -> None:
+    def end(self) -> None:  # noqa: B027 - most formats have something, lines have not
         """Write what a format has at its end."""
 
     @property

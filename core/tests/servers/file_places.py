@@ -11,6 +11,7 @@ from typing import Any
 
 from dvt.connections.files import root_path
 from dvt.connections.object_paths import ObjectPath
+from dvt.connections.object_stores import filesystem
 from dvt.federation.registry import open_connection
 from dvt.testing import Place, Tag
 from servers.object_stores import STORES
@@ -38,15 +39,18 @@ def store_place(kind: str, layout: str) -> Iterator[Place]:
     """A prefix of an object store in which models land as Parquet."""
     with STORES[kind]() as store:
         output = store.output(format="parquet", dvt={"layout": layout})
-        root = root_path(open_connection("kit", output))
+        connection = open_connection("kit", output)
+        root = root_path(connection)
         assert isinstance(root, ObjectPath)
 
         def execute(sql: str) -> None:
             name = _dropped(sql)
-            for path in root.rglob("*"):
-                at = path.parts[len(root.parts)]
-                if at in (name, f"{name}.parquet") and path.is_file():
-                    path.unlink(missing_ok=True)
+            if not (root / name).is_dir() and layout == "folder":
+                return
+            if layout == "folder":  # Azure's client takes seconds for files one by one
+                filesystem(connection, root.address).delete_dir(f"{root.key}/{name}")
+            else:
+                (root / f"{name}.parquet").unlink(missing_ok=True)
 
         refused = None if store.refused is None else {**output, **store.refused}
         yield Place(

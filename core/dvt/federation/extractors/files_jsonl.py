@@ -124,7 +124,7 @@ def _lines(file: pa.NativeFile, path: FilePath, most_bytes: int) -> Iterator[tup
         if not number and not rest:
             block = block.removeprefix(_BOM)
         *whole, rest = (rest + block).split(b"\n")
-        if len(rest) > most_bytes:
+        if max(map(len, (*whole, rest))) > most_bytes:
             raise DataError(f"{path}: a row is larger than a block", remedy="Raise dvt.block_bytes")
         for line in whole:
             number += 1

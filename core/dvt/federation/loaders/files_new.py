@@ -12,6 +12,7 @@ from dvt.connections.object_paths import FilePath, ObjectPath, open_input
 from dvt.errors import DvtError
 
 _BLOCK_BYTES = 1 << 20
+_QUEUED_BYTES = 16 << 20
 
 
 class NewFile:
@@ -26,12 +27,20 @@ class NewFile:
 
     def __init__(self, path: FilePath) -> None:
         self.path = path
+        self._settled = 0
         self.stream: Any
         if isinstance(path, ObjectPath):
             self.stream = path.create()
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
             self.stream = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+
+    def settle(self) -> None:
+        """Wait for what is on its way, now and then: Azure's client queues blocks in memory without a bound."""
+        is_azure = isinstance(self.path, ObjectPath) and self.path.address.kind == "az"
+        if is_azure and self.stream.tell() - self._settled >= _QUEUED_BYTES:
+            self.stream.flush()
+            self._settled = self.stream.tell()
 
     def finish(self) -> None:
         """Bring it to the disk, or have the store show it."""
@@ -57,6 +66,7 @@ def joined(path: FilePath, parts: Sequence[FilePath]) -> int:
                 last = b"\n"
                 while block := file.read(_BLOCK_BYTES):
                     new.stream.write(block)
+                    new.settle()
                     last = block[-1:]
                 if last != b"\n":
                     new.stream.write(b"\n")

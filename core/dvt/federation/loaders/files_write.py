@@ -52,6 +52,7 @@ class Writing(ABC):
         """Write a batch."""
         self.rows += batch.num_rows
         self.put(batch)
+        self.file.settle()
 
     def finish(self) -> int:
         """End the file, and give its size in bytes."""

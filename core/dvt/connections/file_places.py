@@ -55,7 +55,9 @@ def locate(connection: Connection, relation: Relation, options: Mapping[str, Any
     if folder != root and not folder.is_dir():
         folder = root
     stem = inside(connection, folder / relation.name, relation)
-    candidates = existing([stem, *(stem.with_name(f"{stem.name}.{ending}") for ending in _endings(wanted))])
+    candidates = existing(
+        [stem, *(stem.with_name(f"{stem.name}.{ending}") for ending in ((wanted,) if wanted else FORMATS))]
+    )
     if len(candidates) > 1:
         names = " and ".join(candidate.name for candidate in candidates)
         raise ConfigurationError(
@@ -84,10 +86,6 @@ def format_of(path: FilePath) -> str:
     """The format that a file's name tells; its ending where that is none of them."""
     ending = path.suffix.lower().lstrip(".")
     return _BY_ENDING.get(ending, ending)
-
-
-def _endings(wanted: str | None) -> list[str]:
-    return [ending for ending, format_ in _BY_ENDING.items() if wanted in (None, format_)]
 
 
 def checked_format(given: Any, connection: Connection) -> str | None:

@@ -16,7 +16,7 @@ from dvt.connections.object_stores import require_bucket
 from dvt.errors import ConnectionFailedError, DataError, DvtError, RelationNotFoundError, UnsupportedError
 from dvt.federation.extractors.base import ExtractionConfig
 from dvt.federation.extractors.files import FilesExtractor
-from dvt.federation.loaders.base import BaseLoader
+from dvt.federation.loaders.base import BaseLoader, Check
 from dvt.federation.loaders.config import LoadConfig, LoadResult
 from dvt.federation.loaders.files_folder import StagedFolder
 from dvt.federation.loaders.files_single import StagedFile
@@ -38,12 +38,12 @@ class FilesLoader(BaseLoader):
         self._targets: dict[Relation, tuple[FilesTarget, str]] = {}
         self._staged: dict[Relation, Staged] = {}
 
-    def load(self, stream: RowStream, config: LoadConfig) -> LoadResult:
+    def load(self, stream: RowStream, config: LoadConfig, check: Check = lambda private: None) -> LoadResult:
         """Write what nobody sees, and put it in place. A failed load leaves the old rows, whole."""
         with self.guarded("load", config.relation):
             if config.mode not in ("table", "append"):
                 raise UnsupportedError(f"files take no {config.mode}", remedy="Use materialized: table, or append")
-        return super().load(stream, config)
+        return super().load(stream, config, check)
 
     def private_relation(self, config: LoadConfig) -> Relation:
         """The run-scoped name under which a target's rows are staged, of the target's format."""

@@ -104,8 +104,8 @@ def swap(request: CopyRequest) -> str:
 
 def is_atomic(request: CopyRequest) -> bool:
     """Whether readers see the old table or the new one, and nothing between."""
-    spec = request.target.connection.spec
-    return spec.landing.is_atomic if request.replaces else spec.transactional_changes
+    target = request.target.connection
+    return target.landing().is_atomic if request.replaces else target.spec.transactional_changes
 
 
 _CHANGES = {"append": "appended", "merge": "merged", "delete+insert": "deleted and inserted", "table": "swapped"}

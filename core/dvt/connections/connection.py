@@ -80,10 +80,10 @@ class Connection:
         """sqlglot's name of the engine's dialect."""
         return self.spec.dialect if self.spec.dialect_of is None else self.spec.dialect_of(self)
 
-    @property
-    def landing(self) -> Way:
-        """How a table is replaced."""
-        return self.spec.landing if self.spec.landing_of is None else self.spec.landing_of(self)
+    def landing(self, file_options: Mapping[str, Any] | None = None) -> Way:
+        """How a table is replaced here, by the options of one that lands in files."""
+        chosen = self.spec.landing_of
+        return self.spec.landing if chosen is None else chosen(self, file_options or {})
 
     @property
     def place(self) -> tuple[Any, ...]:

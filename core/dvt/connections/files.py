@@ -1,8 +1,8 @@
-"""Parquet and CSV files in a folder or an object store: settings, options, and where a relation's files lie."""
+"""Parquet, CSV and JSON lines in a folder or an object store: settings, options, and the root of all files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from dvt.connections import object_store_errors
 from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
 from dvt.connections.landing_ways import Way
-from dvt.connections.object_paths import FilePath, ObjectPath, existing
+from dvt.connections.object_paths import FilePath, ObjectPath
 from dvt.connections.object_stores import (
     SECRET_SETTINGS,
     SETTINGS,
@@ -28,11 +28,10 @@ from dvt.errors import (
     PrivilegeError,
     RelationNotFoundError,
     ResourceError,
-    nearest,
 )
 from dvt.identifiers import Relation
 
-FORMATS = ("parquet", "csv")
+FORMATS = ("parquet", "csv", "jsonl")
 
 
 def _place(settings: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -48,6 +47,13 @@ CSV_OPTIONS = (
     Option("header", "bool", True, "CSV: whether the first row names the columns"),
     Option("encoding", "str", "utf-8", "CSV: encoding of the files read, for example latin1"),
     Option("null_text", "str", "", "CSV: the unquoted text that is NULL"),
+)
+
+LANDING_OPTIONS = (
+    Option("layout", "str", "file", "how tables land: one file, or a folder of parts", choices=("file", "folder")),
+    Option("partition_by", "str", "", "columns, with commas between, whose values are folders of a table that lands"),
+    Option("part_bytes", "int", 256 * 1024 * 1024, "about the size of a part of a folder that lands", minimum=1024),
+    Option("keep_old_s", "int", 3600, "seconds that a replaced version of a folder stays for its readers", minimum=0),
 )
 
 # Of Parquet files. Values are compared as they are carried, by Arrow: texts by their bytes, as the engine does. No
@@ -66,7 +72,38 @@ _PARQUET = ComparingFacts(
 
 def _comparing(connection: Connection, relation: Relation, options: Mapping[str, Any]) -> ComparingFacts:
     """Text files are read as they are: a value that is not of its declared type is to be found, not left out."""
-    return _PARQUET if locate(connection, relation, options)[0] == "parquet" else ComparingFacts()
+    from dvt.connections.file_places import locate
+
+    return _PARQUET if locate(connection, relation, options).format == "parquet" else ComparingFacts()
+
+
+def layout_of(connection: Connection, options: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+    """The layout in which a table lands, and the columns whose values are folders.
+
+    Args:
+        connection: Where.
+        options: `layout` and `partition_by` of the table, which go before the connection's.
+
+    Raises:
+        ConfigurationError: They are none.
+    """
+    layouts = next(option for option in LANDING_OPTIONS if option.name == "layout")
+    layout = layouts.check(options["layout"], connection.name) if options.get("layout") else None
+    given = options.get("partition_by") or ("" if layout == "file" else connection.options["partition_by"])
+    names = given.split(",") if isinstance(given, str) else given
+    columns = tuple(name for each in names if (name := str(each).strip()))
+    if columns and layout == "file":
+        raise ConfigurationError(
+            "a table that is partitioned is no single file", connection=connection.name, remedy="Set layout: folder"
+        )
+    return ("folder" if columns else layout or connection.options["layout"]), columns
+
+
+def _landing(connection: Connection, options: Mapping[str, Any]) -> Way:
+    """A copy within Azure may end after it was answered, and the blob is empty until it does."""
+    address = address_of(connection.settings)
+    is_copied_late = address is not None and address.kind == "az" and layout_of(connection, options)[0] == "file"
+    return Way.STEPS if is_copied_late else Way.STATEMENT
 
 
 SPEC = ConnectionSpec(
@@ -75,10 +112,15 @@ SPEC = ConnectionSpec(
     settings=("path", "schema", "database", "format", *SETTINGS),
     required=("path",),
     secret_settings=SECRET_SETTINGS,
-    options=(*CSV_OPTIONS, Option("block_bytes", "int", 8 * 1024 * 1024, "CSV: largest row in bytes", minimum=1024)),
+    options=(
+        *CSV_OPTIONS,
+        Option("block_bytes", "int", 8 * 1024 * 1024, "CSV and JSON lines: largest row in bytes", minimum=1024),
+        *LANDING_OPTIONS,
+    ),
     place=_place,
     runs_sql=False,
     landing=Way.STATEMENT,
+    landing_of=_landing,
     has_snapshot=False,
     comparing_of=_comparing,
     max_identifier_bytes=200,  # a file name has 255 bytes on the usual file systems; prefix and suffix need some
@@ -87,7 +129,7 @@ SPEC = ConnectionSpec(
 
 @dataclass(frozen=True)
 class CsvOptions:
-    """How the CSV files of a relation are written."""
+    """How the CSV files of a relation are written; `may_lack_columns` is said of those of a managed folder."""
 
     delimiter: str
     quote: str
@@ -95,6 +137,7 @@ class CsvOptions:
     encoding: str
     null_text: str
     block_bytes: int
+    may_lack_columns: bool = False
 
 
 def csv_options(connection: Connection, given: Mapping[str, Any]) -> CsvOptions:
@@ -158,48 +201,6 @@ def inside(connection: Connection, path: FilePath, relation: Relation | str) -> 
     return resolved
 
 
-def locate(connection: Connection, relation: Relation, options: Mapping[str, Any]) -> tuple[str, list[FilePath]]:
-    """Format and files of a relation, in the order of their names.
-
-    A relation is a file of its name, a file of its name and format, or a folder of such files; `path` in the
-    options is a path or a pattern below the root instead. A schema that is no folder is looked through: dbt gives every
-    source one.
-
-    Raises:
-        RelationNotFoundError: There is nothing; the message names what was looked for.
-    """
-    root = root_path(connection)
-    wanted = _format(options.get("format"), connection)
-    if path := options.get("path"):
-        is_pattern = any(mark in str(path) for mark in "*?[")
-        _refuse_outside_pattern(connection, str(path), relation)
-        found = _ordered(root.glob(str(path))) if is_pattern else [root / str(path)]
-        return _expanded(connection, relation, existing(found), wanted, str(path))
-    folder = folder_of(connection, relation)
-    if folder != root and not folder.is_dir():
-        folder = root
-    stem = inside(connection, folder / relation.name, relation)
-    formats = (wanted,) if wanted else FORMATS
-    candidates = existing([stem, *(stem.with_name(f"{stem.name}.{format_}") for format_ in formats)])
-    if len(candidates) > 1:
-        names = " and ".join(candidate.name for candidate in candidates)
-        raise ConfigurationError(
-            f"both {names} exist in {folder}",
-            connection=connection.name,
-            relation=str(relation),
-            remedy="Say which is meant with `path` or `format`, or remove one",
-        )
-    return _expanded(connection, relation, candidates, wanted, f"{stem}(.parquet|.csv)")
-
-
-def target_file(connection: Connection, relation: Relation) -> tuple[str, FilePath]:
-    """Format and path of the file as which a relation lands."""
-    suffix = Path(relation.name).suffix.lower().lstrip(".")
-    format_ = suffix if suffix in FORMATS else _format(connection.first("format"), connection) or "parquet"
-    name = relation.name if suffix in FORMATS else f"{relation.name}.{format_}"
-    return format_, inside(connection, folder_of(connection, relation) / name, relation)
-
-
 def translate(error: Exception, connection: Connection, relation: str | None, phase: str) -> DvtError:
     """The `DvtError` of an error of the file system, or of an object store."""
     if address_of(connection.settings):
@@ -210,70 +211,3 @@ def translate(error: Exception, connection: Connection, relation: str | None, ph
     if isinstance(error, PermissionError):
         return PrivilegeError(f"no permission for {error.filename}", **place, remedy="Change the file's permissions")
     return ResourceError(str(error), **place, remedy="Look at the disk")
-
-
-def _format(given: Any, connection: Connection) -> str | None:
-    if given in (None, ""):
-        return None
-    if given not in FORMATS:
-        raise ConfigurationError(
-            f"format is {given!r}: {nearest(str(given), FORMATS)}", connection=connection.name, remedy="Correct it"
-        )
-    return str(given)
-
-
-def _refuse_outside_pattern(connection: Connection, path: str, relation: Relation) -> None:
-    if Path(path).is_absolute() or ".." in Path(path).parts:
-        raise ConfigurationError(
-            f"path {path!r} leads out of the connection's folder",
-            connection=connection.name,
-            relation=str(relation),
-            remedy="Write it relative to the connection's path",
-        )
-
-
-def _expanded(
-    connection: Connection, relation: Relation, found: list[FilePath], wanted: str | None, looked_for: str
-) -> tuple[str, list[FilePath]]:
-    files: list[FilePath] = []
-    for path in found:
-        files += _folder_files(connection, relation, path, wanted) if path.is_dir() else [path]
-    files = [inside(connection, file, relation) for file in files]
-    formats = {wanted or file.suffix.lower().lstrip(".") for file in files}
-    if not files:
-        root_folder(connection)
-        raise RelationNotFoundError(
-            f"there is no file {looked_for}", connection=connection.name, relation=str(relation), phase="describe"
-        )
-    if len(formats) > 1 or not formats <= set(FORMATS):
-        raise ConfigurationError(
-            f"the files are of several or unknown formats: {', '.join(sorted(formats))}",
-            connection=connection.name,
-            relation=str(relation),
-            remedy="Set `format`, or a `path` that matches one kind of file",
-        )
-    return formats.pop(), files
-
-
-def _ordered(paths: Iterable[FilePath]) -> list[FilePath]:
-    return sorted(paths, key=lambda path: path.parts)
-
-
-def _folder_files(connection: Connection, relation: Relation, folder: FilePath, wanted: str | None) -> list[FilePath]:
-    """The files of a folder and its sub-folders; hidden ones (temporary, _SUCCESS) are none of the data."""
-    formats = (wanted,) if wanted else FORMATS
-    files = []
-    for file in _ordered(folder.rglob("*")):
-        parts = file.parts[len(folder.parts) :]
-        if any(part.startswith((".", "_")) for part in parts) or not file.is_file():
-            continue
-        if any("=" in part for part in parts[:-1]):
-            raise ConfigurationError(
-                f"the folder {file.parent} holds values of a partition column in its name; they are not read",
-                connection=connection.name,
-                relation=str(relation),
-                remedy="Write the column into the files",
-            )
-        if file.suffix.lower().lstrip(".") in formats:
-            files.append(file)
-    return files

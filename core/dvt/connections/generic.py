@@ -111,7 +111,7 @@ SPEC = ConnectionSpec(
     # Nothing is known of how the database compares: it is asked for columns and a number of rows.
     comparing=ComparingFacts(takes_order=False),
     dialect_of=lambda connection: dialect_of(connection),
-    landing_of=lambda connection: _landing(connection),
+    landing_of=lambda connection, options: _landing(connection),
 )
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from dvt.connections.connection import Connection
 from dvt.connections.object_stores import Address, filesystem, translated
+from dvt.errors import RelationNotFoundError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -121,6 +122,33 @@ class ObjectPath:
         """The object's bytes, from any place in it."""
         with self._translated():
             return filesystem(self.connection, self.address).open_input_file(self.key)
+
+    def create(self) -> pa.NativeFile:
+        """A stream that becomes the object when it is closed; also when it is thrown away: pyarrow has no other end.
+
+        Nothing that readers look at may be opened so: Azure empties a blob at once.
+        """
+        with self._translated():
+            return filesystem(self.connection, self.address).open_output_stream(self.key)
+
+    def put(self, content: bytes) -> None:
+        """Write a small object."""
+        with self._translated(), filesystem(self.connection, self.address).open_output_stream(self.key) as file:
+            file.write(content)
+
+    def copy_to(self, target: ObjectPath) -> None:
+        """Have the store copy the object onto another key."""
+        with self._translated():
+            filesystem(self.connection, self.address).copy_file(self.key, target.key)
+
+    def unlink(self, missing_ok: bool = False) -> None:
+        """Delete the object."""
+        try:
+            with self._translated():
+                filesystem(self.connection, self.address).delete_file(self.key)
+        except RelationNotFoundError:
+            if not missing_ok:
+                raise
 
     def _matching(self, part: str) -> list[ObjectPath]:
         if part == "**":

@@ -38,6 +38,7 @@ def s3_filesystem(connection: Connection, address: Address, endpoint: str | None
         "region": str(region),
         "connect_timeout": float(connection.options["connect_timeout_s"]),
         "retry_strategy": AwsStandardS3RetryStrategy(max_attempts=_ATTEMPTS),
+        "background_writes": False,  # those wait in memory, as many as there are
         "session_name": _ROLE_SESSION if "role_arn" in credentials else None,
     }
     if endpoint:

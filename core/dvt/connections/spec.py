@@ -130,9 +130,9 @@ class ConnectionSpec:
         comparing: How the engine compares values, for the planner; a source of which nothing is known filters nothing.
         comparing_of: The same for one relation, by its connection, name and file options, where relations of one
             connection differ; it takes the place of `comparing`.
+        landing_of: How a table is replaced on one connection, by the options of one table that lands in files; it takes
+            the place of `landing`.
         dialect_of: The dialect of one connection, where not all of the type speak one; it takes the place of `dialect`.
-        landing_of: How one connection replaces a table, where not all of the type can the same; it takes the place of
-            `landing`.
     """
 
     type: str
@@ -157,7 +157,7 @@ class ConnectionSpec:
     comparing_of: Callable[[Connection, Relation, Mapping[str, Any]], ComparingFacts] | None = None
     common_options: tuple[Option, ...] = field(default=COMMON_OPTIONS)
     dialect_of: Callable[[Connection], str] | None = None
-    landing_of: Callable[[Connection], Way] | None = None
+    landing_of: Callable[[Connection, Mapping[str, Any]], Way] | None = None
 
     @property
     def all_options(self) -> tuple[Option, ...]:

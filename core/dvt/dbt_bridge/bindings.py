@@ -17,7 +17,17 @@ from dvt.federation.settings import ENGINES
 from dvt.federation.verifying.level import Verify
 
 # Options of a node, flat scalars in `meta`; `target` is another word for `connection` on what lands.
-NODE_OPTIONS = ("dvt_path", "dvt_format", "dvt_pushdown", "dvt_direct", "dvt_verify", "dvt_engine")
+NODE_OPTIONS = (
+    *("dvt_path", "dvt_format", "dvt_layout", "dvt_partition_by"),
+    *("dvt_pushdown", "dvt_direct", "dvt_verify", "dvt_engine"),
+)
+# Of what lies or lands in files, by the name that a `files` connection has for it.
+FILE_OPTIONS = {
+    "dvt_path": "path",
+    "dvt_format": "format",
+    "dvt_layout": "layout",
+    "dvt_partition_by": "partition_by",
+}
 # Those with few values, in the order in which they are checked: what is one of them, and which there are.
 _VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "dvt_pushdown": (lambda given: Pushdown.of(given) is not None, "one of: off, safe, full"),
@@ -92,6 +102,11 @@ def _check_default(connections: Connections) -> None:
             connection=name,
             remedy="Choose a database as the target, and give models `meta: {connection: " + name + "}`",
         )
+
+
+def file_options_of(node: Any) -> dict[str, Any]:
+    """What a node's meta says of its files."""
+    return {own: given for key, own in FILE_OPTIONS.items() if (given := meta_of(node).get(key))}
 
 
 def require_landing(connection: Connection) -> None:

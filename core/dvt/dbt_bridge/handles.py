@@ -6,7 +6,7 @@ import threading
 from typing import Any
 
 from dvt.connections.connection import Connection
-from dvt.dbt_bridge.bindings import bound_connection, meta_of, pushdown_of
+from dvt.dbt_bridge.bindings import bound_connection, file_options_of, pushdown_of
 from dvt.dbt_bridge.profiles import Connections
 from dvt.federation.engines.base import Handle
 from dvt.federation.plan.model import Input
@@ -14,7 +14,6 @@ from dvt.identifiers import Relation
 
 PREFIX = "c_"
 _NO_SCHEMA = "main"
-_FILE_OPTIONS = {"dvt_path": "path", "dvt_format": "format"}
 
 
 class HandleBook:
@@ -46,7 +45,7 @@ class HandleBook:
                 relation=known.relation,
                 source_name=label,
                 declared={c.name: c.data_type for c in node.columns.values() if c.data_type},
-                file_options={own: v for key, own in _FILE_OPTIONS.items() if (v := meta_of(node).get(key))},
+                file_options=file_options_of(node),
                 pushdown=pushdown_of(node) if hasattr(node, "source_name") else None,
             )
         return handle

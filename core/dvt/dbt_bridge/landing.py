@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dbt_common.events.functions import fire_event
 from dbt_common.events.types import Note
 
-from dvt.dbt_bridge.bindings import verify_of
+from dvt.dbt_bridge.bindings import file_options_of, verify_of
 from dvt.errors import DvtError, UnsupportedError
 from dvt.federation.loaders.base import BaseLoader, LoadConfig, LoadResult, Mode
 from dvt.federation.stream import RowStream
@@ -76,7 +76,8 @@ class Target:
         relation = self.relation
         if batch is not None:  # batches of one model may run at the same time
             relation = relation.sibling(f"{relation.name}_{batch.event_time_start:%Y%m%d%H%M%S}")
-        return self.loader.private_relation(LoadConfig(relation=relation, run_id=self.bridge.run_id))
+        config = LoadConfig(relation=relation, run_id=self.bridge.run_id, file_options=file_options_of(self.node))
+        return self.loader.private_relation(config)
 
     @contextmanager
     def staged(
@@ -150,6 +151,7 @@ class Target:
             drop_dependents=full_refresh,
             keep_indexes=not self.node.config.get("indexes"),
             keep_constraints=not (contract and contract.enforced),
+            file_options=file_options_of(self.node),
         )
 
 

@@ -16,7 +16,7 @@ from dbt_common.exceptions import DbtBaseException
 
 from dvt.connections.jdbc_ways import reads_by_jdbc
 from dvt.connections.landing import file_to_come
-from dvt.dbt_bridge.bindings import engine_of
+from dvt.dbt_bridge.bindings import engine_of, file_options_of
 from dvt.dbt_bridge.bridge import Bridge
 from dvt.dbt_bridge.plan_document import (
     ActualResult,
@@ -221,7 +221,7 @@ def _condition(decision: Decision) -> PlannedCondition:
 def _landing_way(bridge: Bridge, node: Any) -> PlannedLanding | None:
     if not node.is_relational:
         return None
-    way = bridge.connections.get(bridge.router.route(node).connection).landing
+    way = bridge.connections.get(bridge.router.route(node).connection).landing(file_options_of(node))
     return PlannedLanding(way.value, way.is_atomic)
 
 
@@ -240,7 +240,7 @@ def _notes(bridge: Bridge, node: Any, landing: str) -> list[str]:
     if node.config.materialized == "view":
         notes.append("a view over several connections cannot exist: it is built as a table")
     target = bridge.connections.get(landing)
-    if node.is_relational and (caution := target.landing.caution(target.type)):
+    if node.is_relational and (caution := target.landing(file_options_of(node)).caution(target.type)):
         notes.append(caution)
     for name in bridge.router.inputs(node):
         if not bridge.connections.get(name).spec.has_snapshot:

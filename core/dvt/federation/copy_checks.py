@@ -126,15 +126,15 @@ def _is_same(request: CopyRequest) -> bool:
 
 def _is_read(source: End, target: End) -> bool:
     """Whether the file that is to be written is one of those that are read, or its folder."""
-    from dvt.connections.files import locate, target_file
+    from dvt.connections.file_places import locate, target_file
 
     try:
-        _, files = locate(source.connection, source.relation, source.file_options)
+        files = locate(source.connection, source.relation, source.file_options).files
     except DvtError:
         return False  # it is described next, and the error told
-    format_, path = target_file(target.connection, target.relation)
-    places = (path.parts, path.with_name(path.name.removesuffix(f".{format_}")).parts)
-    return any(file.parts in places or file.parts[:-1] == places[1] for file in files)
+    _, path = target_file(target.connection, target.relation)
+    folder = path.with_name(path.name.removesuffix(path.suffix)).parts
+    return any(file.parts == path.parts or file.parts[: len(folder)] == folder for file in files)
 
 
 def _check_key(extractor: BaseExtractor, request: CopyRequest, columns: tuple[ColumnSchema, ...]) -> None:

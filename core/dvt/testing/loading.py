@@ -127,8 +127,8 @@ class LoadingContract(LandingContract):
         loader.close()
 
     def test_readers_see_the_old_table_or_the_new_one(self, place: Place, land: Lander) -> None:
-        if not place.connection().landing.is_atomic:
-            pytest.skip(place.connection().landing.caution(place.type))
+        if not place.connection().landing().is_atomic:
+            pytest.skip(place.connection().landing().caution(place.type))
         states = {number: numbered_rows(range(size), f"v{number}") for number, size in enumerate((30, 70))}
         land.numbers(range(30), "v0")
         looks: list[int] = []

@@ -7,7 +7,7 @@ import sqlglot
 from sqlglot import exp
 
 from dvt.errors import ConfigurationError
-from dvt.types.vocabulary import JSON, MICROS, MICROS_UTC, TIME, UUID
+from dvt.types.vocabulary import JSON, MICROS, MICROS_UTC, TIME, UUID, is_json
 
 _T = exp.DataType.Type
 _TYPES = {
@@ -59,6 +59,24 @@ def declared_arrow_type(declared: str, column: str) -> pa.DataType:
     if parsed.this not in _TYPES or parsed.expressions:
         raise _refusal(declared, column)
     return _TYPES[parsed.this]
+
+
+def declared_name(type_: pa.DataType) -> str:
+    """The name that `declared_arrow_type` reads as the type under which text files carry a value of an Arrow type.
+
+    >>> declared_name(pa.decimal128(10, 2)), declared_name(pa.list_(pa.int8())), declared_name(pa.timestamp("ns"))
+    ('decimal(10, 2)', 'json', 'timestamp')
+    """
+    if pa.types.is_decimal(type_):
+        return f"decimal({type_.precision}, {type_.scale})"
+    if is_json(type_) or pa.types.is_nested(type_):
+        return "json"
+    if pa.types.is_timestamp(type_):
+        return "timestamptz" if type_.tz else "timestamp"
+    for kind, found in _TYPES.items():
+        if found == type_:
+            return kind.value.lower()
+    return "text"
 
 
 def _refusal(declared: str, column: str) -> ConfigurationError:

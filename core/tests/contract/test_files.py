@@ -1,4 +1,4 @@
-"""The conformance kit against Parquet files: in a folder, and in emulated object stores."""
+"""The conformance kit against files: in a folder, and in emulated object stores; read, and landed."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from servers.file_places import parts_place, store_place
 from servers.object_stores import STORES
 from servers.tables_as_files import TablesAsFiles
 
-from dvt.testing import ExtractorContract, Place, Tag
+from dvt.testing import ExtractorContract, LoaderContract, Place, Tag
 
 _NAMES = {"s3": "files on S3 (moto)", "gs": "files on GCS (gcp-storage-emulator)", "az": "files on Azure (Azurite)"}
 
@@ -55,3 +56,56 @@ class TestAzure(ExtractorContract):
     @classmethod
     def place(cls) -> Iterator[Place]:
         yield from _place("az")
+
+
+class TestLandingParquetParts(LoaderContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls, tmp_path_factory: pytest.TempPathFactory) -> Place:
+        return parts_place(tmp_path_factory.mktemp("parts"), "parquet")
+
+
+class TestLandingCsvParts(LoaderContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls, tmp_path_factory: pytest.TempPathFactory) -> Place:
+        return parts_place(tmp_path_factory.mktemp("parts"), "csv")
+
+
+class TestLandingJsonLinesParts(LoaderContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls, tmp_path_factory: pytest.TempPathFactory) -> Place:
+        return parts_place(tmp_path_factory.mktemp("parts"), "jsonl")
+
+
+class TestLandingOnS3(LoaderContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls) -> Iterator[Place]:
+        with store_place("s3", "file") as place:
+            yield place
+
+
+class TestLandingPartsOnS3(LoaderContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls) -> Iterator[Place]:
+        with store_place("s3", "folder") as place:
+            yield place
+
+
+class TestLandingOnGCS(LoaderContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls) -> Iterator[Place]:
+        with store_place("gs", "file") as place:
+            yield place
+
+
+class TestLandingPartsOnAzure(LoaderContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls) -> Iterator[Place]:
+        with store_place("az", "folder") as place:
+            yield place

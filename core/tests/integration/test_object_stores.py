@@ -37,11 +37,9 @@ from dvt.errors import (
     DvtError,
     MissingDriverError,
     RelationNotFoundError,
-    UnsupportedError,
 )
 from dvt.federation.extractors.base import ExtractionConfig, TableStatistics
 from dvt.federation.extractors.files import FilesExtractor
-from dvt.federation.loaders.files import FilesLoader
 from dvt.identifiers import Relation
 from dvt.testing.failing import _whole
 
@@ -219,11 +217,6 @@ def test_rows_come_a_row_group_at_a_time_and_stop_when_told(store: Store) -> Non
             assert stream.read_batch(1) is not None
         del stream, batch
         assert pa.total_allocated_bytes() - before < wide.nbytes / 20
-
-
-def test_nothing_lands_there_yet(store: Store) -> None:
-    with pytest.raises(UnsupportedError, match="object store"):
-        FilesLoader(connected(store.output()))
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,9 @@ EVERY = pa.table(
         "b": pa.array([b"\0\xff", None]),
         "day": pa.array([dt.date(1, 1, 1), None]),
         "m": pa.array([dt.datetime(9999, 12, 31, 23, 59, 59, 999999), None], pa.timestamp("us")),
-        "z": pa.array([dt.datetime(1969, 12, 31, 23, 59, 59, 999999, dt.timezone.utc), None], pa.timestamp("us", "UTC")),
+        "z": pa.array(
+            [dt.datetime(1969, 12, 31, 23, 59, 59, 999999, dt.timezone.utc), None], pa.timestamp("us", "UTC")
+        ),
         "l": pa.array([[1, None], None]),
     }
 )

@@ -171,7 +171,9 @@ class WritingCursor(Cursor):
             *owner, name = parts(view.group(1))
             self._apply(sql, cursor)
             self._apply(f"delete from SYSCAT.TABLES where TABNAME = {_text(name)}", cursor)
-            self._apply(f"insert into SYSCAT.TABLES values ({_text(SCHEMA)}, {_text(name)}, null, null, -1, 'V')", cursor)
+            self._apply(
+                f"insert into SYSCAT.TABLES values ({_text(SCHEMA)}, {_text(name)}, null, null, -1, 'V')", cursor
+            )
         else:
             self._apply(sql, cursor)
             if into := _INTO.match(sql):
@@ -200,7 +202,10 @@ class WritingCursor(Cursor):
             if base in ("VARBINARY", "BLOB"):
                 length, cut = f"octet_length({quoted})", ""
             else:
-                length, cut = f"strlen({quoted})", f"update {said} set {quoted} = rtrim({quoted}) where strlen({quoted}) > {most}"
+                length, cut = (
+                    f"strlen({quoted})",
+                    f"update {said} set {quoted} = rtrim({quoted}) where strlen({quoted}) > {most}",
+                )
             if cut:
                 cursor.own.execute(cut).fetchall()
             if base in ("CHAR", "CHARACTER"):

@@ -284,5 +284,3 @@ def _array(values: list[Any]) -> pa.Array:
 
 def _text(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
-
-

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from dvt.connections.connection import Connection
+from dvt.connections.object_paths import FilePath
 from dvt.dbt_bridge.shim.read_only import ReadOnlyDialect
 from dvt.dbt_bridge.shim.table import DIALECT_PLACES
 from dvt.errors import ConfigurationError, DvtError
@@ -194,9 +195,13 @@ class FilesDialect:
         return []
 
     def list_relations(self, cursor: Any, place: Relation, connection: Connection) -> list[Named]:
-        folder = connection.path("path") / (place.schema or "")
-        found = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")] if folder.is_dir() else []
-        return [(path.stem, "table") for path in found if path.is_dir() or path.suffix in (".parquet", ".csv")]
+        from dvt.connections.file_places import format_of
+        from dvt.connections.files import FORMATS, folder_of
+
+        found: list[FilePath] = [*folder_of(connection, place).glob("*")]
+        seen = [path for path in found if not path.name.startswith((".", "_"))]
+        tables = [path for path in seen if path.is_dir() or format_of(path) in FORMATS]
+        return [(path.name if path.is_dir() else path.name.removesuffix(path.suffix), "table") for path in tables]
 
     def bindings(self, values: Sequence[Any]) -> Sequence[Any]:
         return tuple(values)

@@ -1,15 +1,17 @@
-"""Reads Parquet and CSV files below one folder, of this machine or of an object store."""
+"""Reads Parquet, CSV and JSON lines below one folder, of this machine or of an object store."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pyarrow as pa
 from sqlglot import exp
 
-from dvt.connections.files import SPEC, csv_options, locate, root_folder, translate
-from dvt.connections.object_paths import FilePath, size_bytes, state_of
+from dvt.connections.file_places import Located, locate
+from dvt.connections.files import SPEC, CsvOptions, csv_options, root_folder, translate
+from dvt.connections.object_paths import FilePath, size_bytes
 from dvt.errors import (
     DataError,
     DvtError,
@@ -22,14 +24,17 @@ from dvt.errors import (
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig, TableStatistics
 from dvt.federation.extractors.files_csv import csv_batches, csv_columns
 from dvt.federation.extractors.files_filter import conditions_of
+from dvt.federation.extractors.files_jsonl import json_batches, json_columns
 from dvt.federation.extractors.files_parquet import (
     parquet_batches,
     parquet_columns,
     parquet_row_count,
     parquet_statistics,
 )
+from dvt.federation.extractors.files_steady import described_steadily, read_steadily
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation
+from dvt.types.declared import declared_arrow_type
 
 
 class FilesExtractor(BaseExtractor):
@@ -44,9 +49,9 @@ class FilesExtractor(BaseExtractor):
         return f"pyarrow {pa.__version__}, {root_folder(self.connection)}"
 
     def describe(self, request: ExtractionConfig) -> list[ColumnSchema]:
-        """The columns by the Parquet footers, or the CSV header and the declared types."""
+        """The columns by the Parquet footers, the CSV header and the declared types, or what JSON lines hold."""
         with self._errors("describe", request):
-            _, _, columns = self._files(request)
+            _, columns = self._files(request)
             return self._wanted(columns, request)
 
     def scan(self, request: ExtractionConfig) -> RowStream:
@@ -54,11 +59,11 @@ class FilesExtractor(BaseExtractor):
         with self._errors("extract", request):
             if request.order and request.limit is not None:
                 raise InternalError("files were asked for the first rows of an order")
-            format_, files, columns = self._files(request)
-            if request.predicates and format_ != "parquet":
+            found, columns = self._files(request)
+            if request.predicates and found.format != "parquet":
                 raise InternalError("text files were asked to filter")
             wanted = self._wanted(columns, request)
-        batches = self._limited(self._batches(format_, files, columns, wanted, request), request.limit)
+        batches = self._limited(self._batches(found, columns, wanted, request), request.limit)
         return RowStream(wanted, batches, method="arrow_streaming")
 
     def source_sql(self, request: ExtractionConfig) -> str:
@@ -74,18 +79,19 @@ class FilesExtractor(BaseExtractor):
         if request.relation is None:
             return None
         with self._errors("describe", request):
-            format_, files = locate(self.connection, request.relation, request.file_options)
-            if format_ == "parquet":
-                return parquet_statistics(files)
-            return TableStatistics(bytes=sum(size_bytes(path) for path in files))
+            found = locate(self.connection, request.relation, request.file_options)
+            if found.format == "parquet":
+                return parquet_statistics(found.files)
+            rows = found.manifest.rows if found.manifest else None
+            return TableStatistics(rows, bytes=sum(size_bytes(path) for path in found.files))
 
     def get_row_count(self, relation: Relation) -> int:
         """The exact number of rows."""
         request = ExtractionConfig(relation=relation)
         with self._errors("extract", request):
-            format_, files = locate(self.connection, relation, {})
-            if format_ == "parquet":
-                return parquet_row_count(files)
+            found = locate(self.connection, relation, {})
+            if found.format == "parquet":
+                return parquet_row_count(found.files)
         with self.scan(request) as stream:
             return sum(batch.num_rows for batch in stream.batches())
 
@@ -96,16 +102,40 @@ class FilesExtractor(BaseExtractor):
     def close(self) -> None:
         """Nothing is held open between scans."""
 
-    def _files(self, request: ExtractionConfig) -> tuple[str, list[FilePath], list[ColumnSchema]]:
+    def _files(self, request: ExtractionConfig) -> tuple[Located, list[ColumnSchema]]:
         if request.relation is None:
             raise UnsupportedError(
                 "files run no queries", connection=self.connection.name, remedy="Name a relation instead"
             )
-        format_, files = locate(self.connection, request.relation, request.file_options)
-        if format_ == "parquet":
-            return format_, files, parquet_columns(files)
+        found = locate(self.connection, request.relation, request.file_options)
+        return found, described_steadily(found.files, lambda: self._columns(found, request))
+
+    def _columns(self, found: Located, request: ExtractionConfig) -> list[ColumnSchema]:
+        if found.format == "parquet":
+            return parquet_columns(found.files)
+        if found.manifest is not None:
+            declared = {**dict(found.manifest.columns), **request.declared}
+            types = {name: declared_arrow_type(declared[name], name) for name, _ in found.manifest.columns}
+            return [ColumnSchema(name, type_, True, declared[name]) for name, type_ in types.items()]
         options = csv_options(self.connection, request.file_options)
-        return format_, files, csv_columns(files, request.declared, options)
+        if found.format == "jsonl":
+            return json_columns(found.files, request.declared, options.block_bytes)
+        return csv_columns(found.files, request.declared, options)
+
+    def _csv_options(self, found: Located, request: ExtractionConfig) -> CsvOptions:
+        """How the files are written: those of a managed folder as its manifest says."""
+        options = csv_options(self.connection, request.file_options)
+        if found.manifest is None:
+            return options
+        return replace(
+            options,
+            quote='"',
+            encoding="utf-8",
+            null_text="",
+            delimiter=found.manifest.delimiter,
+            header=found.manifest.header,
+            may_lack_columns=True,
+        )
 
     def _wanted(self, columns: list[ColumnSchema], request: ExtractionConfig) -> list[ColumnSchema]:
         if request.columns is None:
@@ -118,34 +148,33 @@ class FilesExtractor(BaseExtractor):
 
     def _batches(
         self,
-        format_: str,
-        files: list[FilePath],
+        found: Located,
         columns: list[ColumnSchema],
         wanted: list[ColumnSchema],
         request: ExtractionConfig,
     ) -> Iterator[pa.RecordBatch]:
         names = [column.name for column in columns]
-        options = csv_options(self.connection, request.file_options)
+        options = self._csv_options(found, request)
         size = self.batch_rows(request)
         with self._errors("extract", request):
             conditions = conditions_of(request.predicates, {column.name: column.type for column in columns})
         tested = frozenset().union(*(condition.columns for condition in conditions))
         kept = [column.name for column in wanted]
-        read = wanted + [column for column in columns if column.name in tested and column.name not in kept]
-        for path in files:
+        read_columns = wanted + [column for column in columns if column.name in tested and column.name not in kept]
+
+        def read(path: FilePath) -> Iterator[pa.RecordBatch]:
+            if found.format == "parquet":
+                return (batch.select(kept) for batch in parquet_batches(path, read_columns, size, conditions))
+            if found.format == "jsonl":
+                return json_batches(path, wanted, options.block_bytes, size)
+            return csv_batches(path, wanted, names, options, size)
+
+        for path in found.files:
             with self._errors("extract", request):
-                batches: Iterator[pa.RecordBatch]
-                if format_ == "parquet":
-                    batches = (batch.select(kept) for batch in parquet_batches(path, read, size, conditions))
-                else:
-                    batches = csv_batches(path, wanted, names, options, size)
-                state = state_of(path)
-                for batch in batches:
+                for batch in read_steadily(path, lambda path=path: read(path)):  # type: ignore[misc]
                     if self._is_cancelled:
                         raise InterruptedRunError("the scan was cancelled")
                     yield batch
-                if state_of(path) != state:
-                    raise DataError(f"{path} changed while it was read", remedy="Run again")
 
     @staticmethod
     def _limited(batches: Iterator[pa.RecordBatch], limit: int | None) -> Iterator[pa.RecordBatch]:

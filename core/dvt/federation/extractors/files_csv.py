@@ -13,9 +13,10 @@ import pyarrow.csv as pacsv
 from dvt.connections.files import CsvOptions
 from dvt.connections.object_paths import FilePath, open_input
 from dvt.errors import ConfigurationError, DataError
+from dvt.federation.extractors.files_text import typed_texts
 from dvt.federation.stream import ColumnSchema
 from dvt.types.declared import declared_arrow_type
-from dvt.types.text_values import Parser, parser
+from dvt.types.text_values import parser
 
 
 def csv_columns(files: Sequence[FilePath], declared: Mapping[str, str], options: CsvOptions) -> list[ColumnSchema]:
@@ -64,7 +65,12 @@ def csv_batches(
                 for block in reader:
                     for start in range(0, block.num_rows, batch_rows):
                         part = block.slice(start, batch_rows)
-                        arrays = [_array(part, column, parsers[column.name], path, first_row) for column in columns]
+                        at = first_row.__add__
+                        texts = [part.column(part.schema.get_field_index(column.name)) for column in columns]
+                        arrays = [
+                            typed_texts(column_texts, column, parsers[column.name], path, at)
+                            for column_texts, column in zip(texts, columns, strict=True)
+                        ]
                         first_row += part.num_rows
                         yield pa.RecordBatch.from_arrays(arrays, schema=schema)
         except pa.ArrowInvalid as error:
@@ -87,8 +93,9 @@ def _open(file: pa.NativeFile, names: list[str], wanted: list[str], options: Csv
             ignore_empty_lines=len(names) > 1,  # in a single column an empty line is a NULL
         ),
         convert_options=pacsv.ConvertOptions(
-            column_types={name: pa.string() for name in names},
+            column_types={name: pa.string() for name in (*names, *wanted)},
             include_columns=wanted,
+            include_missing_columns=options.may_lack_columns,  # they are NULL
             null_values=[options.null_text],
             strings_can_be_null=True,
             quoted_strings_can_be_null=False,
@@ -124,25 +131,6 @@ def _head(file: pa.NativeFile, path: FilePath, options: CsvOptions, names: list[
         raise DataError(f"the header of {path} cannot be read: {error}") from error
     finally:
         text.detach()
-
-
-def _array(batch: pa.RecordBatch, column: ColumnSchema, parse: Parser, path: FilePath, first_row: int) -> pa.Array:
-    texts = batch.column(batch.schema.get_field_index(column.name))
-    try:
-        return parse(texts)
-    except ValueError as error:
-        for index in range(len(texts)):
-            try:
-                parse(texts.slice(index, 1))
-            except ValueError:
-                value = texts[index].as_py()
-                raise DataError(
-                    f"{path}: {value[:80]!r} is not of the declared type {column.native_type}",
-                    column=column.name,
-                    rows=f"row {first_row + index}",
-                    remedy="Mend the value, or declare the column as text",
-                ) from error
-        raise
 
 
 def _refusal(error: pa.ArrowInvalid, path: FilePath, names: list[str]) -> DataError:

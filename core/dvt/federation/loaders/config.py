@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from dvt.federation.extractors.methods import PassedOver
 from dvt.identifiers import Relation
@@ -26,6 +26,7 @@ class LoadConfig:
         drop_dependents: Whether views that stand in the way of a new shape may be dropped (only with --full-refresh).
         keep_indexes: Whether a replaced table's indexes are made on the new one; False when the caller makes them.
         keep_constraints: The same for keys, checks and NOT NULL; False when a contract's DDL has made them.
+        file_options: For files: format, layout and partition_by, where the project says them for one table.
     """
 
     relation: Relation
@@ -37,6 +38,7 @@ class LoadConfig:
     drop_dependents: bool = False
     keep_indexes: bool = True
     keep_constraints: bool = True
+    file_options: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)

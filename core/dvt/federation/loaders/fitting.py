@@ -66,7 +66,9 @@ def holds(there: pa.DataType, new: pa.DataType) -> bool:
     return False
 
 
-def require_length_of(loader: SQLLoader, private: Relation, column: str, most: int, measure: str = "octet_length") -> None:
+def require_length_of(
+    loader: SQLLoader, private: Relation, column: str, most: int, measure: str = "octet_length"
+) -> None:
     """Raise where a staged text is longer than the target's column: some engines cut blanks at its end without a word."""
     name = quote(column, loader.dialect)
     sql = ["select max(", f"{measure}({name})", ") from", private.sql(loader.dialect)]

@@ -199,7 +199,7 @@ class GenericLoader(SQLLoader):
             spare = target.sibling(f"{private.name}_old").sql(self.dialect)
             exchange = words.exchange.replace("{spare}", spare.replace("{", "{{").replace("}", "}}"))
             words = dataclasses.replace(words, exchange=exchange)
-        return replacing(words, self.connection.landing, self.dialect, private, target, kind=kind)
+        return replacing(words, self.connection.landing(), self.dialect, private, target, kind=kind)
 
     def changes(self, private: Relation, target: Relation, config: LoadConfig) -> Changes:
         """Refuses columns that the target has not, or whose type is another."""
@@ -225,7 +225,7 @@ class GenericLoader(SQLLoader):
 
     def landing(self, private: Relation, config: LoadConfig) -> Landing:
         """As for any SQL engine, by the way of this one."""
-        return dataclasses.replace(super().landing(private, config), way=self.connection.landing)
+        return dataclasses.replace(super().landing(private, config), way=self.connection.landing())
 
     @property
     def dialect(self) -> str:

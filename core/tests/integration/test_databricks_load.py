@@ -54,6 +54,7 @@ def test_many_files_in_several_copies(lake: Warehouse, monkeypatch: pytest.Monke
     result = load(lake, rows, streaming_batch_size=100)
     assert (result.rows, result.method) == (1000, "copy_into")
     assert [len(copy["files"]) for copy in lake.writing.copies] == [4, 4, 2]
+    assert [copy["lying"] for copy in lake.writing.copies] == [4, 4, 2]  # what was copied is taken away at once
     assert len(set(lake.volumes.put)) == 10
     assert found(lake, "select count(distinct id), sum(id), min(name) from sales.t") == [(1000, 499500, "row 0")]
     assert lake.volumes.files == {}

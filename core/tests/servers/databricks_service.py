@@ -6,7 +6,6 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import lz4.frame
@@ -15,42 +14,17 @@ from databricks.sql.thrift_api.TCLIService import TCLIService, ttypes
 from thrift.protocol.TBinaryProtocol import TBinaryProtocol
 from thrift.transport.TTransport import TMemoryBuffer
 
+from servers.databricks_operation import STATE as _STATE
+from servers.databricks_operation import Operation
 from servers.databricks_volume import Volumes
 from servers.databricks_words import as_sent, asked, in_duckdb, spark_error, stored_as, thrift_column
 from servers.databricks_writing import ROWS, Writing, limited
-from servers.fake_sql import FakeCursor, FakeSQL
+from servers.fake_sql import FakeSQL
 
 _OK = ttypes.TStatus(statusCode=ttypes.TStatusCode.SUCCESS_STATUS)
-_STATE = ttypes.TOperationState
 _DIRECT_S = 0.3  # so long the first answer waits for the result
 _LINKED_ROWS = 60_000  # results from here on come as links
 _BATCH_ROWS = 10_000
-
-
-@dataclass
-class Operation:
-    """One statement on its way."""
-
-    statement: str
-    cursor: FakeCursor
-    state: int = _STATE.RUNNING_STATE
-    error: tuple[str, str] = ("", "")
-    table: pa.Table | None = None
-    offset: int = 0
-    is_lz4: bool = False
-    is_linked: bool = False
-    is_closed: bool = False
-    is_staging: bool = False
-    given: Mapping[str, str] = field(default_factory=dict)
-    done: threading.Event = field(default_factory=threading.Event)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def ended(self, state: int, error: tuple[str, str] = ("", "")) -> None:
-        """It has come to an end, unless it was cancelled before."""
-        with self.lock:
-            if self.state != _STATE.CANCELED_STATE:
-                self.state, self.error = state, error
-        self.done.set()
 
 
 class Warehouse:

@@ -77,7 +77,7 @@ class Writing:
             raise FakeSQLError("spark", f"[PATH_NOT_FOUND] Path does not exist: {missing}. SQLSTATE: 42K03")
         is_forced = options["copy_options"].get("force") == "true"
         paths = [path for path in paths if is_forced or path not in loaded]
-        self.copies.append({"files": names, **options["format_options"]})
+        self.copies.append({"files": names, "lying": len(self._volumes.files), **options["format_options"]})
         rows = 0
         if paths:
             tables = [_read(self._volumes.files[path], options["format_options"]) for path in paths]

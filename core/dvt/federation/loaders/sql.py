@@ -83,16 +83,18 @@ class SQLLoader(BaseLoader):
             raise
 
     def begin(self) -> None:
-        """Open a transaction."""
-        self.run(self.begins)
+        """Open a transaction, where there are any."""
+        if self.begins:
+            self.run(self.begins)
 
     def commit(self) -> None:
         """Make what it did last."""
-        self.run(self.commits)
+        if self.begins:
+            self.run(self.commits)
 
     def roll_back(self) -> None:
         """Take back the open transaction; a session that is gone has none."""
-        if self._session is not None:
+        if self.begins and self._session is not None:
             self.run(self.rolls_back)
 
     def execute(self, statements: list[str]) -> None:

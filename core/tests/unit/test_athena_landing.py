@@ -107,3 +107,12 @@ def test_a_merge_that_would_lose_a_column_is_refused() -> None:
     query = rewritten(changes, "delete+insert", types, {"id"})
     assert 'cast(null as varchar) as "name"' in query
     assert 'where not exists (select 1 from "p" as s where t."id" = s."id")' in query
+
+
+def test_nan_is_the_same_in_a_shorter_float() -> None:
+    column = stored("real")
+    assert column is not None
+    found = column.values(pa.array([float("nan"), float("-inf"), 1.5, None]))
+    assert str(found.to_pylist()) == "[nan, -inf, 1.5, None]"
+    with pytest.raises(ValueError, match="none of float"):
+        column.values(pa.array([float("nan"), 0.1]))

@@ -41,9 +41,9 @@ _BY_WORDS: tuple[tuple[str, type[errors.DvtError], str], ...] = (
     (
         r"s3serviceexception.*(access ?denied|forbidden|403)|not authorized to|access ?denied",
         errors.PrivilegeError,
-        "Let dvt.unload_role, and the credentials that read the bucket, use it",
+        "Let dvt.unload_role or dvt.load_role, and the credentials that dvt has, use the bucket",
     ),
-    (r"nosuchbucket|bucket does not exist", errors.ConfigurationError, "Check dvt.unload_to"),
+    (r"nosuchbucket|bucket does not exist", errors.ConfigurationError, "Check dvt.unload_to or dvt.load_through"),
     (r"could not open relation|does not exist", errors.RelationNotFoundError, "Check schema and name"),
     (r"permission denied", errors.PrivilegeError, "Grant the privilege to the login"),
     (r"disk full|out of memory|exceeded the maximum size", errors.ResourceError, "Free room on the cluster"),

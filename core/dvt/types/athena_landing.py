@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dvt.types.exact_cast import exactly
 from dvt.types.landing_texts import plain_texts
 from dvt.types.vocabulary import (
     DATE_INFINITY,
@@ -110,7 +111,7 @@ class Stored:
         if values.type == MICROS_UTC:
             values = values.cast(MICROS)  # UTC's wall time
         if values.type != self.type:
-            values = _exactly(values, self.type)
+            values = exactly(values, self.type)
         if self.most_characters and (pc.max(pc.utf8_length(values)).as_py() or 0) > self.most_characters:
             raise ValueError(f"a text is longer than {self.native}")
         return values
@@ -146,20 +147,3 @@ def _require_finite(array: pa.Array) -> None:
         return
     if pc.any(pc.is_in(array.view(number), pa.array(ends, number))).as_py():
         raise ValueError("it is infinite")
-
-
-def _exactly(array: pa.Array, type_: pa.DataType) -> pa.Array:
-    """A cast after which every value is the same."""
-    try:
-        if pa.types.is_string(type_):
-            return plain_texts(array)
-        if pa.types.is_integer(array.type) and pa.types.is_decimal(type_):  # Arrow wants room for all of the type
-            cast = array.cast(pa.decimal256(76, type_.scale)).cast(type_)
-        else:
-            cast = array.cast(type_)
-        is_same = cast.cast(array.type).equals(array)
-    except pa.ArrowException as error:
-        raise ValueError(f"a value of {array.type} is none of {type_}: {error}") from error
-    if not is_same:
-        raise ValueError(f"a value of {array.type} is none of {type_}")
-    return cast

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dvt.types.exact_cast import exactly
 from dvt.types.hexadecimal import hex_from_binary
 from dvt.types.landing_texts import plain_texts
 from dvt.types.vocabulary import (
@@ -124,7 +125,7 @@ class Sent:
         if is_uuid(values.type) or pa.types.is_nested(values.type):
             values = plain_texts(values)
         if values.type != wanted:
-            values = _exactly(values, wanted)
+            values = exactly(values, wanted)
         if self.made_by == _TIME:
             return plain_texts(values)
         if pa.types.is_string(self.type) or pa.types.is_binary(self.type):
@@ -189,20 +190,3 @@ def sent(native: str) -> Sent | None:
         precision, scale = int(found["precision"] or 18), int(found["scale"] or 0)
         return Sent(native, pa.decimal128(precision, scale)) if 0 < precision <= 38 and scale <= 37 else None
     return Sent(native, pa.binary(), int(found["bytes"] or 64_000))
-
-
-def _exactly(array: pa.Array, type_: pa.DataType) -> pa.Array:
-    """A cast after which every value is the same."""
-    try:
-        if pa.types.is_string(type_):
-            return plain_texts(array)
-        if pa.types.is_integer(array.type) and pa.types.is_decimal(type_):  # Arrow wants room for all of the type
-            cast = array.cast(pa.decimal256(76, type_.scale)).cast(type_)
-        else:
-            cast = array.cast(type_)
-        is_same = cast.cast(array.type).equals(array)
-    except pa.ArrowException as error:
-        raise ValueError(f"a value of {array.type} is none of {type_}: {error}") from error
-    if not is_same:
-        raise ValueError(f"a value of {array.type} is none of {type_}")
-    return cast

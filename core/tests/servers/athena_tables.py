@@ -159,7 +159,7 @@ class HiveTables:
                 if found is None or table.db.lower() == "information_schema":
                     continue
                 name = f"files_{next(self._numbers)}"
-                rows = self._rows(found)
+                rows = _for_duckdb(self._rows(found))
                 cursor.register("own_rows", rows)
                 cursor.execute(f'create table "{self._sql.database}".main.{name} as select * from own_rows')
                 made.append(name)
@@ -218,6 +218,12 @@ def _of_file(rows: pa.Table, schema: pa.Schema) -> pa.Table:
             )
         arrays.append(column.cast(pa.timestamp("us")).cast(field.type, safe=False) if is_moment else column)
     return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _for_duckdb(rows: pa.Table) -> pa.Table:
+    """With moments of the one type that DuckDB and the API's metadata call timestamp."""
+    micros = {pa.timestamp("ms"): pa.timestamp("us")}
+    return rows.cast(pa.schema([(field.name, micros.get(field.type, field.type)) for field in rows.schema]))
 
 
 def _arrow(hive: str) -> pa.DataType:

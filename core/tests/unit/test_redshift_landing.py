@@ -102,3 +102,12 @@ def test_literals_of_an_insert() -> None:
     assert digits.literals(pa.array([b"\x00\xff"])).to_pylist() == ["from_hex('00ff')"]
     assert number.literals(pa.array([Decimal("-1.50")])).to_pylist() == ["cast('-1.50' as numeric(5, 2))"]
     assert time.literals(time.values(pa.array([dt.time(1)]))).to_pylist() == ["cast('01:00:00' as time)"]
+
+
+def test_nan_is_the_same_in_a_shorter_float() -> None:
+    column = sent("real")
+    assert column is not None
+    found = column.values(pa.array([float("nan"), float("-inf"), 1.5, None]))
+    assert str(found.to_pylist()) == "[nan, -inf, 1.5, None]"
+    with pytest.raises(ValueError, match="none of float"):
+        column.values(pa.array([float("nan"), 0.1]))

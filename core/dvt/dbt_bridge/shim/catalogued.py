@@ -11,6 +11,7 @@ from sqlglot import exp
 from dvt.connections.connection import Connection
 from dvt.dbt_bridge.shim.reading import ReadingDialect, ReadingSession
 from dvt.dbt_bridge.shim.writing import WritingDialect
+from dvt.errors import UnsupportedError
 from dvt.identifiers import Relation, quote
 
 _ABOVE = "{above}."
@@ -74,6 +75,17 @@ class RedshiftDialect(WritingCataloguedDialect):
         return session
 
 
+class AthenaDialect(WritingCataloguedDialect):
+    """Athena."""
+
+    def truncate_sql(self, quoted: str) -> str:
+        raise UnsupportedError("Athena takes no rows out of a table of files", remedy="Drop the table")
+
+    def replace_view_sql(self, quoted: str, existing: str | None, query: str) -> list[str]:
+        drop = ["drop table if exists " + quoted] if existing == "table" else []
+        return [*drop, "\n".join(["create or replace view " + quoted + " as", query])]
+
+
 _ISO = {"boolean": "boolean", "date": "date", "integer": "bigint", "number": "decimal(38, 10)"}
 
 REDSHIFT = RedshiftDialect(
@@ -104,7 +116,7 @@ FIREBOLT = WritingCataloguedDialect(
     relations="select table_name, table_type from information_schema.tables where table_schema =",
 )
 
-ATHENA = WritingCataloguedDialect(
+ATHENA = AthenaDialect(
     "athena",
     types={**_ISO, "text": "varchar", "datetime": "timestamp(6) with time zone", "time": "varchar"},
     schemas="select schema_name from information_schema.schemata",

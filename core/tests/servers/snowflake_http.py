@@ -2,8 +2,9 @@
 
 Run as a program, with the interpreter of an environment in which fakesnow is. SQL is fakesnow's (DuckDB's, by way of
 sqlglot). Some of what the client gets is ours: users, tokens and refusals; results of more than `DVT_TEST_CHUNK_ROWS`
-rows cut into chunks that are fetched by address; stages, COPY and CLONE (`snowflake_stages`); and relations named `CANNED...`, whose description and Arrow chunks a
-test has put there in Snowflake's own wire form, because DuckDB holds no such values.
+rows cut into chunks that are fetched by address; stages, COPY and CLONE (`snowflake_stages`); and relations named
+`CANNED...`, whose description and Arrow chunks a test has put there in Snowflake's own wire form, because DuckDB holds
+no such values.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import asyncio
 import base64
 import gzip
 import importlib.util
-import io
 import json
 import os
 import re
@@ -23,7 +23,6 @@ from urllib.parse import parse_qs
 
 import fakesnow.server
 import pyarrow as pa
-import pyarrow.compute as pc
 import uvicorn
 
 _CANNED = re.compile(r'"?(CANNED\w*)"?')
@@ -36,8 +35,19 @@ _TIMED_OUT = (
     "57014",
     "Statement reached its statement or warehouse timeout of 1 second(s) and was canceled.",
 )
-# What describes a column whose entry says less.
-_COLUMN = {"nullable": True, "length": 16777216, "byteLength": 16777216, "precision": None, "scale": None}
+
+
+def _beside(name: str) -> Any:
+    """A module beside this one: the interpreter is isolated, and does not look here."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+_wire = _beside("snowflake_wire")
 
 
 class Front:
@@ -133,7 +143,7 @@ class Front:
         self.statements.append(("-- describe only\n" if asked.get("describeOnly") else "") + sql)
         if found := _CANCEL.search(sql):
             self.ended.setdefault(int(found.group(1)), asyncio.Event()).set()
-            await _reply(send, json.dumps(self._result(_text_column("S"), [["1 statement"]])).encode())
+            await _reply(send, json.dumps(self._result(_wire.text_column("S"), [["1 statement"]])).encode())
             return
         if (found := _WAIT.search(sql)) and not asked.get("describeOnly"):
             await _reply(send, json.dumps(await self._waited(session, float(found.group(1)))).encode())
@@ -144,7 +154,7 @@ class Front:
             await _reply(send, json.dumps(answer).encode())
             return
         if found:  # a description of a statement that waits
-            await _reply(send, json.dumps(self._result(_text_column("WAITED"), [])).encode())
+            await _reply(send, json.dumps(self._result(_wire.text_column("WAITED"), [])).encode())
             return
         if not asked.get("describeOnly"):
             staged = await asyncio.to_thread(self.stages.answer, authorization[17:-1], sql)
@@ -159,9 +169,9 @@ class Front:
         if isinstance(answer, dict):
             return {"data": answer, "success": True, "code": None, "message": None}
         if len(answer) == 3:
-            return _failed(*answer)
+            return _wire.failed(*answer)
         names, rows = answer
-        return self._result([column for name in names for column in _text_column(name)], rows)
+        return self._result([column for name in names for column in _wire.text_column(name)], rows)
 
     async def _waited(self, session: int, seconds: float) -> dict[str, Any]:
         """A statement that runs for some time, unless its session's statements are ended."""
@@ -170,13 +180,17 @@ class Front:
         try:
             await asyncio.wait_for(event.wait(), min(limit_s, seconds))
         except asyncio.TimeoutError:
-            return _failed(*_TIMED_OUT) if limit_s < seconds else self._result(_text_column("WAITED"), [["done"]])
-        return _failed(*_CANCELLED)
+            return (
+                _wire.failed(*_TIMED_OUT)
+                if limit_s < seconds
+                else self._result(_wire.text_column("WAITED"), [["done"]])
+            )
+        return _wire.failed(*_CANCELLED)
 
     def _result(self, rowtype: list[dict[str, Any]], rows: list[list[str]]) -> dict[str, Any]:
         columns = [pa.array([row[i] for row in rows], pa.string()) for i in range(len(rowtype))]
         fields = [pa.field(c["name"], pa.string(), metadata={"logicalType": "TEXT"}) for c in rowtype]
-        chunk = _ipc(pa.Table.from_arrays(columns, schema=pa.schema(fields)))
+        chunk = _wire.ipc(pa.Table.from_arrays(columns, schema=pa.schema(fields)))
         return self._answer(rowtype, chunk if rows else b"", [], len(rows))
 
     def _described(self, canned: dict[str, Any]) -> dict[str, Any]:
@@ -185,7 +199,7 @@ class Front:
     def _given(self, canned: dict[str, Any]) -> dict[str, Any]:
         """A canned result: the first chunk stands in the answer, the others are fetched; one may be spoilt."""
         if number := canned.get("error"):
-            return _failed(*number)
+            return _wire.failed(*number)
         chunks = [(base64.b64decode(data), rows) for data, rows in canned["chunks"]]
         first, rest = (chunks[0], chunks[1:]) if chunks else ((b"", 0), [])
         fault = canned.get("fault", "")
@@ -203,7 +217,7 @@ class Front:
     ) -> dict[str, Any]:
         data = {
             "parameters": [{"name": "TIMEZONE", "value": "UTC"}],
-            "rowtype": [_whole(column) for column in rowtype],
+            "rowtype": [_wire.whole(column) for column in rowtype],
             "rowsetBase64": base64.b64encode(first).decode(),
             "queryResultFormat": "arrow",
             "total": total,
@@ -221,13 +235,13 @@ class Front:
         data = answer.get("data") or {}
         if data.get("stageInfo") or not data.get("rowsetBase64"):
             return answer
-        table = _with_nulls(pa.ipc.open_stream(base64.b64decode(data["rowsetBase64"])).read_all())
+        table = _wire.with_nulls(pa.ipc.open_stream(base64.b64decode(data["rowsetBase64"])).read_all())
         if table.num_rows <= self.chunk_rows:
-            data["rowsetBase64"] = base64.b64encode(_ipc(table)).decode()
+            data["rowsetBase64"] = base64.b64encode(_wire.ipc(table)).decode()
             return answer
         parts = [table.slice(start, self.chunk_rows) for start in range(0, table.num_rows, self.chunk_rows)]
-        data["rowsetBase64"] = base64.b64encode(_ipc(parts[0])).decode()
-        data["chunks"] = [self._link(_ipc(part), part.num_rows) for part in parts[1:]]
+        data["rowsetBase64"] = base64.b64encode(_wire.ipc(parts[0])).decode()
+        data["chunks"] = [self._link(_wire.ipc(part), part.num_rows) for part in parts[1:]]
         data["chunkHeaders"] = {}
         return answer
 
@@ -238,22 +252,9 @@ class Front:
             await _reply(send, b"<Error>not yet</Error>", status=503)
         elif fault == "short":  # a whole Arrow stream of fewer rows
             table = pa.ipc.open_stream(data).read_all()
-            await _reply(send, _ipc(table.slice(0, table.num_rows - 1)))
+            await _reply(send, _wire.ipc(table.slice(0, table.num_rows - 1)))
         else:
             await _reply(send, data)
-
-
-def _failed(code: str, state: str, message: str) -> dict[str, Any]:
-    return {"data": {"errorCode": code, "sqlState": state}, "code": code, "message": message, "success": False}
-
-
-def _whole(column: dict[str, Any]) -> dict[str, Any]:
-    inner = {"fields": [_whole(field) for field in column["fields"]]} if "fields" in column else {}
-    return {**_COLUMN, **column, **inner}
-
-
-def _text_column(name: str) -> list[dict[str, Any]]:
-    return [{**_COLUMN, "name": name, "type": "text"}]
 
 
 def _key_of(token: str) -> str:
@@ -261,34 +262,6 @@ def _key_of(token: str) -> str:
     part = token.split(".")[1] if token.count(".") == 2 else ""
     claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)) or b"{}")
     return str(claims.get("iss", "")).partition("SHA256:")[2]
-
-
-def _with_nulls(table: pa.Table) -> pa.Table:
-    """fakesnow sends a NULL moment as a struct of NULLs, which the connector reads as 1970; Snowflake sends a NULL."""
-    for index, field in enumerate(table.schema):
-        if pa.types.is_struct(field.type):
-            column = table.column(index).combine_chunks()
-            children = [pc.fill_null(child, 0) for child in column.flatten()]
-            mask = column.flatten()[0].is_null()
-            mended = pa.StructArray.from_arrays(children, fields=list(field.type), mask=mask)
-            table = table.set_column(index, field.with_nullable(True), mended)
-    return table
-
-
-def _ipc(table: pa.Table) -> bytes:
-    sink = io.BytesIO()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return sink.getvalue()
-
-
-def _beside(name: str) -> Any:
-    """A module beside this one: the interpreter is isolated, and does not look here."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 async def _body(receive: Any) -> bytes:

@@ -1,8 +1,8 @@
 """Stages of the emulated Snowflake: PUT, COPY of Parquet through a SELECT, and CLONE, which fakesnow has not.
 
 It runs beside `snowflake_http`, in fakesnow's environment. COPY takes the few forms that dvt sends and no others, and
-does with them what Snowflake documents: NULL_IF is `\\N` where nothing is said, a text in another form than the one that
-a function names is an error, and one bad value loads nothing.
+does with them what Snowflake documents: NULL_IF is `\\N` where nothing is said, a text in another form than the one
+that a function names is an error, and one bad value loads nothing.
 """
 
 from __future__ import annotations

@@ -92,5 +92,5 @@ def test_values_as_they_are_sent(array: pa.Array, native: str, expected: list[An
     ],
 )
 def test_values_that_have_no_place(array: pa.Array, native: str) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - it is the family that callers name a column for
+    with pytest.raises(ValueError):
         sent(array, native)

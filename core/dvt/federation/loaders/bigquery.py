@@ -207,7 +207,7 @@ class BigQueryLoader(SQLLoader):
         return "view" if "VIEW" in type_ else "table"
 
     def replacing(self, private: Relation, target: Relation, kind: str | None, config: LoadConfig) -> Landing:
-        """One statement, which keeps the description, the labels, the partitions and the clustering of what is there."""
+        """One statement, which keeps description, labels, partitions and clustering of what is there."""
         if kind != "table":
             return super().replacing(private, target, kind, config)
         layout, options = kept(self._table(target))

@@ -1,4 +1,4 @@
-"""Writes Snowflake: Parquet in a temporary stage, one COPY into a private table, and one CREATE OR REPLACE ... CLONE."""
+"""Writes Snowflake: Parquet in a temporary stage, one COPY into a private table, one CREATE OR REPLACE ... CLONE."""
 
 from __future__ import annotations
 
@@ -199,12 +199,15 @@ class SnowflakeLoader(SQLLoader):
         return super().changing(private, target, dataclasses.replace(config, unique_key=key))
 
     def changes(self, private: Relation, target: Relation, config: LoadConfig) -> Changes:
-        """Refuses also what the target would cut without a word: digits of a second, an offset."""
+        """Refuses also what the target would change without a word: digits of a second, offsets, documents."""
         changes = super().changes(private, target, config)
         old = {column.name.lower(): column.native_type for column in self.describe(target) or []}
         for column in self.describe(private) or []:
             there, came = old[column.name.lower()], column.native_type
-            if _DIGITS.match(came) and (_digits(there) < _digits(came) or _zoned(there) != _zoned(came)):
+            is_cut = _DIGITS.match(came) and (_digits(there) < _digits(came) or _zoned(there) != _zoned(came))
+            # A document in a column of arrays would be put into one.
+            is_wrapped = there in ("ARRAY", "OBJECT", "MAP") and there != came
+            if is_cut or is_wrapped:
                 message = f"the target holds {there}, the new rows {came}: values could change"
                 raise DataError(message, column=column.name, remedy="Cast it in the model, or run with --full-refresh")
         return changes

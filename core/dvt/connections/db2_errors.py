@@ -26,7 +26,29 @@ _FAMILIES: tuple[tuple[type[errors.DvtError], frozenset[int], str | None], ...] 
     (errors.ResourceError, frozenset({-289, -954, -955, -956, -964, -968, -1218}), "Raise the server's limit"),
     (
         errors.DataError,
-        frozenset({-138, -180, -181, -302, -304, -332, -405, -413, -420, -433, -801, -802, -20448, -407, -803, -530, -545, -670, -1585}),
+        frozenset(
+            {
+                -138,
+                -180,
+                -181,
+                -302,
+                -304,
+                -332,
+                -405,
+                -413,
+                -420,
+                -433,
+                -801,
+                -802,
+                -20448,
+                -407,
+                -803,
+                -530,
+                -545,
+                -670,
+                -1585,
+            }
+        ),
         None,
     ),
 )

@@ -86,9 +86,7 @@ class LoadingContract(LandingContract):
         land(long, "dvt_kit_long", declared={"name": words.long_text} if words.long_text else {})
         assert land.rows("dvt_kit_long") == rows_of(long)
 
-    def test_many_batches_in_bounded_memory(
-        self, place: Place, words: EngineWords, land: Lander, noted: Noted
-    ) -> None:
+    def test_many_batches_in_bounded_memory(self, place: Place, words: EngineWords, land: Lander, noted: Noted) -> None:
         gc.collect()
         before, most = pa.total_allocated_bytes(), 0
 

@@ -36,7 +36,9 @@ EVERY = pa.table(
         "b": pa.array([b"\0\xff", None]),
         "day": pa.array([dt.date(1, 1, 1), None]),
         "m": pa.array([dt.datetime(9999, 12, 31, 23, 59, 59, 999999), None], pa.timestamp("us")),
-        "z": pa.array([dt.datetime(1969, 12, 31, 23, 59, 59, 999999, dt.timezone.utc), None], pa.timestamp("us", "UTC")),
+        "z": pa.array(
+            [dt.datetime(1969, 12, 31, 23, 59, 59, 999999, dt.timezone.utc), None], pa.timestamp("us", "UTC")
+        ),
         "l": pa.array([[1, None], None]),
     }
 )
@@ -76,7 +78,9 @@ def test_a_direct_path_load_takes_every_type_that_needs_no_conversion(double: Or
 
 
 def _read_back() -> list[dict[str, Any]]:
-    first: dict[str, Any] = {name.upper(): column[0].as_py() for name, column in zip(EVERY.column_names, EVERY.columns)}
+    first: dict[str, Any] = {
+        name.upper(): column[0].as_py() for name, column in zip(EVERY.column_names, EVERY.columns, strict=True)
+    }
     first |= {"DAY": dt.datetime(1, 1, 1), "L": "[1,null]"}
     return [first, dict.fromkeys(first)]
 
@@ -144,8 +148,8 @@ def test_a_value_that_would_change_is_refused_with_its_column(
     double: OracleWritingDouble, column: str, values: list[Any], declared: str, message: str, load_by: str
 ) -> None:
     load(ROWS)
+    more = {"declared": {column: declared}} if declared else {}
     with pytest.raises(errors.DataError, match=message) as raised:
-        more = {"declared": {column: declared}} if declared else {}
         load(pa.table({column: values}), connect(load_by=load_by), **more)
     assert (raised.value.column, raised.value.connection) == (column, "erp")
     assert read().num_rows == 2

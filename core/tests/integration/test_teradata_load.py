@@ -1,4 +1,4 @@
-"""Writing Teradata over a double of its driver (tag: driver), and, where `DVT_LIVE_TERADATA_URL` is set, a real system."""
+"""Writing Teradata over a double of its driver (tag: driver), and, where `DVT_LIVE_TERADATA_URL` is set, a real one."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ EVERY = pa.table(
         "n": pa.array([None, None], pa.binary()),
         "day": pa.array([dt.date(1, 1, 1), None]),
         "m": pa.array([dt.datetime(9999, 12, 31, 23, 59, 59, 999999), None], pa.timestamp("us")),
-        "z": pa.array([dt.datetime(1969, 12, 31, 23, 59, 59, 999999, dt.timezone.utc), None], pa.timestamp("us", "UTC")),
+        "z": pa.array(
+            [dt.datetime(1969, 12, 31, 23, 59, 59, 999999, dt.timezone.utc), None], pa.timestamp("us", "UTC")
+        ),
         "c": pa.array([dt.time(23, 59, 59, 999999), None], pa.time64("us")),
     }
 )
@@ -74,16 +76,14 @@ def test_rows_that_are_there_twice_arrive_twice(double: TeradataWritingDouble) -
     assert not any("fastload" in sql for sql in said)
     off, on = ("{fn teradata_nativesql}{fn teradata_autocommit_" + word + "}" for word in ("off", "on"))
     begun = said.index(off)
-    assert said[begun:] == [
+    assert said[begun : begun + 6] == [
         off,
         f'delete from "{SCHEMA}"."t"',
         f'insert into "{SCHEMA}"."t" ( "id", "word" ) select "id", "word" from {private}',
         "COMMIT",
         on,
-        "ROLLBACK",
-        on,
         f"drop table {private}",
-    ] or said[begun:][:5] == said[begun : begun + 5]
+    ]
 
 
 def test_every_type_arrives(double: TeradataWritingDouble) -> None:

@@ -242,7 +242,9 @@ class OracleWritingDouble(OracleSQLDouble):
                 found = own.execute(f"select max({length}) from {said}").fetchone()
                 if found and found[0] is not None and found[0] > most:
                     label = f'"{SCHEMA}"."{name}"."{column}"'
-                    raise failure(f"ORA-12899: value too large for column {label} (actual: {found[0]}, maximum: {most})")
+                    raise failure(
+                        f"ORA-12899: value too large for column {label} (actual: {found[0]}, maximum: {most})"
+                    )
             moment = _MOMENT.match(native)
             if moment and int(moment.group(1) or 0) < 6:
                 own.execute(f"update {said} set {quoted} = date_trunc('second', {quoted})")

@@ -92,8 +92,7 @@ class OracleDialect(DriverDialect):
 
     def list_relations(self, cursor: Any, place: Relation, connection: Connection) -> list[tuple[str, str]]:
         cursor.execute(
-            "select object_name, object_type from all_objects where owner = :1"
-            " and object_type in ('TABLE', 'VIEW')",
+            "select object_name, object_type from all_objects where owner = :1 and object_type in ('TABLE', 'VIEW')",
             [folded(place.schema or default_schema(connection))],
         )
         return [(name, kind.lower()) for name, kind in cursor.fetchall()]

@@ -217,13 +217,14 @@ def test_where_the_rollback_fails_the_next_ddl_commits_nothing(
         load(pa.table({"id": [7], "word": ["new"]}))
     double.fails_at = ""
     assert read().num_rows == 2
+    assert double.names == {(SCHEMA, "T")}  # it is dropped on a session anew
 
 
 def _refused(session: Any) -> None:
     from servers.oracle_driver import failure
 
     if not session.autocommit:
-        raise failure("ORA-03113: end-of-file on communication channel")
+        raise failure("ORA-00604: error occurred at recursive SQL level 1")
 
 
 def test_other_columns_take_the_place_by_two_renames(double: OracleWritingDouble) -> None:

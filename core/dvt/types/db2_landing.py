@@ -1,7 +1,7 @@
 """The Db2 types under which Arrow types land, and their values as they are bound.
 
-All but floats and bytes are bound as texts, which Db2 casts by the rules of its SQL: what the driver makes of numbers and
-moments depends on the types of the first row. Db2 has 31 digits, no NaN, no time zones (instants are kept as UTC's
+All but floats and bytes are bound as texts, which Db2 casts by the rules of its SQL: what the driver makes of numbers
+and moments depends on the types of the first row. Db2 has 31 digits, no NaN, no time zones (instants are kept as UTC's
 wall time) and no fractions of a TIME (they are texts); what is nested is JSON text.
 """
 

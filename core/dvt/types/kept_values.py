@@ -1,4 +1,4 @@
-"""Checks of columns whose declared type may not hold every value: what would be rounded or cut is refused beforehand."""
+"""Checks of columns whose declared type may not hold every value: what would be rounded or cut is refused."""
 
 from __future__ import annotations
 

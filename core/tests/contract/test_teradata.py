@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from servers.teradata_writing import TeradataWritingDouble
 from servers.teradata_driver import teradata_double, teradata_place
+from servers.teradata_writing import TeradataWritingDouble
 
 from dvt.testing import ExtractorContract, LoaderContract, Place
 

@@ -24,8 +24,14 @@ from dvt.identifiers import Relation
 from dvt.testing.streams import stream_of
 
 OUTPUT = {
-    "type": "db2", "host": HOST, "port": PORT, "database": DATABASE, "user": USER, "password": PASSWORD, "schema": SCHEMA
-}  # fmt: skip
+    "type": "db2",
+    "host": HOST,
+    "port": PORT,
+    "database": DATABASE,
+    "user": USER,
+    "password": PASSWORD,
+    "schema": SCHEMA,
+}
 ROWS = pa.table({"ID": pa.array([1, 2]), "WORD": ["ä ", None]})
 EVERY = pa.table(
     {

@@ -78,7 +78,9 @@ def test_a_direct_path_load_takes_every_type_that_needs_no_conversion(double: Or
 
 
 def _read_back() -> list[dict[str, Any]]:
-    first: dict[str, Any] = {name.upper(): column[0].as_py() for name, column in zip(EVERY.column_names, EVERY.columns)}
+    first: dict[str, Any] = {
+        name.upper(): column[0].as_py() for name, column in zip(EVERY.column_names, EVERY.columns, strict=True)
+    }
     first |= {"DAY": dt.datetime(1, 1, 1), "L": "[1,null]"}
     return [first, dict.fromkeys(first)]
 
@@ -146,8 +148,8 @@ def test_a_value_that_would_change_is_refused_with_its_column(
     double: OracleWritingDouble, column: str, values: list[Any], declared: str, message: str, load_by: str
 ) -> None:
     load(ROWS)
+    more = {"declared": {column: declared}} if declared else {}
     with pytest.raises(errors.DataError, match=message) as raised:
-        more = {"declared": {column: declared}} if declared else {}
         load(pa.table({column: values}), connect(load_by=load_by), **more)
     assert (raised.value.column, raised.value.connection) == (column, "erp")
     assert read().num_rows == 2
@@ -215,13 +217,14 @@ def test_where_the_rollback_fails_the_next_ddl_commits_nothing(
         load(pa.table({"id": [7], "word": ["new"]}))
     double.fails_at = ""
     assert read().num_rows == 2
+    assert double.names == {(SCHEMA, "T")}  # it is dropped on a session anew
 
 
 def _refused(session: Any) -> None:
     from servers.oracle_driver import failure
 
     if not session.autocommit:
-        raise failure("ORA-03113: end-of-file on communication channel")
+        raise failure("ORA-00604: error occurred at recursive SQL level 1")
 
 
 def test_other_columns_take_the_place_by_two_renames(double: OracleWritingDouble) -> None:

@@ -1,9 +1,9 @@
 """Writing to the double of Db2's driver: arrays of values, transactions that undo DDL, and the catalogue.
 
-As Db2 documents it: what a column has no place for is an error (SQL0433N, SQL0413N), but blanks at the end of a text that
-is too long are cut without a word; CHAR is filled up with blanks; RENAME TABLE takes a new name without a schema; there
-is no DROP TABLE IF EXISTS in older releases, so that it is refused here. In arrays the driver binds texts, floats and
-bytes; what it makes of other values depends on the first row, so that they are refused here too.
+As Db2 documents it: what a column has no place for is an error (SQL0433N, SQL0413N), but blanks at the end of a text
+that is too long are cut without a word; CHAR is filled up with blanks; RENAME TABLE takes a new name without a schema;
+there is no DROP TABLE IF EXISTS in older releases, so that it is refused here. In arrays the driver binds texts, floats
+and bytes; what it makes of other values depends on the first row, so that they are refused here too.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class WritingCursor(Cursor):
         columns = [list(column) for column in zip(*rows, strict=True)]
         for column in columns:
             kinds = {type(value) for value in column if value is not None}
-            assert len(kinds) <= 1 and kinds <= {str, float, bytes}, f"bound by the first row's type: {kinds}"
+            assert kinds in (set(), {str}, {float}, {bytes}), f"bound by the first row's type: {kinds}"
         if self._server.empty_is_null:
             columns = [[None if value == "" else value for value in column] for column in columns]
         numbers = iter(range(1, len(columns) + 1))
@@ -152,7 +152,7 @@ class WritingCursor(Cursor):
         if re.match(r"(?is)^create (multiset )?table [^(]*\(", sql):
             server.execute(sql)
         elif dropped := _DROP.match(sql):
-            *owner, name = parts(dropped.group(2))
+            name = parts(dropped.group(2))[-1]
             if not self._listed(name, cursor):
                 words = f'"{SCHEMA}.{name}" is an undefined name.'
                 raise ProgrammingError(f"{_SERVER}SQL0204N  {words}  SQLSTATE=42704 SQLCODE=-204")
@@ -160,7 +160,7 @@ class WritingCursor(Cursor):
             for table in ("TABLES", "COLUMNS"):
                 self._apply(f"delete from SYSCAT.{table} where TABNAME = {_text(name)}", cursor)
         elif renamed := _RENAME.match(sql):
-            *owner, old = parts(renamed.group(1))
+            old = parts(renamed.group(1))[-1]
             (new,) = parts(renamed.group(2))
             natives = dict(server.sql.native_columns(SCHEMA, old))
             self._apply(f"alter table {renamed.group(1)} rename to {renamed.group(2)}", cursor)
@@ -168,7 +168,7 @@ class WritingCursor(Cursor):
             for table in ("TABLES", "COLUMNS"):
                 self._apply(f"update SYSCAT.{table} set TABNAME = {_text(new)} where TABNAME = {_text(old)}", cursor)
         elif view := _VIEW.match(sql):
-            *owner, name = parts(view.group(1))
+            name = parts(view.group(1))[-1]
             self._apply(sql, cursor)
             self._apply(f"delete from SYSCAT.TABLES where TABNAME = {_text(name)}", cursor)
             self._apply(

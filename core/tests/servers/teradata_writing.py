@@ -227,7 +227,7 @@ class WritingCursor(Cursor):
             natives = list(self._server.sql.natives(SCHEMA, parts(into.group(1))[-1]).values()) if into else []
             for place, (column, native) in enumerate(zip(columns, natives, strict=True), start=1):
                 kinds = {type(value) for value in column if value is not None}
-                assert len(kinds) <= 1 and kinds <= set(_TYPES), f"types of one column: {kinds}"
+                assert not kinds or kinds in [{kind} for kind in _TYPES], f"types of one column: {kinds}"
                 if not kinds and native.upper().startswith("VARBYTE") and place not in said:
                     words = "Conversion between BYTE data and other types is illegal."
                     raise OperationalError(f"{_DATABASE}[Error 3532] {words}{_STACK}")

@@ -69,7 +69,7 @@ def holds(there: pa.DataType, new: pa.DataType) -> bool:
 def require_length_of(
     loader: SQLLoader, private: Relation, column: str, most: int, measure: str = "octet_length"
 ) -> None:
-    """Raise where a staged text is longer than the target's column: some engines cut blanks at its end without a word."""
+    """Raise where a staged text is longer than the target's column: some engines cut blanks, and say nothing."""
     name = quote(column, loader.dialect)
     sql = ["select max(", f"{measure}({name})", ") from", private.sql(loader.dialect)]
     longest = loader.rows(" ".join(sql))[0][0]

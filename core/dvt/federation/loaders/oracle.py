@@ -138,7 +138,7 @@ class OracleLoader(RenamingLoader):
             raise DataError(
                 f"{type_} is no type of Oracle that keeps every value it is given",
                 column=column,
-                remedy="Declare for example varchar2(n), clob, number(p, s), timestamp(n), binary_double, raw(n) or blob",
+                remedy="Declare for example varchar2(n), clob, number(p, s), timestamp(n), binary_double or blob",
             )
 
     def column_sql(self, name: str, type_: str) -> str:

@@ -1,4 +1,4 @@
-"""Replacing tables where DDL has no transaction: the old table keeps its rows under another name until the new one is there."""
+"""Replacing tables where DDL has no transaction: the old one is kept under another name until the new one is there."""
 
 from __future__ import annotations
 

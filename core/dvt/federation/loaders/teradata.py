@@ -49,6 +49,7 @@ class TeradataLoader(RenamingLoader):
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self._is_running = False
+        self._is_begun = False  # where nothing is, the driver wants no COMMIT and no ROLLBACK
 
     def connect(self) -> Any:
         """A session in which each statement commits by itself, until a transaction is begun."""
@@ -103,16 +104,18 @@ class TeradataLoader(RenamingLoader):
     def begin(self) -> None:
         """From here on nothing is committed."""
         self.run(_NATIVE + "{fn teradata_autocommit_off}")
+        self._is_begun = True
 
     def commit(self) -> None:
         """COMMIT, and each statement by itself again."""
         self.session().commit()
+        self._is_begun = False
         self.run(_NATIVE + "{fn teradata_autocommit_on}")
 
     def roll_back(self) -> None:
         """ROLLBACK; where it fails the session is ended, which undoes what is open."""
-        session = self._session
-        if session is None:
+        session, was_begun, self._is_begun = self._session, self._is_begun, False
+        if session is None or not was_begun:
             return
         try:
             session.rollback()
@@ -213,7 +216,7 @@ class TeradataLoader(RenamingLoader):
             into = there[str(name).lower()]
             is_moment = str(type_).strip() in ("TS", "SZ", "AT")
             is_same = str(into[1]).strip() == str(type_).strip() and into[5] == characters
-            if not is_same and not _is_number(into[1], type_) or (is_moment and int(into[4]) < int(digits)):
+            if (not is_same and not _is_number(into[1], type_)) or (is_moment and int(into[4]) < int(digits)):
                 message = f"the target holds {into[1:]}, the new rows {(type_, length, digits, characters)}"
                 raise DataError(f"{message}: values could change", column=str(name), remedy="Cast it in the model")
             if str(type_).strip() in ("CV", "BV") and int(into[2]) < int(length):

@@ -16,6 +16,7 @@ from dvt.types.vocabulary import JSON, is_json, is_uuid
 
 Convert = Callable[[pa.Array], pa.Array]
 
+_BYTES = frozenset({"binary", "varbinary", "blob", "bytea"})
 DECLARE = "Declare its data_type in the source's columns, or cast it in a query or a view"
 
 
@@ -66,17 +67,22 @@ class Reading:
             ) from error
 
 
-def declared_type(declared: Mapping[str, str], name: str, *, is_needed: bool) -> pa.DataType | None:
+def declared_type(
+    declared: Mapping[str, str], name: str, *, is_needed: bool, takes_bytes: bool = False
+) -> pa.DataType | None:
     """The type that the project declares for a column; None when there is none.
 
     Args:
         declared: Declared types by column name; letters' case does not matter.
         name: The column.
         is_needed: Whether an unknown declared type is an error: the driver gives no type either.
+        takes_bytes: Whether bytes come as bytes, so that they can be declared.
     """
     text = next((text for key, text in declared.items() if key.lower() == name.lower()), None)
     if text is None:
         return None
+    if takes_bytes and text.strip().lower() in _BYTES:
+        return pa.binary()
     try:
         return declared_arrow_type(text, name)
     except ConfigurationError:
@@ -107,7 +113,7 @@ def recast(source: pa.DataType, target: pa.DataType) -> Convert | None:
     if source == target:
         return lambda array: array
     if pa.types.is_string(source):
-        return text_reader(target)
+        return None if pa.types.is_binary(target) else text_reader(target)
     if is_json(source) and pa.types.is_string(target):
         return lambda array: array.storage.cast(target)
     if pa.types.is_string(target) and not is_uuid(source):
@@ -132,9 +138,10 @@ def json_array(texts: pa.Array) -> pa.Array:
 
 
 def _moment_texts(texts: pa.Array) -> pa.Array:
-    """Without zeros beyond microseconds, without SQL Server's blank before a zone, and with HSQLDB's zones in full."""
+    """Without zeros beyond microseconds, without SQL Server's blank before a zone, and with HSQLDB's hours in full."""
     texts = pc.replace_substring_regex(texts, r"(\.\d{6})0+", r"\1")
     texts = pc.replace_substring_regex(texts, r" ([+-]\d)", r"\1")
+    texts = pc.replace_substring_regex(texts, r"^(\d:\d\d)", r"0\1")
     return pc.replace_substring_regex(texts, r"([+-])(\d:\d\d)$", r"\10\2")
 
 

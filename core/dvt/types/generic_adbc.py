@@ -60,7 +60,7 @@ def adbc_reading(field: pa.Field, vendor: str, declared: Mapping[str, str]) -> R
     type_, convert, refused = _reading(field.type, native, metadata)
     if vendor.lower() == "sqlite":
         native, refused = "", _NO_TYPES
-    wanted = declared_type(declared, field.name, is_needed=bool(refused))
+    wanted = declared_type(declared, field.name, is_needed=bool(refused), takes_bytes=True)
     if wanted is None:
         return Reading(field.name, type_, native, convert, refused)
     way = recast(type_, wanted)

@@ -17,6 +17,7 @@ _DECLARED = {
     pa.uint64(): "numeric(20, 0)",
     **dict.fromkeys((pa.float32(), pa.float64()), "double"),
     pa.string(): "text",
+    pa.binary(): "binary",
     pa.date32(): "date",
     pa.time64("us"): "time",
     pa.timestamp("us"): "timestamp",
@@ -30,6 +31,8 @@ def declared_for(type_: pa.DataType, *, truth_is_a_number: bool) -> str | None:
         return "bigint"
     if pa.types.is_decimal(type_):
         return f"numeric({type_.precision}, {type_.scale})"
+    if is_uuid(type_):
+        return "uuid"
     if _lands_as_text(type_):
         return "text"
     return _DECLARED.get(type_)

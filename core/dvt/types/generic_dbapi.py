@@ -68,7 +68,7 @@ def dbapi_reading(module: ModuleType, entry: Sequence[Any], declared: Mapping[st
     """
     name = str(entry[0])
     known = described_type(module, entry)
-    wanted = declared_type(declared, name, is_needed=known is None)
+    wanted = declared_type(declared, name, is_needed=known is None, takes_bytes=True)
     native = getattr(entry[1], "__name__", None) or ("" if entry[1] is None else str(entry[1]))
     type_ = wanted or known
     if type_ is None:

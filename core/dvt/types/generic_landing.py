@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dvt.types.landing_texts import plain_texts
+from dvt.types.landing_texts import plain_texts, require_finite
 from dvt.types.text_values import check_range
 from dvt.types.vocabulary import MICROS, MICROS_UTC, TIME, is_json, is_uuid
 
@@ -63,12 +63,14 @@ class Family:
         types: By kind, where they differ from standard SQL's; empty where there is none.
         most_digits: Digits of its longest decimal.
         truth: The texts of true and false.
+        has_nan: Whether doubles may be NaN and infinite.
     """
 
     name: str
     types: Mapping[str, str] = field(default_factory=dict)
     most_digits: int = 38
     truth: tuple[str, str] = ("true", "false")
+    has_nan: bool = True
 
     def native(self, type_: pa.DataType, given: Mapping[str, str]) -> str | None:
         """The type of a column, None where there is none.
@@ -117,12 +119,12 @@ FAMILIES: Mapping[str, Family] = {
             **{"timestamp": "datetime(6)", "timestamptz": ""},
         },
         truth=_NUMBERS,
+        has_nan=False,
     ),
     # A decimal's text would become a float in a column of any other type.
     "sqlite": Family(
         "sqlite",
         {
-            **dict.fromkeys(("smallint", "integer", "bigint"), "integer"),
             **{"decimal": "text", "double": "real", "text": "text", "binary": "blob"},
             **{"time": "time", "timestamp": "timestamp", "timestamptz": "timestamptz"},
         },
@@ -139,18 +141,22 @@ FAMILIES: Mapping[str, Family] = {
             **{"time": "time", "timestamp": "timestamp", "timestamptz": ""},
         },
         most_digits=31,
+        has_nan=False,
     ),
 }
 
 
-def checked(array: pa.Array) -> pa.Array:
-    """The same values, of which every day and moment is one that four-digit years have.
+def checked(array: pa.Array, family: Family) -> pa.Array:
+    """The same values, of which every day and moment is one that four-digit years have, and every number one that is.
 
     Raises:
-        ValueError: One is infinite, or of another year.
+        ValueError: One is infinite, or of another year, or NaN where there is no such number.
     """
-    if pa.types.is_date(array.type) or pa.types.is_timestamp(array.type) or pa.types.is_time(array.type):
-        check_range(array.cast(MICROS) if pa.types.is_timestamp(array.type) else array)
+    type_ = array.type
+    if pa.types.is_floating(type_) and not family.has_nan:
+        require_finite(array)
+    if pa.types.is_date(type_) or pa.types.is_timestamp(type_) or pa.types.is_time(type_):
+        check_range(array.cast(MICROS) if pa.types.is_timestamp(type_) else array)
     return array
 
 
@@ -159,12 +165,17 @@ def sent_texts(array: pa.Array, family: Family) -> pa.Array:
 
     >>> sent_texts(pa.array([True, None]), FAMILIES["mysql"]).to_pylist()
     ['1', None]
+    >>> sent_texts(pa.array([float("nan"), float("-inf"), 0.5]), FAMILIES["h2"]).to_pylist()
+    ['NaN', '-Infinity', '0.5']
     """
     if pa.types.is_binary(array.type):
         return array
     if pa.types.is_boolean(array.type):
         return pc.if_else(array, *family.truth)
-    return plain_texts(array)
+    texts = plain_texts(array)
+    if pa.types.is_floating(array.type):
+        texts = pc.replace_substring(pc.replace_substring(texts, "nan", "NaN"), "inf", "Infinity")
+    return texts
 
 
 def plain_values(array: pa.Array) -> pa.Array:

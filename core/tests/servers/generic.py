@@ -208,6 +208,23 @@ def _java(database: str, folder: Path) -> Place:
     return _place(output, execute)
 
 
+def java_asking(place: Place) -> Callable[[str], list[str]]:
+    """The first column of a query's rows, as the driver's own texts."""
+
+    def ask(sql: str) -> list[str]:
+        from dvt.connections.generic_jvm import open_session
+        from dvt.federation.registry import open_connection
+
+        with contextlib.closing(open_session(open_connection("asking", place.output), "")) as session:
+            rows, found = session.createStatement().executeQuery(sql), []
+            while rows.next():
+                found.append(str(rows.getString(1)))
+            session.commit()
+            return found
+
+    return ask
+
+
 def changed(place: Place, **change: Any) -> Place:
     """The place with another user, password or address."""
     output = {**place.output}

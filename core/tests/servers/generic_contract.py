@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from servers.generic import changed, generic_place
+from servers.generic import changed, generic_place, java_asking
 from servers.place import Place
 
 CONTRACT_PLACES = (
@@ -63,6 +63,7 @@ def contract_place(name: str, request: pytest.FixtureRequest, folder: Path) -> I
             words=f"generic-{name}",
             refused=None if database in _OPEN else changed(place, password="wr0ng-pass").output,
             closed=changed(place, address=("127.0.0.1", 1)).output if database in _HAVE_PORTS else None,
+            **_asking(database, place, execute, request, ends),
             running=running and (lambda: _settled(running)),
             name=f"generic ({_METHODS[method]}, {_DATABASES[database]})",
         )
@@ -103,6 +104,33 @@ def _client(
         ends.enter_context(fake.changed(password=place.output["password"]))
         return place.execute, lambda: int(fake.running)
     return place.execute, None
+
+
+def _asking(
+    database: str,
+    place: Place,
+    execute: Callable[[str], Any],
+    request: pytest.FixtureRequest,
+    ends: contextlib.ExitStack,
+) -> dict[str, Any]:
+    """What asks past dvt, for the loader's contract; for the databases with which it is held."""
+    if database == "postgres":
+        server = request.getfixturevalue("postgres_server")
+
+        def ask(sql: str) -> list[str]:
+            return server.psql("generic", sql).split("\n")
+
+        return {"ask": ask, "tables": lambda: ask("select relname from pg_class where relkind = 'r'")}
+    if database == "mariadb":
+        server = request.getfixturevalue("mariadb_server")
+
+        def asked(sql: str) -> list[str]:
+            return server.query(sql, "generic").split("\n")
+
+        return {"ask": asked, "tables": lambda: asked("show tables")}
+    if database == "h2":
+        return {"ask": java_asking(place), "tables": lambda: java_asking(place)("show tables")}
+    return {}
 
 
 def _quiet_drop(execute: Callable[[str], Any]) -> Callable[[str], Any]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -22,18 +21,23 @@ from dvt.federation.loaders.filling import Filled, Filling, LoadMethod
 from dvt.federation.loaders.fitting import common_columns
 from dvt.federation.loaders.generic_check import ReadBack, SameSession
 from dvt.federation.loaders.generic_words import dealings, is_view
-from dvt.federation.loaders.generic_writer import Rows, Writer
+from dvt.federation.loaders.generic_writer import Rows, Sending, Writer
 from dvt.federation.loaders.landing import Landing, replacing
 from dvt.federation.loaders.sql import SQLLoader
 from dvt.federation.loaders.unique_key import require_unique_key
 from dvt.federation.stream import ColumnSchema
 from dvt.identifiers import Relation
-from dvt.types.generic_landing import FAMILIES, KINDS, Family, checked
-from dvt.types.landing_texts import named
+from dvt.types.generic_fits import fits
+from dvt.types.generic_landing import FAMILIES, KINDS, Family
 
 _PIECE_BYTES = 8 << 20
 # A declared type goes into DDL as it stands: words, and numbers in parentheses.
 _DECLARABLE = re.compile(r"[A-Za-z][\w ]*(\(\s*\d+\s*(,\s*\d+\s*)*\))?[\w ]*")
+
+
+# DB-API drivers make objects of documents, which have lost their text. SQLite's ODBC driver takes the first value's
+# length for that of all bytes of an array.
+_SPOILT = {("dbapi", "postgres"): {"json": "text"}, ("odbc", "sqlite"): {"binary": ""}}
 
 
 class GenericLoader(SQLLoader):
@@ -44,12 +48,13 @@ class GenericLoader(SQLLoader):
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self._known = dealings(connection)
-        self._family = FAMILIES.get(family_name(connection), Family(""))
+        self._family = family_of(connection)
         self._read_back: ReadBack | None = None
+        self._writer = _uncalled(connection)  # knows what its driver raises, also where it could not log in
 
     def connect(self) -> Writer:
         """Log in by the output's method."""
-        writer = writer_of(self.connection)
+        self._writer = writer = writer_of(self.connection)
         writer.connect()
         return writer
 
@@ -63,8 +68,9 @@ class GenericLoader(SQLLoader):
 
     def translated(self, error: Exception, phase: str, relation: str | None) -> DvtError | None:
         """What the driver raises."""
-        writer = self._session or _uncalled(self.connection)
-        return translate(error, self.connection, phase=phase, relation=relation) if isinstance(error, writer.errors) else None
+        if not isinstance(error, self._writer.errors):
+            return None
+        return translate(error, self.connection, phase=phase, relation=relation)
 
     def run(self, sql: str) -> None:
         """Run one statement."""
@@ -107,14 +113,13 @@ class GenericLoader(SQLLoader):
         if self.connection.options["check_loads"] == "values":
             self._read_back = ReadBack(filling.schema, truth_is_a_number=self._family.truth[0] == "1")
             batches = self._read_back.passing(batches)
-        rows = Rows(filling.relation, filling.schema, batches, filling.batch_rows, filling.check, self._named)
+        rows = Rows(filling.relation, filling.schema, batches, filling.check, self._sending(filling))
         return Filled(taken=self.session().insert(rows))
 
-    def _named(self, values: Callable[[pa.Array], pa.Array], batch: pa.RecordBatch) -> list[pa.Array]:
-        def each(array: pa.Array) -> pa.Array:
-            return values(checked(array))
-
-        return [named(each, column, name, "a driver") for column, name in zip(batch.columns, batch.schema.names, strict=True)]
+    def _sending(self, filling: Filling) -> list[Sending]:
+        return [
+            Sending(field.name, fits(native, self.dialect), self._family) for field, native in zip(filling.schema, filling.types, strict=True)
+        ]
 
     def accept(self, filling: Filling) -> None:
         """Read everything back, unless the output says that the driver is to be trusted."""
@@ -218,7 +223,7 @@ class GenericLoader(SQLLoader):
 def writer_of(connection: Connection) -> Writer:
     """What writes by the output's method; it is not logged in."""
     writer = _uncalled(connection)
-    writer.family = FAMILIES.get(family_name(connection), Family(""))
+    writer.family = family_of(connection)
     return writer
 
 
@@ -239,6 +244,12 @@ def _uncalled(connection: Connection) -> Writer:
     from dvt.federation.loaders.generic_dbapi import DbapiWriter
 
     return DbapiWriter(connection, dialect)
+
+
+def family_of(connection: Connection) -> Family:
+    """What is known of the database's types."""
+    found = FAMILIES.get(family_name(connection), Family(""))
+    return dataclasses.replace(found, types={**found.types, **_SPOILT.get((method_of(connection), found.name), {})})
 
 
 def _given_types(connection: Connection) -> dict[str, str]:

@@ -59,14 +59,14 @@ class AdbcWriter(AdbcMethod, Writer):
         self._end()
         empty = pa.RecordBatch.from_pylist([], schema=rows.schema)
         sent = pa.schema(
-            [(name, array.type) for name, array in zip(rows.schema.names, rows.named(self._sent, empty), strict=True)]
+            [(name, array.type) for name, array in zip(rows.schema.names, rows.sent(self._sent, empty), strict=True)]
         )
         failed: list[BaseException] = []
 
         def batches() -> Iterator[pa.RecordBatch]:
             try:
                 for batch in rows.batches:
-                    yield pa.RecordBatch.from_arrays(rows.named(self._sent, batch), schema=sent)
+                    yield pa.RecordBatch.from_arrays(rows.sent(self._sent, batch), schema=sent)
             except BaseException as error:
                 failed.append(error)
                 raise

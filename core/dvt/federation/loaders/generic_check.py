@@ -79,22 +79,26 @@ class ReadBack:
             UnsupportedError: A column cannot be read, so that nobody knows what it holds.
         """
         names = tuple(self._schema.names)
-        request = ExtractionConfig(relation=relation, columns=names, declared=self._declared)
         found = Sums(len(names))
+        for batch in self._read(extractor, ExtractionConfig(relation=relation, columns=names, declared=self._declared)):
+            found.add([self._as_sent(*pair) for pair in zip(batch.columns, self._schema, strict=True)])
+        place = self._sent.first_difference(found)
+        if place is not None:
+            column = names[place] if place < len(names) else ", ".join(names)
+            raise DataError("the database does not hold the values that were sent", column=column, remedy=_REMEDY)
+
+    def _read(self, extractor: GenericExtractor, request: ExtractionConfig) -> Iterator[pa.RecordBatch]:
         try:
             with extractor.scan(request) as stream:
-                for batch in stream.batches():
-                    found.add([self._as_sent(*pair) for pair in zip(batch.columns, self._schema, strict=True)])
-        except UnsupportedError as error:
+                yield from stream.batches()
+        except (DataError, UnsupportedError) as error:
+            if error.phase == "load":  # it was read, and is another
+                raise
             raise UnsupportedError(
                 f"what was loaded cannot be read back, so that it is not known whether it is right: {error.message}",
                 column=error.column,
                 remedy="Cast the column in the model, or say dvt.check_loads: count, which trusts the driver",
             ) from error
-        place = self._sent.first_difference(found)
-        if place is not None:
-            column = names[place] if place < len(names) else ", ".join(names)
-            raise DataError("the database does not hold the values that were sent", column=column, remedy=_REMEDY)
 
     def _as_sent(self, array: pa.Array, field: pa.Field) -> pa.Array:
         try:
@@ -103,6 +107,7 @@ class ReadBack:
             raise DataError(
                 f"the database does not hold the values of type {field.type} that were sent: {error}",
                 column=field.name,
+                phase="load",
                 remedy=_REMEDY,
             ) from error
 

@@ -12,7 +12,7 @@ from dvt.errors import UnsupportedError
 from dvt.federation.extractors.generic_dbapi import DbapiMethod
 from dvt.federation.loaders.generic_writer import Rows, Writer
 from dvt.identifiers import quote
-from dvt.types.generic_landing import checked, plain_values, sent_texts
+from dvt.types.generic_landing import plain_values, sent_texts
 
 # How the modules' `paramstyle` writes the parameter of a number.
 _STYLES: dict[str, Callable[[int], str]] = {
@@ -80,7 +80,7 @@ class DbapiWriter(DbapiMethod, Writer):
         statement = self._statement(rows)
         with self._cursor_for_writing() as cursor:
             for batch in rows.batches:
-                columns = [column.to_pylist() for column in rows.named(self._sent, batch)]
+                columns = [column.to_pylist() for column in rows.sent(self._sent, batch)]
                 cursor.executemany(statement, list(zip(*columns, strict=True)))
                 rows.check()
         return None
@@ -98,7 +98,7 @@ class DbapiWriter(DbapiMethod, Writer):
     def _sent(self, array: pa.Array) -> pa.Array:
         type_ = array.type
         if self.family.name != "sqlite":
-            return plain_values(checked(array))
+            return plain_values(array)
         is_kept = pa.types.is_floating(type_) or pa.types.is_binary(type_) or pa.types.is_boolean(type_)
         is_kept = is_kept or (pa.types.is_integer(type_) and type_ != pa.uint64())
         return array if is_kept else sent_texts(array, self.family)  # it has no other types

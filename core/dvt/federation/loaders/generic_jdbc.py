@@ -75,7 +75,7 @@ class JdbcWriter(JdbcMethod, Writer):
         try:
             with contextlib.closing(self._session.prepareStatement(sql)) as statement:
                 for batch in rows.batches:
-                    columns = rows.named(partial(sent_texts, family=self.family), batch)
+                    columns = rows.sent(partial(sent_texts, family=self.family), batch)
                     _add(statement, columns, batch.num_rows)
                     self._running = statement
                     statement.executeBatch()

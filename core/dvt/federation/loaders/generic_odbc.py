@@ -79,7 +79,7 @@ class OdbcWriter(OdbcMethod, Writer):
         table = rows.relation.sql(self.dialect)
         try:
             for batch in rows.batches:
-                columns = rows.named(partial(sent_texts, family=self.family), batch)
+                columns = rows.sent(partial(sent_texts, family=self.family), batch)
                 sent = pa.RecordBatch.from_arrays(columns, names)
                 reader = pa.RecordBatchReader.from_batches(sent.schema, [sent])
                 self._session.insert_into_table(reader, table, _chunk_rows(sent))

@@ -11,7 +11,42 @@ import pyarrow as pa
 
 from dvt.federation.extractors.generic_method import Method
 from dvt.identifiers import Relation
-from dvt.types.generic_landing import Family
+from dvt.types.generic import Convert
+from dvt.types.generic_fits import Check
+from dvt.types.generic_landing import Family, checked
+from dvt.types.landing_texts import named
+
+
+@dataclass(frozen=True)
+class Sending:
+    """How a column's values are sent.
+
+    Args:
+        name: The column.
+        fits: Raises ValueError for a value that has no place in its type.
+        family: What is known of the database's types.
+    """
+
+    name: str
+    fits: Check
+    family: Family
+
+    def sent(self, array: pa.Array, values: Convert) -> pa.Array:
+        """What the driver is given.
+
+        Args:
+            array: The values.
+            values: What the method makes of them.
+
+        Raises:
+            DataError: A value has no place; the column is named.
+        """
+
+        def checked_values(array: pa.Array) -> pa.Array:
+            self.fits(array)
+            return values(checked(array, self.family))
+
+        return named(checked_values, array, self.name, "the column's type")
 
 
 @dataclass(frozen=True)
@@ -22,17 +57,19 @@ class Rows:
         relation: The table.
         schema: Its columns.
         batches: Their values, in batches of which none is large.
-        batch_rows: Rows in one batch, at most.
         check: Raises when the load was cancelled.
-        named: What makes of a column's values what is sent, or an error with the column's name.
+        columns: How each column is sent.
     """
 
     relation: Relation
     schema: pa.Schema
     batches: Iterator[pa.RecordBatch]
-    batch_rows: int
     check: Callable[[], None]
-    named: Callable[[Callable[[pa.Array], pa.Array], pa.RecordBatch], list[pa.Array]]
+    columns: Sequence[Sending]
+
+    def sent(self, values: Convert, batch: pa.RecordBatch) -> list[pa.Array]:
+        """A batch as the driver is given it."""
+        return [column.sent(array, values) for column, array in zip(self.columns, batch.columns, strict=True)]
 
 
 class Writer(Method):

@@ -13,7 +13,6 @@ from dvt.connections.landing_ways import Way
 WAYS: Mapping[str, Way] = {
     "postgres": Way.TRANSACTION,
     "sqlite": Way.TRANSACTION,
-    "duckdb": Way.TRANSACTION,
     "mysql": Way.STATEMENT,
     "h2": Way.STEPS,
     "hsqldb": Way.STEPS,

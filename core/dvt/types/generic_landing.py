@@ -130,7 +130,6 @@ FAMILIES: Mapping[str, Family] = {
         },
         truth=_NUMBERS,
     ),
-    "duckdb": Family("duckdb", {"text": "varchar", "binary": "blob", "time": "time", "timestamp": "timestamp", "timestamptz": "timestamptz", "double": "double"}),
     "h2": Family("h2", {"text": "varchar", "binary": "varbinary", "uuid": "uuid"}),
     "hsqldb": Family("hsqldb", {"text": "longvarchar", "binary": "longvarbinary", "uuid": "uuid"}),
     # Its times have no fraction: one that has is found out.

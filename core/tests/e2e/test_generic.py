@@ -65,11 +65,28 @@ def test_plan_debug_and_read(project: Faulty) -> None:
     assert '"other"' not in scan["sql"]
     said = project.run("debug", "--target", "web", code=0).output
     assert "ok    web (generic)" in said
-    assert "read only: models cannot land here" in said
     with dvt.read("web", "select 1 as one", profiles_dir=project.folder, profile="faults") as rows:
         assert rows.to_table().to_pylist() == [{"one": 1}]
 
 
-def test_nothing_lands_there(project: Faulty) -> None:
-    project.write(models__n__sql="{{ config(meta={'connection': 'web'}) }} select 1 as id")
-    assert "nothing can land on type generic" in project.run("run", code=2).message()
+MERGED = """\
+{{ config(materialized='incremental', incremental_strategy='merge', unique_key='id', meta={'connection': 'web'}) }}
+select id, name from {{ source('crm', 'customers') }} {% if is_incremental() %} where id > 2 {% endif %}
+"""
+VIEW = "{{ config(materialized='view', meta={'connection': 'web'}) }} select name from {{ ref('n') }}"
+
+
+def test_models_land_there(project: Faulty, web: Place, postgres_server: PostgresServer) -> None:
+    table = "{{ config(meta={'connection': 'web'}) }} select id, name from {{ source('crm', 'customers') }}"
+    project.write(models__n__sql=table, models__i__sql=MERGED, models__v__sql=VIEW)
+    document = json.loads(project.run("plan", "--json", code=0).output)
+    ways = {node["unique_id"][-1]: node["landing_way"] for node in document["nodes"]}
+    assert ways["n"]["way"] == "drop and rename in one transaction"
+    for _ in range(2):  # the second time over what is there
+        project.run("run", code=0)
+        given = postgres_server.psql("e2e_generic", "select id, name from crm.customers order by 1")
+        for name in ("n", "i"):
+            assert postgres_server.psql("generic", f"select id, name from public.{name} order by 1") == given
+        assert len(postgres_server.psql("generic", "select name from public.v").split()) == len(given.split())
+    left = "select count(*) from pg_class where relname like '%__dvt_%'"
+    assert postgres_server.psql("generic", left) == "0"

@@ -57,6 +57,7 @@ class WritingCursor(ReadingCursor):
     def __init__(self, session: WritingSession) -> None:
         super().__init__(session.extractor)
         self._session = session
+        self.loader = session.loader
 
     def execute(self, sql: str, bindings: Any = None) -> None:
         """Run one statement."""

@@ -13,7 +13,7 @@ from dvt.connections.connection import Connection
 from dvt.connections.generic import SPEC, dialect_of, method_of
 from dvt.connections.generic_errors import translate
 from dvt.connections.generic_family import family_name
-from dvt.errors import ConfigurationError, DataError, DvtError, RelationNotFoundError
+from dvt.errors import ConfigurationError, DataError, DvtError, RelationNotFoundError, UnsupportedError
 from dvt.federation.extractors.base import ExtractionConfig
 from dvt.federation.loaders.changes import Changes
 from dvt.federation.loaders.config import LoadConfig
@@ -54,8 +54,16 @@ class GenericLoader(SQLLoader):
 
     def connect(self) -> Writer:
         """Log in by the output's method."""
+        if dialect_of(self.connection) == "duckdb":  # other sessions of this run would open the file beside this one
+            raise UnsupportedError(
+                "DuckDB's file cannot be opened twice by a process, and its driver does not say so",
+                connection=self.connection.name,
+                remedy="Make an output of `type: duckdb`",
+            )
         self._writer = writer = writer_of(self.connection)
         writer.connect()
+        for statement in self._known.settings:
+            writer.run(statement)
         return writer
 
     def disconnect(self, session: Writer) -> None:
@@ -156,7 +164,11 @@ class GenericLoader(SQLLoader):
 
     def has_schema(self, name: str) -> bool:
         """Whether there is a schema of that name; where it is not known how to ask, it is taken for granted."""
-        return not self._known.schemata or name in [str(row[0]) for row in self.rows(self._known.schemata)]
+        return not self._known.schemata or name in self.schemas()
+
+    def schemas(self) -> list[str]:
+        """Names of schemas; none where it is not known how to ask."""
+        return [str(row[0]) for row in self.rows(self._known.schemata)] if self._known.schemata else []
 
     @property
     def create_schema_words(self) -> str:  # type: ignore[override]

@@ -26,6 +26,7 @@ class Dealings:
         kind: Asks for the kind of a relation by `{name}` and `{schema}`; empty where it is tried.
         listed: Asks for names and kinds of a schema's relations; empty where it is not known how.
         schemata: Asks for the names of schemas.
+        settings: What a session that writes begins with.
     """
 
     words: Words = Words()
@@ -36,6 +37,7 @@ class Dealings:
     kind: str = _TABLES
     listed: str = _LISTED
     schemata: str = _SCHEMATA
+    settings: tuple[str, ...] = ()
 
 
 _LIMIT = ChangeWords(delete="exists", merge="replace")
@@ -48,16 +50,14 @@ _DEALINGS: Mapping[str, Dealings] = {
         ),
         ChangeWords(delete="join", merge="replace"),
         own_schema="select database()",
+        # Names come in either quotes, because dbt has its own; and what does not fit is an error.
+        settings=("set session sql_mode = concat(@@sql_mode, ',ANSI_QUOTES,STRICT_ALL_TABLES')",),
     ),
     "sqlite": Dealings(
         changes=_LIMIT,
         kind="select type from sqlite_master where name = {name}",
         listed="select name, type from sqlite_master where type in ('table', 'view')",
         schemata="",
-    ),
-    "duckdb": Dealings(
-        changes=ChangeWords(delete="using", merge="replace"),
-        own_schema="select current_schema()",
     ),
     "h2": Dealings(own_schema="select current_schema"),
     "hsqldb": Dealings(own_schema="values current_schema"),

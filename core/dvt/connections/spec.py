@@ -85,6 +85,14 @@ COMMON_OPTIONS = (
         choices=("auto", "native", "streaming", "buffered", "jdbc"),
     ),
     Option(
+        "load_by",
+        "str",
+        "auto",
+        "what loads: only a stream, only statements that each carry some rows (buffered), or the JDBC driver; auto is"
+        " the first that can of streaming, buffered and JDBC, the last where `jdbc` says how",
+        choices=("auto", "streaming", "buffered", "jdbc"),
+    ),
+    Option(
         "jdbc",
         "map",
         None,

@@ -90,9 +90,7 @@ class Family:
             kind = "text"
         if kind != "decimal":
             return known[kind] or None
-        precision, scale = (
-            (type_.precision, type_.scale) if pa.types.is_decimal(type_) else (_UNSIGNED_DIGITS, 0)
-        )
+        precision, scale = (type_.precision, type_.scale) if pa.types.is_decimal(type_) else (_UNSIGNED_DIGITS, 0)
         if not 0 <= scale <= precision or (precision > self.most_digits and "decimal" not in given):
             return None
         return known[kind].format(precision=precision, scale=scale)
@@ -109,14 +107,19 @@ def _kind(type_: pa.DataType) -> str | None:
 _NUMBERS = ("1", "0")
 FAMILIES: Mapping[str, Family] = {
     "postgres": Family(
-        "postgres", {"text": "text", "binary": "bytea", "uuid": "uuid", "json": "json", "decimal": "numeric({precision}, {scale})"}
+        "postgres",
+        {"text": "text", "binary": "bytea", "uuid": "uuid", "json": "json", "decimal": "numeric({precision}, {scale})"},
     ),
     # The zone of a session, which is not known, would move a TIMESTAMP.
     "mysql": Family(
         "mysql",
         {
-            **{"boolean": "tinyint(1)", "double": "double", "text": "longtext", "binary": "longblob"},
-            **{"timestamp": "datetime(6)", "timestamptz": ""},
+            "boolean": "tinyint(1)",
+            "double": "double",
+            "text": "longtext",
+            "binary": "longblob",
+            "timestamp": "datetime(6)",
+            "timestamptz": "",
         },
         truth=_NUMBERS,
         has_nan=False,
@@ -125,8 +128,13 @@ FAMILIES: Mapping[str, Family] = {
     "sqlite": Family(
         "sqlite",
         {
-            **{"decimal": "text", "double": "real", "text": "text", "binary": "blob"},
-            **{"time": "time", "timestamp": "timestamp", "timestamptz": "timestamptz"},
+            "decimal": "text",
+            "double": "real",
+            "text": "text",
+            "binary": "blob",
+            "time": "time",
+            "timestamp": "timestamp",
+            "timestamptz": "timestamptz",
         },
         truth=_NUMBERS,
     ),
@@ -136,8 +144,12 @@ FAMILIES: Mapping[str, Family] = {
     "derby": Family(
         "derby",
         {
-            **{"text": "varchar(32672)", "binary": "varchar(32672) for bit data", "double": "double"},
-            **{"time": "time", "timestamp": "timestamp", "timestamptz": ""},
+            "text": "varchar(32672)",
+            "binary": "varchar(32672) for bit data",
+            "double": "double",
+            "time": "time",
+            "timestamp": "timestamp",
+            "timestamptz": "",
         },
         most_digits=31,
         has_nan=False,

@@ -85,8 +85,15 @@ def test_models_land_there(project: Faulty, web: Place, postgres_server: Postgre
     for _ in range(2):  # the second time over what is there
         project.run("run", code=0)
         given = postgres_server.psql("e2e_generic", "select id, name from crm.customers order by 1")
+        print(
+            postgres_server.psql(
+                "generic",
+                "select schemaname, tablename from pg_tables where schemaname not like 'pg%' and schemaname <> 'information_schema'",
+            ),
+            document["nodes"][0]["relation"],
+        )
         for name in ("n", "i"):
-            assert postgres_server.psql("generic", f"select id, name from public.{name} order by 1") == given
-        assert len(postgres_server.psql("generic", "select name from public.v").split()) == len(given.split())
+            assert postgres_server.psql("generic", f"select id, name from analytics.{name} order by 1") == given
+        assert len(postgres_server.psql("generic", "select name from analytics.v").split()) == len(given.split())
     left = "select count(*) from pg_class where relname like '%__dvt_%'"
     assert postgres_server.psql("generic", left) == "0"

@@ -61,7 +61,7 @@ class Method:
 
     Args:
         name: Its name in results.
-        kind: "streaming", "buffered" or "jdbc": what `dvt.read_by` asks for.
+        kind: "streaming", "buffered" or "jdbc": what `dvt.read_by` or `dvt.load_by` asks for.
         lacks: What is missing for it, None when it can be taken; it may ask the server, but reads no data.
         remarks: As in `Chosen`.
     """
@@ -77,18 +77,19 @@ def first_that_can(methods: Sequence[Method], connection: Connection, *, what: s
 
     Args:
         methods: The chain.
-        connection: Its option `read_by` says which kind of reading is wanted.
+        connection: Its option `read_by`, or `load_by`, says which kind is wanted.
         what: "read" or "loaded".
 
     Raises:
         UnsupportedError: There is none; all reasons are told.
     """
     is_read = what == "read"
-    wanted = connection.options.get("read_by", "auto") if is_read else "auto"
+    option = "read_by" if is_read else "load_by"
+    wanted = connection.options.get(option, "auto")
     passed: list[PassedOver] = []
     for method in methods:
         if wanted in (STREAMING, BUFFERED, JDBC) and method.kind != wanted:
-            passed.append(PassedOver(method.name, f"dvt.read_by is {wanted}"))
+            passed.append(PassedOver(method.name, f"dvt.{option} is {wanted}"))
             continue
         why = method.lacks()
         if why is None:
@@ -98,5 +99,5 @@ def first_that_can(methods: Sequence[Method], connection: Connection, *, what: s
         f"there is no method by which it can be {what}: " + "; ".join(str(each) for each in passed),
         connection=connection.name,
         phase="extract" if is_read else "load",
-        remedy=("Set dvt.read_by to auto, or grant" if is_read else "Grant") + " or install what is missing",
+        remedy=f"Set dvt.{option} to auto, or grant or install what is missing",
     )

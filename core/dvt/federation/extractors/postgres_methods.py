@@ -49,13 +49,19 @@ def _lack(
     if only != "auto":
         return lambda: None
     key = (*connection.place, connection.first("user"), probe.__name__)
-    return partial(_refusal, session, key, probe)
+    return partial(refusal, session, key, probe)
 
 
-def _refusal(
+def refusal(
     session: psycopg.Connection[Any], key: tuple[Any, ...], probe: Callable[[psycopg.Connection[Any]], None]
 ) -> str | None:
-    """What the server says against a method; None when it takes it."""
+    """What the server says against a method; None when it takes it.
+
+    Args:
+        session: It is asked.
+        key: The place, the user and the method: what was let through is not asked again.
+        probe: Uses the method without reading or writing a row.
+    """
     import psycopg
 
     if key in _allowed:

@@ -13,9 +13,10 @@ import pyarrow as pa
 
 from dvt.connections.spec import ConnectionSpec
 from dvt.errors import ConnectionLostError, DataError, DvtError
-from dvt.federation.extractors.methods import first_that_can
+from dvt.federation.extractors.methods import JDBC, Chosen, first_that_can
 from dvt.federation.loaders.config import LoadConfig, LoadResult, Mode
 from dvt.federation.loaders.filling import Filling, LoadMethod
+from dvt.federation.loaders.jdbc_fill import JdbcTexts, jdbc_method
 from dvt.federation.loaders.landing import Landing
 from dvt.federation.loaders.session import LoaderSession
 from dvt.federation.stream import ColumnSchema, RowStream
@@ -139,7 +140,7 @@ class BaseLoader(LoaderSession):
             with self._whole(relation), self.guarded("load", relation):
                 self.create(relation, stream.schema, types)
                 filling = Filling(relation, stream, types, batch_rows, self.check, declared or {})
-                methods = self.methods(filling)
+                methods = self.chain(filling)
                 chosen = first_that_can(methods, self.connection, what="loaded")
                 filled = next(method for method in methods if method.name == chosen.method).fill(filling)
                 given = stream.rows_read if filled.given is None else filled.given
@@ -150,6 +151,22 @@ class BaseLoader(LoaderSession):
                 self.accept(filling)
         sent_bytes = stream.bytes_read if filled.bytes is None else filled.bytes
         return LoadResult(counted, sent_bytes, chosen.method, time.monotonic() - started, chosen.passed_over)
+
+    def chain(self, filling: Filling) -> list[LoadMethod]:
+        """The engine's own methods, and JDBC behind them, where the output says how."""
+        return [*self.methods(filling), *jdbc_method(self.connection, self.over_jdbc(filling))]
+
+    def over_jdbc(self, filling: Filling) -> JdbcTexts | None:
+        """What a JDBC driver is given for each column; None for an engine whose values no one has tried so."""
+        return None
+
+    def planned(self) -> Chosen:
+        """The method that would be taken now, as far as that is known before there are rows; sends nothing."""
+        nothing = RowStream([], iter(()))
+        relation = Relation(private_name("dvt_plan", "00000000", self.spec.max_identifier_bytes))
+        with self.guarded("plan", None):
+            filling = Filling(relation, nothing, [], 1, self.check, {})
+            return first_that_can(self.chain(filling), self.connection, what="loaded")
 
     def landing_sql(self, private: Relation, config: LoadConfig) -> list[str]:
         """The statements of `landing`; they are to be run in one transaction where the engine has transactional DDL."""
@@ -215,7 +232,8 @@ class BaseLoader(LoaderSession):
 
     @contextlib.contextmanager
     def _whole(self, relation: Relation) -> Iterator[None]:
-        if self.stages_in_transaction:
+        # Over JDBC another session fills the table, and has to see it.
+        if self.stages_in_transaction and self.connection.options.get("load_by") != JDBC:
             with self.transaction():
                 yield
             return

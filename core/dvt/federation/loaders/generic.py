@@ -41,7 +41,7 @@ _SPOILT = {("dbapi", "postgres"): {"json": "text"}, ("odbc", "sqlite"): {"binary
 
 
 class GenericLoader(SQLLoader):
-    """Writes to one connection. What is known of its database (`generic_words.py`) says how; the rest is standard SQL."""
+    """Writes to one connection: as what is known of its database says (`generic_words.py`), else in standard SQL."""
 
     spec = SPEC
 
@@ -113,7 +113,7 @@ class GenericLoader(SQLLoader):
 
     def methods(self, filling: Filling) -> list[LoadMethod]:
         """The one that the output names."""
-        return [LoadMethod(self.session().load_name, fill=self._fill)]
+        return [LoadMethod(self._writer.load_name, self._writer.kind, fill=self._fill)]
 
     def _fill(self, filling: Filling) -> Filled:
         self._read_back = None
@@ -126,7 +126,8 @@ class GenericLoader(SQLLoader):
 
     def _sending(self, filling: Filling) -> list[Sending]:
         return [
-            Sending(field.name, fits(native, self.dialect), self._family) for field, native in zip(filling.schema, filling.types, strict=True)
+            Sending(field.name, fits(native, self.dialect), self._family)
+            for field, native in zip(filling.schema, filling.types, strict=True)
         ]
 
     def accept(self, filling: Filling) -> None:

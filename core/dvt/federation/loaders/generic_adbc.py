@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from dvt.errors import UnsupportedError
 from dvt.federation.extractors.generic_adbc import AdbcMethod
+from dvt.federation.extractors.methods import STREAMING
 from dvt.federation.loaders.generic_writer import Rows, Writer
 from dvt.types.generic_landing import plain_values, sent_texts
 from dvt.types.text_values import uuid_texts
@@ -20,6 +21,7 @@ class AdbcWriter(AdbcMethod, Writer):
     """One ADBC connection."""
 
     load_name = "adbc_ingest"
+    kind = STREAMING
 
     def run(self, sql: str) -> None:
         """Run one statement."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,8 +12,9 @@ import pyarrow as pa
 from dvt.connections.generic_jvm import java
 from dvt.federation.extractors.generic_jdbc import JdbcMethod
 from dvt.federation.extractors.generic_jdbc_rows import Code
+from dvt.federation.extractors.methods import JDBC
 from dvt.federation.loaders.generic_writer import Rows, Writer
-from dvt.identifiers import quote
+from dvt.identifiers import Relation, quote_all
 from dvt.types.generic_landing import sent_texts
 
 
@@ -21,6 +22,7 @@ class JdbcWriter(JdbcMethod, Writer):
     """One JDBC connection, which commits nothing by itself."""
 
     load_name = "jdbc_batch"
+    kind = JDBC
 
     def run(self, sql: str) -> None:
         """Run one statement."""
@@ -68,18 +70,32 @@ class JdbcWriter(JdbcMethod, Writer):
 
     def insert(self, rows: Rows) -> int | None:
         """One batch of the statement a batch of rows, and one commit."""
-        names = ", ".join(quote(name, self.dialect) for name in rows.schema.names)
-        marks = ", ".join("?" * len(rows.schema))
-        sql = " ".join(["insert into", rows.relation.sql(self.dialect), "(", names, ") values (", marks, ")"])
+        texts = partial(sent_texts, family=self.family)
+        sent = (rows.sent(texts, batch) for batch in rows.batches)
+        self.insert_batches(rows.relation, rows.schema.names, sent, rows.check)
+        return None
+
+    def insert_batches(
+        self, relation: Relation, names: Sequence[str], batches: Iterator[list[pa.Array]], check: Callable[[], None]
+    ) -> None:
+        """Send texts and bytes, a batch of the statement for each batch, and commit once.
+
+        Args:
+            relation: The table.
+            names: Its columns.
+            batches: An array for each column.
+            check: Called after each batch; raises when the load is no longer wanted.
+        """
+        columns, marks = quote_all(names, self.dialect), ", ".join("?" * len(names))
+        sql = " ".join(["insert into", relation.sql(self.dialect), "(", columns, ") values (", marks, ")"])
         self._end()
         try:
             with contextlib.closing(self._session.prepareStatement(sql)) as statement:
-                for batch in rows.batches:
-                    columns = rows.sent(partial(sent_texts, family=self.family), batch)
-                    _add(statement, columns, batch.num_rows)
+                for batch in batches:
+                    _add(statement, batch, len(batch[0]))
                     self._running = statement
                     statement.executeBatch()
-                    rows.check()
+                    check()
         except BaseException:
             with contextlib.suppress(*self.errors):
                 self._session.rollback()
@@ -87,7 +103,6 @@ class JdbcWriter(JdbcMethod, Writer):
         finally:
             self._running = None
         self._session.commit()
-        return None
 
 
 def _add(statement: Any, columns: Sequence[pa.Array], count: int) -> None:

@@ -93,4 +93,4 @@ class OdbcWriter(OdbcMethod, Writer):
 
 def _chunk_rows(batch: pa.RecordBatch) -> int:
     longest = sum((pc.max(pc.binary_length(column)).as_py() or 0) + 16 for column in batch.columns)
-    return max(1, min(batch.num_rows, _BUFFER_BYTES // longest))
+    return max(1, min(int(batch.num_rows), _BUFFER_BYTES // int(longest)))

@@ -29,10 +29,8 @@ class Dealings:
         settings: What a session that writes begins with.
     """
 
-    words: Words = Words()
-    changes: ChangeWords = field(
-        default=ChangeWords(delete="exists", merge="replace", first="fetch first 1 rows only")
-    )
+    words: Words = field(default=Words())
+    changes: ChangeWords = field(default=ChangeWords(delete="exists", merge="replace", first="fetch first 1 rows only"))
     own_schema: str = ""
     kind: str = _TABLES
     listed: str = _LISTED

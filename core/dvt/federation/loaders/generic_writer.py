@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from dvt.federation.extractors.generic_method import Method
+from dvt.federation.extractors.methods import BUFFERED
 from dvt.identifiers import Relation
 from dvt.types.generic import Convert
 from dvt.types.generic_fits import Check
@@ -76,6 +77,7 @@ class Writer(Method):
     """One session, in which a statement is a transaction of its own until one is begun."""
 
     load_name: str
+    kind: str = BUFFERED
     family: Family
     _is_open = False
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -13,8 +14,10 @@ from dvt.connections.mysql import SPEC, default_database, open_session, spec_for
 from dvt.connections.mysql_errors import ServerError, translate
 from dvt.connections.spec import ConnectionSpec
 from dvt.errors import DataError, DvtError
+from dvt.federation.extractors.methods import BUFFERED
 from dvt.federation.loaders.config import LoadConfig
 from dvt.federation.loaders.filling import Filled, Filling, LoadMethod
+from dvt.federation.loaders.jdbc_fill import JdbcTexts
 from dvt.federation.loaders.landing import Landing
 from dvt.federation.loaders.sql import SQLLoader
 from dvt.federation.stream import ColumnSchema
@@ -103,13 +106,19 @@ class MySQLLoader(SQLLoader):
         """LOAD DATA from the stream, or INSERT where the server or the output forbids it."""
         return [
             LoadMethod("load_data", lacks=self._why_no_load_data, fill=self._load_data),
-            LoadMethod("insert", fill=self._insert),
+            LoadMethod("insert", BUFFERED, fill=self._insert),
         ]
 
     def _why_no_load_data(self) -> str | None:
         if not self.connection.options["local_infile"]:
             return "dvt.local_infile is false"
         return None if self.session().server.allows_local_infile else "the server's local_infile is off"
+
+    def over_jdbc(self, filling: Filling) -> JdbcTexts | None:
+        """The texts of LOAD DATA; bytes go as they are."""
+        if not filling.types:  # there is nothing to load yet
+            return []
+        return [partial(_text_or_bytes, writer) for writer in self._writers(filling)]
 
     def _load_data(self, filling: Filling) -> Filled:
         from dvt.federation.loaders import mysql_fill
@@ -193,6 +202,10 @@ class MySQLLoader(SQLLoader):
         from dvt.federation.extractors.mysql_schema import text_literal
 
         return text_literal(text)
+
+
+def _text_or_bytes(writer: ColumnWriter, values: pa.Array) -> pa.Array:
+    return values if writer.is_hex else writer.text(values)
 
 
 def collation(server: Server) -> str:

@@ -12,15 +12,19 @@ import pyarrow.csv as csv
 
 from dvt.connections.postgres import SPEC, cancel, connect, translate
 from dvt.connections.spec import ConnectionSpec
-from dvt.errors import ConfigurationError, DataError, DvtError
+from dvt.errors import ConfigurationError, DvtError
 from dvt.federation.extractors.base import ExtractionConfig
+from dvt.federation.extractors.methods import BUFFERED
 from dvt.federation.extractors.postgres_catalog import columns_of
+from dvt.federation.extractors.postgres_methods import refusal
 from dvt.federation.extractors.postgres_wire import Wire
 from dvt.federation.extractors.scan_sql import scan_sql
 from dvt.federation.loaders.config import LoadConfig
 from dvt.federation.loaders.filling import Filled, Filling, LoadMethod
+from dvt.federation.loaders.jdbc_fill import JdbcTexts
 from dvt.federation.loaders.landing import Landing
-from dvt.federation.loaders.postgres_encode import ValueUnfitError, as_csv, is_encodable, python_codec
+from dvt.federation.loaders.postgres_encode import python_codec
+from dvt.federation.loaders.postgres_insert import csv_values, insert, texts
 from dvt.federation.loaders.postgres_landing import PostgresLanding
 from dvt.federation.loaders.postgres_pipe import accepted, check_values, pipe
 from dvt.federation.loaders.spark_row_pipe import _SparkRowPipe as _SparkRowPipe
@@ -107,8 +111,37 @@ class PostgresLoader(SQLLoader):
         """The bytes of another PostgreSQL as they are, where it offers them; COPY of CSV otherwise."""
         raw, found = filling.stream.raw, []
         if raw is not None:
-            found.append(LoadMethod(raw.format, lacks=lambda: _why_not_raw(self.session(), filling), fill=self._pipe))
-        return [*found, LoadMethod("copy_csv", fill=self._copy)]
+            found.append(LoadMethod(raw.format, lacks=lambda: self._why_not_raw(filling), fill=self._pipe))
+        copy = LoadMethod("copy_csv", lacks=lambda: self._why_no_copy(filling), fill=self._copy)
+        return [*found, copy, LoadMethod("insert", BUFFERED, fill=self._insert)]
+
+    def _why_not_raw(self, filling: Filling) -> str | None:
+        if accepted(self.session(), filling.relation, filling.stream.raw) is None:
+            return "the bytes of the source's types are not those of the target's"
+        return self._why_no_copy(filling)
+
+    def _why_no_copy(self, filling: Filling) -> str | None:
+        """What the server, or a pooler before it, says of a COPY of no rows; nothing is said of a table to come."""
+        import psycopg
+
+        def probe(session: psycopg.Connection[Any]) -> None:
+            statement = " ".join(["copy", filling.relation.sql("postgres"), "from stdin (format csv)"])
+            with session.transaction(), session.cursor() as cursor, cursor.copy(statement.encode()):
+                pass
+
+        key = (*self.connection.place, self.connection.first("user"), "copy_in")
+        try:
+            return refusal(self.session(), key, probe)
+        except psycopg.errors.UndefinedTable:
+            return None
+
+    def _insert(self, filling: Filling) -> Filled:
+        session, batches = self.session(), filling.batches(_PIECE_BYTES)
+        return Filled(insert(session, filling.relation, filling.schema.names, batches, _codec(session)))
+
+    def over_jdbc(self, filling: Filling) -> JdbcTexts | None:
+        """PostgreSQL's own input texts, which take the type of their column."""
+        return texts(filling.schema.names, _codec(self.session()) if filling.types else None)
 
     def _pipe(self, filling: Filling) -> Filled:
         session, relation, names, raw = self.session(), filling.relation, filling.schema.names, filling.stream.raw
@@ -121,7 +154,7 @@ class PostgresLoader(SQLLoader):
 
     def _copy(self, filling: Filling) -> Filled:
         session = self.session()
-        codec = python_codec(_server_encoding(session))
+        codec = _codec(session)
         columns = quote_all(filling.schema.names, "postgres")
         statement = ["copy ", filling.relation.sql("postgres"), " (", columns, ") from stdin (format csv)"]
         with session.cursor() as cursor:
@@ -160,30 +193,15 @@ class PostgresLoader(SQLLoader):
         return self.session().execute(sql, [name]).fetchone() is not None
 
 
-def _why_not_raw(session: psycopg.Connection[Any], filling: Filling) -> str | None:
-    if accepted(session, filling.relation, filling.stream.raw) is None:
-        return "the bytes of the source's types are not those of the target's"
-    return None
-
-
-def _server_encoding(session: psycopg.Connection[Any]) -> str:
-    return session.info.parameter_status("server_encoding") or "UTF8"
+def _codec(session: psycopg.Connection[Any]) -> str | None:
+    return python_codec(session.info.parameter_status("server_encoding") or "UTF8")
 
 
 def _encoded(piece: pa.RecordBatch, codec: str | None) -> bytes:
-    arrays = []
-    for number, (array, field) in enumerate(zip(piece.columns, piece.schema, strict=True)):
-        try:
-            arrays.append(as_csv(array))
-        except ValueUnfitError as error:
-            remedy = "Cast or replace the value in the model"
-            raise DataError(str(error), column=field.name, remedy=remedy) from error
-        if codec and pa.types.is_string(arrays[number].type) and not is_encodable(arrays[number], codec):
-            raise DataError(
-                f"a text has characters that the database's encoding ({codec}) does not have",
-                column=field.name,
-                remedy="Land in a database with encoding UTF8, or replace the characters in the model",
-            )
+    arrays = [
+        csv_values(array, column=field.name, codec=codec)
+        for array, field in zip(piece.columns, piece.schema, strict=True)
+    ]
     sink = io.BytesIO()
     names = [str(number) for number in range(len(arrays))]
     csv.write_csv(pa.RecordBatch.from_arrays(arrays, names), sink, write_options=_WRITE)

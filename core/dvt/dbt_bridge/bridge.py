@@ -22,6 +22,7 @@ from dvt.federation.registry import loader_class
 from dvt.federation.settings import ProjectSettings, load_settings
 
 if TYPE_CHECKING:
+    from dvt.federation.extractors.methods import Chosen
     from dvt.federation.loaders.base import BaseLoader
     from dvt.federation.session import QueryRun, RunSession
 
@@ -49,6 +50,7 @@ class Bridge:
         self._engine: DbtConnection | None = None
         self._session: RunSession | None = None
         self._loaders: set[BaseLoader] = set()
+        self._how_loaded: dict[str, Chosen] = {}
         self._lock = threading.RLock()
 
     @property
@@ -134,6 +136,16 @@ class Bridge:
         with self._lock:
             self._loaders.add(made)
         return made
+
+    def how_loaded(self, name: str) -> Chosen:
+        """The method by which a connection would be loaded now; it is asked once."""
+        if name not in self._how_loaded:
+            loader = self.loader(name)
+            try:
+                self._how_loaded[name] = loader.planned()
+            finally:
+                self.release(loader)
+        return self._how_loaded[name]
 
     def release(self, loader: BaseLoader) -> None:
         """Close a loader session."""

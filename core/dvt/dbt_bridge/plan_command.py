@@ -23,13 +23,14 @@ from dvt.dbt_bridge.plan_document import (
     ActualScan,
     PlannedCondition,
     PlannedLanding,
+    PlannedLoading,
     PlannedNode,
     PlannedScan,
     document,
 )
 from dvt.dbt_bridge.plan_text import plan_text
 from dvt.dbt_bridge.planning import announce_shared, compiled_sql, plan_node
-from dvt.errors import ConnectionFailedError, DvtError, RelationNotFoundError
+from dvt.errors import ConnectionFailedError, DvtError, MissingDriverError, RelationNotFoundError
 from dvt.federation.engines.choice import EMBEDDED
 from dvt.federation.extraction import ScanStats
 from dvt.federation.plan.coercions import coercions
@@ -98,7 +99,8 @@ def _plan(bridge: Bridge, node: Any, analyze: bool) -> PlannedNode:
     if not route.is_federated:
         return replace(plain, notes=["not run: --analyze reads federated and direct queries"]) if analyze else plain
     try:
-        full = replace(plain, notes=_notes(bridge, node, route.connection), landing_way=_landing_way(bridge, node))
+        notes = _notes(bridge, node, route.connection)
+        full = replace(plain, notes=notes, landing_way=_landing_way(bridge, node), loading=_loading(bridge, node))
         if analyze:
             return _analyzed(bridge, node, full)
         plan = plan_node(bridge, node)
@@ -221,6 +223,16 @@ def _landing_way(bridge: Bridge, node: Any) -> PlannedLanding | None:
         return None
     way = bridge.connections.get(bridge.router.route(node).connection).landing
     return PlannedLanding(way.value, way.is_atomic)
+
+
+def _loading(bridge: Bridge, node: Any) -> PlannedLoading | None:
+    if not node.is_relational:
+        return None
+    try:
+        chosen = bridge.how_loaded(bridge.router.route(node).connection)
+    except (ConnectionFailedError, MissingDriverError) as error:  # a run will say so; the plan is of use without it
+        return PlannedLoading("", unknown_because=str(error).strip())
+    return PlannedLoading(chosen.method, list(chosen.passed_over))
 
 
 def _notes(bridge: Bridge, node: Any, landing: str) -> list[str]:

@@ -125,6 +125,21 @@ class PlannedLanding:
 
 
 @dataclass(frozen=True)
+class PlannedLoading:
+    """How a node's rows are sent to the landing.
+
+    Args:
+        method: For example "copy_csv", as far as it is known before there are rows; empty where it is not known.
+        passed_over: The methods before it, and why they are not taken.
+        unknown_because: Why it is not known: the landing cannot be asked now.
+    """
+
+    method: str
+    passed_over: list[PassedOver] = field(default_factory=list)
+    unknown_because: str = ""
+
+
+@dataclass(frozen=True)
 class PlannedNode:
     """One node of the plan.
 
@@ -140,6 +155,7 @@ class PlannedNode:
         actual: What its query gave, with --analyze.
         engine_sql: What the engine runs, where joins or groups of the model's query run at a source; else empty.
         landing_way: How its table takes its place; None for nodes that land no rows through dvt.
+        loading: How its rows are sent; None for the same nodes.
     """
 
     unique_id: str
@@ -153,6 +169,7 @@ class PlannedNode:
     actual: ActualResult | None = None
     engine_sql: str = ""
     landing_way: PlannedLanding | None = None
+    loading: PlannedLoading | None = None
 
 
 def document(nodes: Sequence[PlannedNode], is_analyzed: bool) -> dict[str, Any]:

@@ -49,6 +49,10 @@ def _paragraph(node: PlannedNode) -> Iterator[str]:
     yield f"  lane     {node.lane}"
     if node.relation:
         yield f"  landing  {node.landing}: {node.relation}"
+    if node.loading is not None and node.loading.passed_over:
+        yield f"  loads    by {node.loading.method}"
+        for passed in node.loading.passed_over:
+            yield f"{_BELOW}not by {passed}"
     if node.inputs:
         yield f"  reads    {', '.join(node.inputs)}"
     for scan in node.scans:

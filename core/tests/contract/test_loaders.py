@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from servers.clickhouse import ClickHouseServer
+from servers.generic import missing
 from servers.mariadb import MariaDBServer
 from servers.places import (
     clickhouse_place,
@@ -23,11 +25,28 @@ from dvt.testing import LoaderContract, Place
 _DATABASE = "dvt_contract_loads"
 
 
+def forced(place: Place, by: str) -> Place:
+    """A place whose method of loading is said; the kit's words of it are the short ones."""
+    output = {**place.output, "dvt": {**place.output.get("dvt", {}), "load_by": by}}
+    return replace(place, output=output, words=f"postgres-{by}", name=f"{place.type} ({by})")
+
+
 class TestPostgres(LoaderContract):
     @pytest.fixture(scope="class")
     @classmethod
     def place(cls, postgres_server: PostgresServer) -> Place:
         return postgres_place(postgres_server, _DATABASE)
+
+
+class TestPostgresOtherwise(LoaderContract):
+    """Where COPY is not let through, and over JDBC."""
+
+    @pytest.fixture(scope="class", params=("buffered", "jdbc"))
+    @classmethod
+    def place(cls, postgres_server: PostgresServer, request: pytest.FixtureRequest) -> Place:
+        if request.param == "jdbc" and (why := missing("jdbc-postgres")):
+            pytest.skip(why)
+        return forced(postgres_place(postgres_server, _DATABASE), str(request.param))
 
 
 class TestMariaDB(LoaderContract):

@@ -47,7 +47,7 @@ def web(request: pytest.FixtureRequest) -> Place:
 
 @pytest.fixture
 def project(web: Place, postgres_server: PostgresServer, tmp_path: Path) -> Faulty:
-    outputs = {**customers_in_postgres(postgres_server, "e2e_generic"), "web": dict(web.output)}
+    outputs = {**customers_in_postgres(postgres_server, "e2e_generic"), "web": {**web.output, "schema": "public"}}
     return made(tmp_path, outputs, models__sources__yml=SOURCES, models__m__sql=MODEL)
 
 
@@ -82,18 +82,14 @@ def test_models_land_there(project: Faulty, web: Place, postgres_server: Postgre
     document = json.loads(project.run("plan", "--json", code=0).output)
     ways = {node["unique_id"][-1]: node["landing_way"] for node in document["nodes"]}
     assert ways["n"]["way"] == "drop and rename in one transaction"
+    methods = {"odbc": "odbc_array_insert", "jdbc": "jdbc_batch"}
+    by = methods["odbc" if "driver" in web.output else "jdbc"]
+    assert {node["loading"]["method"] for node in document["nodes"] if node["loading"]} == {by}
     for _ in range(2):  # the second time over what is there
         project.run("run", code=0)
         given = postgres_server.psql("e2e_generic", "select id, name from crm.customers order by 1")
-        print(
-            postgres_server.psql(
-                "generic",
-                "select schemaname, tablename from pg_tables where schemaname not like 'pg%' and schemaname <> 'information_schema'",
-            ),
-            document["nodes"][0]["relation"],
-        )
         for name in ("n", "i"):
-            assert postgres_server.psql("generic", f"select id, name from analytics.{name} order by 1") == given
-        assert len(postgres_server.psql("generic", "select name from analytics.v").split()) == len(given.split())
+            assert postgres_server.psql("generic", f"select id, name from public.{name} order by 1") == given
+        assert len(postgres_server.psql("generic", "select name from public.v").split()) == len(given.split())
     left = "select count(*) from pg_class where relname like '%__dvt_%'"
     assert postgres_server.psql("generic", left) == "0"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from dvt import errors
 from dvt.federation.extractors.methods import PassedOver
 from dvt.federation.loaders.base import BaseLoader
 from dvt.federation.loaders.config import LoadConfig, LoadResult
+from dvt.federation.loaders.filling import Filling, LoadMethod
 from dvt.federation.registry import loader_class, open_connection
 from dvt.identifiers import Relation
 from dvt.testing.streams import stream, stream_of, typed
@@ -136,6 +138,43 @@ def test_after_a_row_was_sent_there_is_no_other_method(
     assert sent == [0, 1, 2, 3]
     assert postgres_server.psql("load_methods", "select v from kept") == "1"
     assert postgres_server.psql("load_methods", "select count(*) from pg_class where relname like '%dvt_%'") == "0"
+
+
+class Watched(Filling):
+    """Notes how many rows go at a time."""
+
+    def batches(self, most_bytes: int | None = None) -> Iterator[pa.RecordBatch]:
+        for batch in super().batches(most_bytes):
+            SIZES.append(batch.num_rows)
+            yield batch
+
+
+SIZES: list[int] = []
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("by", ["streaming", "buffered", "jdbc"])
+@pytest.mark.parametrize("database", ["postgres", "mariadb"])
+def test_so_many_rows_go_at_a_time(request: pytest.FixtureRequest, database: str, by: str) -> None:
+    of_jdbc(by, database)
+    output = request.getfixturevalue(database)
+
+    class Noting(loader_class(output["type"])):  # type: ignore[misc]
+        def chain(self, filling: Filling) -> list[LoadMethod]:
+            watched = Watched(**{each.name: getattr(filling, each.name) for each in dataclasses.fields(filling)})
+            return [
+                dataclasses.replace(each, fill=lambda _, each=each: each.fill(watched))
+                for each in super().chain(filling)
+            ]
+
+    SIZES.clear()
+    given = open_connection("crm", {**output, "dvt": {**output.get("dvt", {}), "load_by": by}})
+    with Noting(given) as opened:
+        rows = pa.table({"n": pa.array(range(25))})
+        result = opened.load(
+            stream_of(rows), LoadConfig(Relation("sized", output.get("schema")), streaming_batch_size=10)
+        )
+    assert (result.rows, SIZES) == (25, [10, 10, 5])
 
 
 @pytest.mark.postgres

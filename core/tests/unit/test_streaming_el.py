@@ -9,6 +9,7 @@ import math
 import sqlite3
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,16 @@ from dvt.connections.connection import Connection
 from dvt.errors import DataError, UnsupportedError
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig
 from dvt.federation.extractors.duckdb import DuckDBExtractor
-from dvt.federation.extractors.methods import BUFFERED, JDBC, Chosen, Method, PassedOver, first_that_can
+from dvt.federation.extractors.methods import BUFFERED, JDBC, STREAMING, Chosen, Method, PassedOver, first_that_can
 from dvt.federation.extractors.row_batches import cursor_batches
 from dvt.federation.extractors.sqlite import SQLiteExtractor
 from dvt.federation.hashing.client import COLUMNS
 from dvt.federation.hashing.rows import KeyForm, hashes_by_key
-from dvt.federation.loaders.base import LoadConfig
+from dvt.federation.loaders.base import LoadConfig, LoadResult
+from dvt.federation.loaders.filling import Filled, Filling, LoadMethod
 from dvt.federation.loaders.postgres import _SparkRowPipe
-from dvt.federation.registry import connection_spec, extractor_class
+from dvt.federation.loaders.sqlite import SQLiteLoader
+from dvt.federation.registry import connection_spec, extractor_class, open_connection
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation
 
@@ -373,5 +376,97 @@ def test_the_chain_of_methods_takes_the_first_that_can_and_says_what_the_others_
         first_that_can(methods, by("streaming"))
 
 
-def test_a_load_sends_ten_thousand_rows_at_a_time() -> None:
+class Chained(SQLiteLoader):
+    """A loader of which a test says what its methods lack; each tells by which it loads, and how many rows at a time."""
+
+    lacking: dict[str, str] = {}
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self.sizes: dict[str, list[int]] = {}
+
+    def methods(self, filling: Filling) -> list[LoadMethod]:
+        return [self.method(filling, *pair) for pair in (("copy", STREAMING), ("insert", BUFFERED), ("jdbc", JDBC))]
+
+    def method(self, filling: Filling, name: str, kind: str) -> LoadMethod:
+        def fill(filling: Filling) -> Filled:
+            sizes = self.sizes.setdefault(name, [])
+
+            def counted() -> Iterator[pa.RecordBatch]:
+                for batch in filling.batches():
+                    sizes.append(batch.num_rows)
+                    yield batch
+
+            stream = RowStream(filling.stream.columns, counted())
+            return replace(self._insert(replace(filling, stream=stream)), given=sum(sizes))
+
+        return LoadMethod(name, kind, lambda: self.lacking.get(name), fill=fill)
+
+
+def chained(folder: Path, by: str = "auto") -> Chained:
+    given = open_connection("crm", {"type": "sqlite", "path": str(folder / "to.sqlite"), "dvt": {"load_by": by}})
+    return Chained(given)
+
+
+def loaded(loader: Chained, rows: Iterator[pa.RecordBatch], size: int = 10_000) -> LoadResult:
+    with loader:
+        stream = RowStream([ColumnSchema("n", pa.int64())], rows)
+        return loader.load(stream, LoadConfig(Relation("t"), streaming_batch_size=size))
+
+
+def thousands(count: int) -> Iterator[pa.RecordBatch]:
+    for _ in range(count):
+        yield pa.RecordBatch.from_arrays([pa.array(range(1000))], ["n"])
+
+
+@pytest.mark.parametrize(
+    ("by", "lacking", "method", "passed"),
+    [
+        ("auto", {}, "copy", []),
+        ("auto", {"copy": "no right"}, "insert", ["no right"]),
+        ("auto", {"copy": "no right", "insert": "too old"}, "jdbc", ["no right", "too old"]),
+        ("buffered", {}, "insert", ["dvt.load_by is buffered"]),
+        ("jdbc", {"copy": "no right"}, "jdbc", ["dvt.load_by is jdbc"] * 2),
+    ],
+)
+def test_a_load_takes_the_first_method_that_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str, lacking: dict[str, str], method: str, passed: list[str]
+) -> None:
+    monkeypatch.setattr(Chained, "lacking", lacking)
+    loader = chained(tmp_path, by)
+    result = loaded(loader, thousands(3), 700)
+    assert result.method == method
+    assert [each.why for each in result.passed_over] == passed
+    assert loader.sizes == {method: [700, 700, 700, 700, 200]}  # it alone, and so many rows at a time
+    assert result.rows == 3000
+
+
+def test_what_no_method_can_is_refused_before_a_row_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Chained, "lacking", {"insert": "too old"})
+
+    def never() -> Iterator[pa.RecordBatch]:
+        raise AssertionError("a row was read")
+        yield
+
+    with pytest.raises(UnsupportedError, match=r"loaded: copy: dvt.load_by is buffered; insert: too old") as raised:
+        loaded(chained(tmp_path, "buffered"), never())
+    assert raised.value.phase == "load"
+    assert "dvt.load_by" in str(raised.value.remedy)
+
+
+def test_after_a_row_was_sent_there_is_no_other_method(tmp_path: Path) -> None:
+    def broken() -> Iterator[pa.RecordBatch]:
+        yield from thousands(1)
+        raise DataError("the third value does not fit", column="n")
+
+    loader = chained(tmp_path)
+    with pytest.raises(DataError, match="third"):
+        loaded(loader, broken(), 500)
+    assert loader.sizes == {"copy": [500, 500]}
+
+
+def test_a_load_sends_ten_thousand_rows_at_a_time(tmp_path: Path) -> None:
     assert LoadConfig(Relation("t")).streaming_batch_size == 10_000
+    loader = chained(tmp_path)
+    loaded(loader, thousands(12))
+    assert loader.sizes == {"copy": [10_000, 2_000]}

@@ -8,8 +8,8 @@ import json
 import math
 import sqlite3
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -377,7 +377,7 @@ def test_the_chain_of_methods_takes_the_first_that_can_and_says_what_the_others_
 
 
 class Chained(SQLiteLoader):
-    """A loader of which a test says what its methods lack; each tells by which it loads, and how many rows at a time."""
+    """A loader of which a test says what its methods lack; it tells by which it loads, how many rows at a time."""
 
     lacking: dict[str, str] = {}
 

@@ -73,7 +73,7 @@ MERGED = """\
 {{ config(materialized='incremental', incremental_strategy='merge', unique_key='id', meta={'connection': 'web'}) }}
 select id, name from {{ source('crm', 'customers') }} {% if is_incremental() %} where id > 2 {% endif %}
 """
-VIEW = "{{ config(materialized='view', meta={'connection': 'web'}) }} select name from {{ ref('n') }}"
+VIEW = "{{ config(materialized='view', meta={'connection': 'web'}) }} select name from {{ ref('i') }}"
 
 
 def test_models_land_there(project: Faulty, web: Place, postgres_server: PostgresServer) -> None:

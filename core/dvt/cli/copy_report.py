@@ -6,12 +6,12 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from dvt.cli.copy_running import size
+from dvt.connections.landing_ways import Way
 from dvt.federation.verifying.level import Verify
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dvt.connections.spec import ConnectionSpec
     from dvt.federation.copy_names import End
     from dvt.federation.copying import CopyPlan, CopyRequest, CopyResult
     from dvt.federation.extractors.methods import PassedOver
@@ -99,22 +99,24 @@ def swap(request: CopyRequest) -> str:
     what = "swapped" if request.replaces else _CHANGES[request.mode]
     if not request.replaces and spec.runs_sql:
         return f"{what} in one transaction" if is_atomic(request) else f"{what}, {_NOT_ATOMIC}"
-    return f"{what} {_way(spec)}" if is_atomic(request) else f"{what}, {_NOT_ATOMIC}"
+    return f"{what} {_way(request)}" if is_atomic(request) else f"{what}, {_NOT_ATOMIC}"
 
 
 def is_atomic(request: CopyRequest) -> bool:
     """Whether readers see the old table or the new one, and nothing between."""
-    target = request.target.connection
-    return target.landing().is_atomic if request.replaces else target.spec.transactional_changes
+    spec = request.target.connection.spec
+    return request.target.connection.landing().is_atomic if request.replaces else spec.transactional_changes
 
 
 _CHANGES = {"append": "appended", "merge": "merged", "delete+insert": "deleted and inserted", "table": "swapped"}
 
 
-def _way(spec: ConnectionSpec) -> str:
-    if not spec.runs_sql:
+def _way(request: CopyRequest) -> str:
+    connection = request.target.connection
+    if not connection.spec.runs_sql:
         return "by a rename of the file"
-    return "in one transaction" if spec.transactional_ddl else "by one statement"
+    is_transaction = connection.spec.transactional_ddl or connection.landing is Way.TRANSACTION
+    return "in one transaction" if is_transaction else "by one statement"
 
 
 def _what_becomes(request: CopyRequest, plan: CopyPlan) -> str:

@@ -10,6 +10,8 @@ import pyarrow as pa
 from dvt.federation.extractors.methods import Method
 from dvt.federation.stream import RowStream
 from dvt.identifiers import Relation
+from dvt.types.landing_texts import named
+from dvt.types.native_fits import fits
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,16 @@ class Filling:
     def schema(self) -> pa.Schema:
         """The columns."""
         return self.stream.schema
+
+    def fitting(self, batch: pa.RecordBatch, dialect: str) -> pa.RecordBatch:
+        """The same batch, for methods over which the server does not name the column of a value that does not fit.
+
+        Raises:
+            DataError: A value has no place in its column's type, as far as its name says.
+        """
+        for column, name, native in zip(batch.columns, self.schema.names, self.types, strict=True):
+            named(fits(native, dialect), column, name, f"a column of type {native}")
+        return batch
 
     def batches(self, most_bytes: int | None = None) -> Iterator[pa.RecordBatch]:
         """The rows in batches of at most `batch_rows`; asks before each whether the load is still wanted.

@@ -27,8 +27,8 @@ from dvt.federation.loaders.sql import SQLLoader
 from dvt.federation.loaders.unique_key import require_unique_key
 from dvt.federation.stream import ColumnSchema
 from dvt.identifiers import Relation
-from dvt.types.generic_fits import fits
 from dvt.types.generic_landing import FAMILIES, KINDS, Family
+from dvt.types.native_fits import fits
 
 _PIECE_BYTES = 8 << 20
 # A declared type goes into DDL as it stands: words, and numbers in parentheses.

@@ -13,9 +13,9 @@ from dvt.federation.extractors.generic_method import Method
 from dvt.federation.extractors.methods import BUFFERED
 from dvt.identifiers import Relation
 from dvt.types.generic import Convert
-from dvt.types.generic_fits import Check
 from dvt.types.generic_landing import Family, checked
 from dvt.types.landing_texts import named
+from dvt.types.native_fits import Check
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,7 @@ class Sending:
         """
 
         def checked_values(array: pa.Array) -> pa.Array:
-            self.fits(array)
-            return values(checked(array, self.family))
+            return values(checked(self.fits(array), self.family))
 
         return named(checked_values, array, self.name, "the column's type")
 

@@ -61,7 +61,8 @@ def _fill(connection: Connection, texts: JdbcTexts, filling: Filling) -> Filled:
     try:
         with contextlib.closing(writer):
             writer.connect()
-            writer.insert_batches(filling.relation, filling.schema.names, _sent(texts, filling), filling.check)
+            sent = _sent(texts, filling, connection.dialect)
+            writer.insert_batches(filling.relation, filling.schema.names, sent, filling.check)
     except DvtError:
         raise
     except writer.errors as error:
@@ -69,6 +70,7 @@ def _fill(connection: Connection, texts: JdbcTexts, filling: Filling) -> Filled:
     return Filled()
 
 
-def _sent(texts: JdbcTexts, filling: Filling) -> Iterator[list[pa.Array]]:
+def _sent(texts: JdbcTexts, filling: Filling, dialect: str) -> Iterator[list[pa.Array]]:
     for batch in filling.batches(_PIECE_BYTES):
-        yield [each(column) for each, column in zip(texts, batch.columns, strict=True)]
+        columns = filling.fitting(batch, dialect).columns
+        yield [each(column) for each, column in zip(texts, columns, strict=True)]

@@ -136,7 +136,8 @@ class PostgresLoader(SQLLoader):
             return None
 
     def _insert(self, filling: Filling) -> Filled:
-        session, batches = self.session(), filling.batches(_PIECE_BYTES)
+        session = self.session()
+        batches = (filling.fitting(batch, self.dialect) for batch in filling.batches(_PIECE_BYTES))
         return Filled(insert(session, filling.relation, filling.schema.names, batches, _codec(session)))
 
     def over_jdbc(self, filling: Filling) -> JdbcTexts | None:

@@ -78,9 +78,9 @@ SPEC = ConnectionSpec(
         Option(
             "table_format",
             "str",
-            "",
-            "the format of tables that land: orc, or parquet behind Spark's Thrift server, where that is left out",
-            choices=("", "orc", "parquet"),
+            "auto",
+            "the format of tables that land; auto is orc, and parquet behind Spark's Thrift server",
+            choices=("auto", "orc", "parquet"),
         ),
     ),
     drivers=("impala.hiveserver2",),

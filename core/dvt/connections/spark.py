@@ -73,9 +73,9 @@ SPEC = ConnectionSpec(
         Option(
             "table_format",
             "str",
-            "",
-            "the format of tables that land; left out, it is the server's own, if that is one of these, or parquet",
-            choices=("", "parquet", "delta", "iceberg"),
+            "auto",
+            "the format of tables that land; auto is the server's own where that is one of these, else parquet",
+            choices=("auto", "parquet", "delta", "iceberg"),
         ),
     ),
     drivers=("pyspark",),

@@ -101,7 +101,7 @@ class HiveLoader(SparkTables):
         counts moments in the zone of who writes them."""
         session: HiveExtractor = self.session()
         given = str(self.connection.options["table_format"])
-        return given or ("parquet" if session.is_spark() else "orc")
+        return given if given != "auto" else "parquet" if session.is_spark() else "orc"
 
     def methods(self, filling: Filling) -> list[LoadMethod]:
         """INSERTs of many rows."""

@@ -173,8 +173,10 @@ class SparkLoader(SparkTables):
 
     def _format(self, relation: Relation) -> str:
         given = str(self.connection.options["table_format"])
-        if given or (relation.database or _OWN_CATALOGUE) != _OWN_CATALOGUE:
+        if given != "auto":
             return given
+        if (relation.database or _OWN_CATALOGUE) != _OWN_CATALOGUE:
+            return ""  # the catalogue's own
         default = str(self.rows("set spark.sql.sources.default")[0][1]).lower()
         return default if default in _EXACT_FORMATS else "parquet"
 

@@ -21,6 +21,7 @@ from dvt.errors import ConfigurationError, InterruptedRunError, UnsupportedError
 from dvt.federation.engines.base import BaseEngine, EngineLimits, Handle
 from dvt.federation.engines.duckdb import DuckDBEngine
 from dvt.federation.engines.spark_errors import translate
+from dvt.federation.engines.spark_landing import SparkLanding
 from dvt.federation.engines.spark_options import SparkOptions
 from dvt.federation.engines.spark_parquet import duckdb_name, result_batch, stored_batch, stored_schema
 from dvt.federation.engines.spark_sessions import given_back, require, taken
@@ -112,7 +113,7 @@ class SparkEngine(BaseEngine):
         used = {view: [str(path) for path in self._files[handle]] for handle, view in views.items() if view in text}
         self._results += 1
         folder = self._folder / f"result_{self._results}"
-        self._ask("compute", views=used, sql=text, folder=str(folder))
+        given = self._ask("compute", views=used, sql=text, folder=str(folder))
         if not (folder / "_SUCCESS").exists():
             raise ConfigurationError(
                 "Spark's result is not where dvt looks for it: they do not share a folder",
@@ -120,13 +121,15 @@ class SparkEngine(BaseEngine):
                 remedy="Set staging_folder in dvt.yml to a folder that all executors see under the same path",
             )
         files = sorted(folder.glob("*.parquet"))
-        rows = sum(pq.read_metadata(path).num_rows for path in files)
+        landing = SparkLanding(self._ask_plainly, self.interrupt, self._options, self._folder)
+        spread = landing.offer(files, columns, given)
         return RowStream(
             columns,
             self._batches(files, columns, batch_rows),
             close=lambda: shutil.rmtree(folder, ignore_errors=True),
-            estimated_row_count=rows,
+            estimated_row_count=spread.rows,
             method="engine",
+            spread=spread,
         )
 
     def bound(self, sql: str) -> list[ColumnSchema]:
@@ -185,16 +188,20 @@ class SparkEngine(BaseEngine):
             self._files[handle] = paths
 
     def _ask(self, do: str, **arguments: Any) -> Any:
+        try:
+            return self._ask_plainly(do, **arguments)
+        except SparkSaidError as error:
+            raise translate(error) from error
+
+    def _ask_plainly(self, do: str, **arguments: Any) -> Any:
+        """What Spark answers; what it says of a fault is not translated."""
         with self._lock:
             self._check_interrupted()
             if self._process is None:
                 self._process = taken(self._options, self.limits)
                 self._check_place(self._process)
             process = self._process
-        try:
-            return self._answer(process, do, **arguments)
-        except SparkSaidError as error:
-            raise translate(error) from error
+        return self._answer(process, do, **arguments)
 
     def _answer(self, process: SparkProcess, do: str, **arguments: Any) -> Any:
         """What Spark answers, or that it was interrupted."""
@@ -210,7 +217,7 @@ class SparkEngine(BaseEngine):
 
     def _check_place(self, process: SparkProcess) -> None:
         """Let the executors count what one of them is to read, before they are asked for more."""
-        if self._options.is_local or not self._files:
+        if not self._options.has_executors or not self._files:
             return
         paths = next(iter(self._files.values()))
         there = sum(pq.read_metadata(path).num_rows for path in paths)

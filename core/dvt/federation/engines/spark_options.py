@@ -7,13 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from dvt.connections.secrets import Secret
 from dvt.connections.spark_process import LOCAL_SETTINGS
 from dvt.errors import ConfigurationError, nearest
 
-_KEYS = ("master", "remote", "token_env", "memory", "packages", "config", "home")
+_KEYS = ("master", "remote", "token_env", "memory", "packages", "config", "home", "landing", "landing_sessions")
+_LANDINGS = ("auto", "executors", "driver")
+_LANDING_SESSIONS = 8
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # Values do not depend on the machine, an overflow is an error, and no digit of a decimal is dropped.
 _SESSION: Mapping[str, str] = {
     "spark.sql.session.timeZone": "UTC",
@@ -40,6 +43,9 @@ class SparkOptions:
         packages: Maven coordinates that Spark is to bring.
         config: More settings of Spark's, which go before dvt's.
         home: Spark's folder, where it is not the installed PySpark's.
+        landing: Whence a result goes into PostgreSQL: "executors", side by side; "driver", through Spark's driver;
+            "auto", from a cluster's or a server's executors, and by dvt itself where Spark runs here.
+        landing_sessions: The most sessions that executors open on the target at a time.
         root: Against which `home` is resolved.
     """
 
@@ -51,6 +57,8 @@ class SparkOptions:
     config: Mapping[str, str] = field(default_factory=dict)
     home: str = ""
     root: Path = Path()
+    landing: str = "auto"
+    landing_sessions: int = _LANDING_SESSIONS
 
     @classmethod
     def of(cls, given: Mapping[str, Any], root: Path = Path(), file: str = "dvt.yml") -> SparkOptions:
@@ -77,6 +85,11 @@ class SparkOptions:
             raise refusal(f"config is {config!r}", "It takes Spark's settings as `name: value`")
         if texts["remote"] and (texts["master"] or packages or texts["memory"]):
             raise refusal("remote stands beside master, memory or packages", "A server has these of its own")
+        landing, sessions = given.get("landing", "auto"), given.get("landing_sessions", _LANDING_SESSIONS)
+        if landing not in _LANDINGS:
+            raise refusal(f"landing is {landing!r}", f"It takes one of: {', '.join(_LANDINGS)}")
+        if isinstance(sessions, bool) or not isinstance(sessions, int) or sessions < 1:
+            raise refusal(f"landing_sessions is {sessions!r}", "It takes a whole number of at least 1")
         if "token=" in texts["remote"]:
             raise refusal(
                 "the address in remote holds a token", "Name, in token_env, the environment variable that holds it"
@@ -86,12 +99,35 @@ class SparkOptions:
             packages=tuple(packages),
             config={str(name): _text(value) for name, value in config.items()},
             root=root,
+            landing=landing,
+            landing_sessions=sessions,
         )
 
     @property
     def is_local(self) -> bool:
-        """Whether everything runs on this machine, so that it sees this machine's folders."""
+        """Whether all of it runs on this machine, and ends with its process."""
         return not self.remote and (not self.master or self.master.startswith("local"))
+
+    @property
+    def has_executors(self) -> bool:
+        """Whether what computes are other processes than Spark's driver, perhaps elsewhere."""
+        return not self.is_local or self.master.startswith("local-cluster")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether what is sent to a server of Spark Connect can be read on the way."""
+        host = urlsplit(self.remote).hostname or ""
+        return bool(self.remote) and "use_ssl=true" not in self.remote.lower() and host not in _LOOPBACK
+
+    def why_not_executors(self) -> str:
+        """Why a result is not landed by the executors, in one line; empty when it is."""
+        if self.landing == "driver":
+            return "engines.spark.landing is driver"
+        if self.landing == "auto" and not self.has_executors:
+            return "Spark runs within one process here"
+        if self.is_open:
+            return "the target's password would pass to Spark Connect without TLS (use_ssl=true)"
+        return ""
 
     def settings(self, threads: int, memory_bytes: int) -> dict[str, str]:
         """Spark's settings.

@@ -97,6 +97,10 @@ class BaseLoader(LoaderSession):
     def check_declared(self, type_: str, column: str) -> None:
         """Raise when a type that a contract declares is none of the engine's."""
 
+    def is_filled_by_others(self, stream: RowStream) -> bool:
+        """Whether other sessions are to fill the private relation, which have to see it."""
+        return False
+
     def accept(self, filling: Filling) -> None:
         """Raise when the filled table holds what the engine changed on the way; for engines that do not say so."""
 
@@ -136,7 +140,7 @@ class BaseLoader(LoaderSession):
         relation = self.qualified(relation)
         with self.guarded("load", relation):
             types = self._types(stream.schema, declared or {})
-            with self._whole(relation), self.guarded("load", relation):
+            with self._whole(relation, stream), self.guarded("load", relation):
                 self.create(relation, stream.schema, types)
                 filling = Filling(relation, stream, types, batch_rows, self.check, declared or {})
                 methods = self.methods(filling)
@@ -214,8 +218,8 @@ class BaseLoader(LoaderSession):
             self.drop(probe)
 
     @contextlib.contextmanager
-    def _whole(self, relation: Relation) -> Iterator[None]:
-        if self.stages_in_transaction:
+    def _whole(self, relation: Relation, stream: RowStream) -> Iterator[None]:
+        if self.stages_in_transaction and not self.is_filled_by_others(stream):
             with self.transaction():
                 yield
             return

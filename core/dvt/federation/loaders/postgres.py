@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import io
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
-import pyarrow.csv as csv
 
 from dvt.connections.postgres import SPEC, cancel, connect, translate
 from dvt.connections.spec import ConnectionSpec
-from dvt.errors import ConfigurationError, DataError, DvtError
+from dvt.errors import ConfigurationError, DvtError
 from dvt.federation.extractors.base import ExtractionConfig
 from dvt.federation.extractors.postgres_catalog import columns_of
 from dvt.federation.extractors.postgres_wire import Wire
@@ -20,21 +18,21 @@ from dvt.federation.extractors.scan_sql import scan_sql
 from dvt.federation.loaders.config import LoadConfig
 from dvt.federation.loaders.filling import Filled, Filling, LoadMethod
 from dvt.federation.loaders.landing import Landing
-from dvt.federation.loaders.postgres_encode import ValueUnfitError, as_csv, is_encodable, python_codec
+from dvt.federation.loaders.postgres_encode import python_codec
 from dvt.federation.loaders.postgres_landing import PostgresLanding
 from dvt.federation.loaders.postgres_pipe import accepted, check_values, pipe
+from dvt.federation.loaders.postgres_rows import PIECE_BYTES, encoded
+from dvt.federation.loaders.postgres_spread import SpreadFill
 from dvt.federation.loaders.spark_row_pipe import _SparkRowPipe as _SparkRowPipe
 from dvt.federation.loaders.sql import SQLLoader
-from dvt.federation.stream import ColumnSchema
+from dvt.federation.spread import SpreadRows
+from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation, quote_all
 from dvt.types.postgres import ddl
 
 if TYPE_CHECKING:
     import psycopg
 
-# Batches of wide rows are cut to pieces of about this size before they are encoded.
-_PIECE_BYTES = 8 * 1024 * 1024
-_WRITE = csv.WriteOptions(include_header=False, quoting_style="needed")
 
 
 class PostgresLoader(SQLLoader):
@@ -46,6 +44,7 @@ class PostgresLoader(SQLLoader):
 
     spec: ClassVar[ConnectionSpec] = SPEC
     stages_in_transaction = True
+    _spread: SpreadRows | None = None
 
     def connect(self) -> psycopg.Connection[Any]:
         """A session in which each statement is a transaction, unless one is begun."""
@@ -105,10 +104,24 @@ class PostgresLoader(SQLLoader):
 
     def methods(self, filling: Filling) -> list[LoadMethod]:
         """The bytes of another PostgreSQL as they are, where it offers them; COPY of CSV otherwise."""
-        raw, found = filling.stream.raw, []
+        raw, found = filling.stream.raw, list[LoadMethod]()
+        self._spread = filling.stream.spread
+        if self._spread is not None:
+            found += SpreadFill(self.session(), self.connection, filling, self._spread).methods()
         if raw is not None:
             found.append(LoadMethod(raw.format, lacks=lambda: _why_not_raw(self.session(), filling), fill=self._pipe))
         return [*found, LoadMethod("copy_csv", fill=self._copy)]
+
+    def is_filled_by_others(self, stream: RowStream) -> bool:
+        """Whether Spark's executors fill the private table: they are asked, and may still lack something."""
+        spread = stream.spread
+        return spread is not None and not spread.why_not and bool(spread.parts)
+
+    def cancel(self) -> None:
+        """End a running load, also where Spark's executors do it."""
+        super().cancel()
+        if self._spread is not None:
+            self._spread.stop()
 
     def _pipe(self, filling: Filling) -> Filled:
         session, relation, names, raw = self.session(), filling.relation, filling.schema.names, filling.stream.raw
@@ -126,8 +139,8 @@ class PostgresLoader(SQLLoader):
         statement = ["copy ", filling.relation.sql("postgres"), " (", columns, ") from stdin (format csv)"]
         with session.cursor() as cursor:
             with cursor.copy("".join(statement).encode()) as copy:
-                for piece in filling.batches(_PIECE_BYTES):
-                    copy.write(_encoded(piece, codec))
+                for piece in filling.batches(PIECE_BYTES):
+                    copy.write(encoded(piece, codec))
             return Filled(cursor.rowcount)
 
     def landing(self, private: Relation, config: LoadConfig) -> Landing:
@@ -168,23 +181,3 @@ def _why_not_raw(session: psycopg.Connection[Any], filling: Filling) -> str | No
 
 def _server_encoding(session: psycopg.Connection[Any]) -> str:
     return session.info.parameter_status("server_encoding") or "UTF8"
-
-
-def _encoded(piece: pa.RecordBatch, codec: str | None) -> bytes:
-    arrays = []
-    for number, (array, field) in enumerate(zip(piece.columns, piece.schema, strict=True)):
-        try:
-            arrays.append(as_csv(array))
-        except ValueUnfitError as error:
-            remedy = "Cast or replace the value in the model"
-            raise DataError(str(error), column=field.name, remedy=remedy) from error
-        if codec and pa.types.is_string(arrays[number].type) and not is_encodable(arrays[number], codec):
-            raise DataError(
-                f"a text has characters that the database's encoding ({codec}) does not have",
-                column=field.name,
-                remedy="Land in a database with encoding UTF8, or replace the characters in the model",
-            )
-    sink = io.BytesIO()
-    names = [str(number) for number in range(len(arrays))]
-    csv.write_csv(pa.RecordBatch.from_arrays(arrays, names), sink, write_options=_WRITE)
-    return sink.getvalue()

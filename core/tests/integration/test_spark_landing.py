@@ -16,7 +16,8 @@ import pytest
 from local_engines import stream
 from servers.postgres import PostgresServer
 from servers.spark import missing
-from servers.spark_cluster import HeldLoad, cluster_options, executor_of, until
+from servers.process import free_port
+from servers.spark_cluster import HeldLoad, cluster_home, cluster_options, executor_of, until
 
 from dvt.connections.connection import Connection
 from dvt.connections.postgres import SPEC
@@ -57,17 +58,23 @@ def limits(tmp_path_factory: pytest.TempPathFactory) -> EngineLimits:
 
 
 @pytest.fixture(scope="module")
-def events(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where Spark writes down all that its user interface shows."""
-    return tmp_path_factory.mktemp("events")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if why := missing():
+        pytest.skip(why)
+    return cluster_home(tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture(scope="module")
-def options(events: Path) -> Iterator[dict[str, Any]]:
-    if why := missing():
-        pytest.skip(why)
-    logged = {"spark.eventLog.enabled": True, "spark.eventLog.dir": events.as_uri(), "spark.eventLog.compress": False}
-    yield cluster_options(config=logged)
+def options(home: Path) -> Iterator[dict[str, Any]]:
+    """The cluster, which is a server of Spark Connect too, and writes down all that its user interface shows."""
+    (home / "events").mkdir()
+    served = {
+        "spark.plugins": "org.apache.spark.sql.connect.SparkConnectPlugin",
+        "spark.connect.grpc.binding.address": "127.0.0.1",
+        "spark.connect.grpc.binding.port": free_port(),
+    }
+    logged = {"spark.eventLog.enabled": True, "spark.eventLog.dir": (home / "events").as_uri()}
+    yield cluster_options(home, config={**served, **logged, "spark.eventLog.compress": False})
     spark_sessions.end_all()
 
 
@@ -81,13 +88,15 @@ def connection(server: PostgresServer, database: str) -> Connection:
     return Connection.from_output("dw", server.output(database), SPEC)
 
 
-def landed(engine: SparkEngine, target: Connection, sql: str, table: str = "made") -> LoadResult:
+def landed(
+    engine: SparkEngine, target: Connection, sql: str = EVERY, table: str = "made", **config: Any
+) -> LoadResult:
     with engine.execute(sql) as found, PostgresLoader(target) as loader:
-        return loader.load(found, LoadConfig(Relation(table, "public")))
+        return loader.load(found, LoadConfig(Relation(table, "public"), **config))
 
 
 def test_every_type_lands_as_by_the_loader_itself(
-    engine: SparkEngine, limits: EngineLimits, options: dict[str, Any], postgres_server: PostgresServer
+    engine: SparkEngine, postgres_server: PostgresServer
 ) -> None:
     target = connection(postgres_server, postgres_server.create_database("spark_types"))
     engine.register(TABLE_T, stream(TYPES))
@@ -96,7 +105,7 @@ def test_every_type_lands_as_by_the_loader_itself(
         plain = RowStream(found.columns, found.batches())
         assert loader.load(plain, LoadConfig(Relation("by_dvt", "public"))).method == "copy_csv"
     texts = {
-        name: postgres_server.psql("spark_types", f"select t::text from {name} t order by i").splitlines()
+        name: postgres_server.psql("spark_types", f"select r::text from {name} r order by i").splitlines()
         for name in ("by_executors", "by_dvt")
     }
     assert texts["by_executors"] == texts["by_dvt"]
@@ -116,7 +125,7 @@ def test_an_executor_that_dies_after_a_commit_doubles_no_row(
     with SparkEngine(limits, {**options, "landing_sessions": 1}) as engine:
         engine.register(TABLE_T, stream(NUMBERS))
         target = connection(postgres_server, "spark_retry")
-        thread = threading.Thread(target=lambda: results.append(landed(engine, target, EVERY)))
+        thread = threading.Thread(target=lambda: results.append(landed(engine, target)))
         thread.start()
         (port,) = until(held.waiting)
         assert held.ledger() == [0, 1, 2]
@@ -128,4 +137,98 @@ def test_an_executor_that_dies_after_a_commit_doubles_no_row(
     assert [(each.rows, each.method) for each in results] == [(ROWS, "spark_executors")]
     assert postgres_server.psql("spark_retry", COUNTED) == WHOLE
     assert held.tables() == ["made"]
+    held.close()
+
+
+def test_a_second_attempt_beside_the_first_doubles_no_row(engine: SparkEngine, postgres_server: PostgresServer) -> None:
+    held = HeldLoad(postgres_server, "spark_speculation", part=5)
+    results: list[LoadResult] = []
+    engine.register(TABLE_T, stream(NUMBERS))
+    target = connection(postgres_server, "spark_speculation")
+    thread = threading.Thread(target=lambda: results.append(landed(engine, target)))
+    thread.start()
+    until(lambda: len(held.waiting()) == 2)  # the last part is wanted by two tasks
+    assert held.ledger() == [0, 1, 2, 3, 4]
+    held.release()
+    thread.join(120)
+    assert [(each.rows, each.method) for each in results] == [(ROWS, "spark_executors")]
+    assert postgres_server.psql("spark_speculation", COUNTED) == WHOLE
+    held.close()
+
+
+def test_a_value_that_does_not_fit_names_its_column_and_leaves_the_old_table(
+    engine: SparkEngine, postgres_server: PostgresServer
+) -> None:
+    target = connection(postgres_server, postgres_server.create_database("spark_refused"))
+    postgres_server.psql("spark_refused", "create table made as select 7 as i")
+    engine.register(TABLE_T, stream("select i, if(i = 2, 'a' || chr(0), 'a') as t from range(3) r(i)"))
+    with pytest.raises(DataError, match="NUL character") as raised:
+        landed(engine, target)
+    assert (raised.value.column, raised.value.connection) == ("t", "dw")
+    with pytest.raises(DataError, match="out of range") as raised:
+        landed(engine, target, "select i + 40000 as i from db.t", declared={"i": "smallint"})
+    assert raised.value.column == "i"
+    assert postgres_server.psql("spark_refused", "select i from made") == "7"
+    assert postgres_server.psql("spark_refused", "select relname from pg_class where relname like '%dvt%'") == ""
+
+
+def test_a_server_of_spark_connect_lands_by_its_executors(
+    limits: EngineLimits, options: dict[str, Any], engine: SparkEngine, postgres_server: PostgresServer
+) -> None:
+    engine.register(TABLE_T, stream("select 1 as i"))
+    engine.execute(EVERY.replace(", t", "")).close()  # so that it runs
+    port = options["config"]["spark.connect.grpc.binding.port"]
+    target = connection(postgres_server, postgres_server.create_database("spark_connect"))
+    with SparkEngine(limits, {"remote": f"sc://127.0.0.1:{port}"}) as client:
+        client.register(TABLE_T, stream(NUMBERS))
+        assert landed(client, target).method == "spark_executors"
+    assert postgres_server.psql("spark_connect", COUNTED) == WHOLE
+
+
+def test_the_password_is_in_nothing_that_spark_writes(
+    home: Path, engine: SparkEngine, postgres_server: PostgresServer
+) -> None:
+    """A load that succeeds, and one whose log-in is refused on the executors only."""
+    target = connection(postgres_server, postgres_server.create_database("spark_secret"))
+    engine.register(TABLE_T, stream(NUMBERS))
+    assert landed(engine, target).method == "spark_executors"
+    refused = Connection.from_output(
+        "dw", postgres_server.output("spark_secret", application_name="x", password="wr0ng-pa55"), SPEC
+    )
+    with engine.execute(EVERY) as found, PostgresLoader(target) as loader:
+        loader.session()
+        loader.connection = refused
+        result = loader.load(found, LoadConfig(Relation("made", "public")))
+    assert result.method == "copy_csv"
+    assert "password authentication failed" in result.passed_over[0].why
+    assert engine._process is not None
+    written = [*home.glob("work/*/*/std*"), *home.glob("events/**/*"), engine._process.folder / "log"]
+    texts = [path.read_bytes() for path in written if path.is_file()]
+    assert sum(b"mapInArrow" in text or b"MapInArrow" in text for text in texts) > 0, "the loads are written down"
+    for secret in (postgres_server.password, "wr0ng-pa55"):
+        assert not any(secret.encode() in text or repr(secret)[1:-1].encode() in text for text in texts)
+
+
+def test_a_load_that_is_cancelled_leaves_the_old_table(engine: SparkEngine, postgres_server: PostgresServer) -> None:
+    """The last of the file: Spark ends with it, driver and executors."""
+    held = HeldLoad(postgres_server, "spark_cancel", part=1)
+    postgres_server.psql("spark_cancel", "create table made as select 7 as i")
+    engine.register(TABLE_T, stream(NUMBERS))
+    raised: list[DvtError] = []
+
+    def load() -> None:
+        with pytest.raises(DvtError) as caught:
+            loader.load(found, LoadConfig(Relation("made", "public")))
+        raised.append(caught.value)
+
+    with engine.execute(EVERY) as found, PostgresLoader(connection(postgres_server, "spark_cancel")) as loader:
+        thread = threading.Thread(target=load)
+        thread.start()
+        until(held.waiting)
+        loader.cancel()
+        thread.join(120)
+    assert [type(error) for error in raised] == [InterruptedRunError]
+    held.release()
+    assert postgres_server.psql("spark_cancel", "select i from made") == "7"
+    assert until(lambda: held.tables() == ["made"])
     held.close()

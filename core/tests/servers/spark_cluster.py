@@ -33,7 +33,16 @@ create event trigger watching on ddl_command_end when tag in ('CREATE TABLE') ex
 """
 
 
-def cluster_options(**more: Any) -> dict[str, Any]:
+def cluster_home(folder: Path) -> Path:
+    """Spark's folder as a folder of links, so that what executors write (`work`) is the test's own."""
+    home = spark_home()
+    assert home is not None
+    for name in ("bin", "jars", "python"):
+        (folder / name).symlink_to(home / name)
+    return folder
+
+
+def cluster_options(home: Path, **more: Any) -> dict[str, Any]:
     """What dvt.yml would say: two executors, small files, and second attempts of whatever takes long."""
     config = {
         "spark.executor.memory": "600m",
@@ -50,7 +59,7 @@ def cluster_options(**more: Any) -> dict[str, Any]:
         **more.pop("config", {}),
     }
     return {
-        **{"home": str(spark_home()), "master": "local-cluster[2,1,1024]", "memory": "600m"},
+        **{"home": str(home), "master": "local-cluster[2,1,1024]", "memory": "600m"},
         **{"landing_sessions": 2, "config": config, **more},
     }
 

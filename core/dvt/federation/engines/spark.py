@@ -121,7 +121,7 @@ class SparkEngine(BaseEngine):
                 remedy="Set staging_folder in dvt.yml to a folder that all executors see under the same path",
             )
         files = sorted(folder.glob("*.parquet"))
-        landing = SparkLanding(self._ask_plainly, self.interrupt, self._options, self._folder)
+        landing = SparkLanding(self._ask_plainly, self.interrupt, self._options)
         spread = landing.offer(files, columns, given)
         return RowStream(
             columns,

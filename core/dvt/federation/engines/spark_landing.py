@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import base64
 import re
-import zipfile
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
-import dvt
 from dvt.connections.spark_process import SparkSaidError
 from dvt.errors import ConnectionLostError, DataError
 from dvt.federation.engines.spark_errors import translate
@@ -50,16 +48,12 @@ class SparkLanding:
         ask: Asks Spark's process.
         stop: Ends what it does, from another thread.
         options: Where Spark runs.
-        folder: Private to the engine.
     """
 
-    def __init__(
-        self, ask: Callable[..., Any], stop: Callable[[], None], options: SparkOptions, folder: Path
-    ) -> None:
+    def __init__(self, ask: Callable[..., Any], stop: Callable[[], None], options: SparkOptions) -> None:
         self._ask = ask
         self._stop = stop
         self._options = options
-        self._folder = folder
 
     def offer(self, files: Sequence[Path], columns: Sequence[ColumnSchema], given: Sequence[str]) -> SpreadRows:
         """The offer of a result.
@@ -103,17 +97,8 @@ class SparkLanding:
 
     def _run(self, do: str, order: Mapping[str, Any]) -> list[Any]:
         tasks = min(len(order["parts"]), self._options.landing_sessions)
-        found: list[Any] = self._ask(do, package=str(self._package()), order=dict(order), tasks=tasks)
+        found: list[Any] = self._ask(do, order=dict(order), tasks=tasks)
         return found
-
-    def _package(self) -> Path:
-        """dvt itself, for executors whose Python is without it."""
-        path, root = self._folder / "dvt.zip", Path(dvt.__file__).parent
-        if not path.exists():
-            with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-                for file in sorted(root.rglob("*.py")):
-                    archive.write(file, file.relative_to(root.parent))
-        return path
 
     def _lines(self, files: Sequence[Path], names: list[str]) -> Generator[bytes, None, int]:
         """The rows through Spark's driver, a block at a time."""

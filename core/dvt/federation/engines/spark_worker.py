@@ -11,6 +11,8 @@ import importlib
 import json
 import runpy
 import sys
+import zipfile
+from pathlib import Path
 from typing import Any
 
 _REMOTE = "spark.remote"
@@ -39,6 +41,7 @@ class _Session:
         self._is_remote = bool(remote)
         self._views: list[str] = []
         self._pipe: Any = None
+        self._is_handed_on = False
 
     def version(self) -> str:
         """Spark's version."""
@@ -71,24 +74,23 @@ class _Session:
         frame.write.parquet(folder)
         return [field.dataType.simpleString() for field in fields]
 
-    def try_out(self, package: str, order: dict[str, Any], tasks: int) -> list[list[Any]]:
+    def try_out(self, order: dict[str, Any], tasks: int) -> list[list[Any]]:
         """What executors lack to land rows; one task for each session that they would have."""
-        return self._tasks(package, order, tasks, tasks, is_trial=True)
+        return self._tasks(order, tasks, tasks, is_trial=True)
 
-    def land(self, package: str, order: dict[str, Any], tasks: int) -> list[list[Any]]:
+    def land(self, order: dict[str, Any], tasks: int) -> list[list[Any]]:
         """Let executors land every part of a result, each in a transaction of its own."""
-        return self._tasks(package, order, len(order["parts"]), tasks, is_trial=False)
+        return self._tasks(order, len(order["parts"]), tasks, is_trial=False)
 
-    def _tasks(
-        self, package: str, order: dict[str, Any], count: int, tasks: int, *, is_trial: bool
-    ) -> list[list[Any]]:
-        if package not in sys.path:
-            sys.path.append(package)
+    def _tasks(self, order: dict[str, Any], count: int, tasks: int, *, is_trial: bool) -> list[list[Any]]:
+        module = importlib.import_module("dvt.federation.loaders.postgres_executor")
+        if not self._is_handed_on:
+            package = _packed(importlib.import_module("dvt"))
             if self._is_remote:
                 self._spark.addArtifacts(package, pyfile=True)
             else:
                 self._spark.sparkContext.addPyFile(package)
-        module = importlib.import_module("dvt.federation.loaders.postgres_executor")
+            self._is_handed_on = True
         numbers = self._spark.range(0, count, 1, tasks)
         found = numbers.mapInArrow(module.Executor(order, is_trial=is_trial), module.SCHEMA).collect()
         return [[row.part, json.loads(row.said)] for row in found]
@@ -121,6 +123,16 @@ class _Session:
             self._spark.interruptAll()
         else:
             self._spark.sparkContext.cancelAllJobs()
+
+
+def _packed(module: Any) -> str:
+    """A package as an archive in this process's folder, for executors whose Python is without it."""
+    root = Path(module.__file__).parent
+    path = Path.cwd() / f"{root.name}.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(root.rglob("*.py")):
+            archive.write(file, file.relative_to(root.parent))
+    return str(path)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,9 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+EXECUTORS, ROW_PIPE = "spark_executors", "spark_row_pipe"
+"""The methods by which they land, as results name them."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -47,8 +50,8 @@ class SpreadRows:
 
     Args:
         parts: The rows, in parts of which each is landed once.
-        why_not: Why the executors are not asked to land them, "" when they are.
-        is_by_rows: Whether the rows are to come through Spark's driver, value by value.
+        by: Who is to land them: "executors", "driver" (by `lines`), or "" for who reads the stream.
+        why_not: Why the executors must not be asked, "" when they may.
         try_out: Lets the executors do all but the load; gives what they lack, in one line, "" for nothing.
         land: Lets them land every part; the order says how, and is JSON.
         stop: Ends what they do, from another thread.
@@ -57,8 +60,8 @@ class SpreadRows:
     """
 
     parts: tuple[Part, ...]
+    by: str
     why_not: str
-    is_by_rows: bool
     try_out: Callable[[Mapping[str, Any]], str]
     land: Callable[[Mapping[str, Any]], Sequence[Told]]
     stop: Callable[[], None]

@@ -1,6 +1,6 @@
-"""Results that Spark's executors land in PostgreSQL themselves: whole or not at all, no row twice, the loader's own texts.
+"""Results that Spark's executors land in PostgreSQL themselves: whole or not at all, no row twice, dvt's own texts.
 
-One session for the file: two executors in processes of their own, with speculation, started by dvt as by a user.
+One session for most of the file: two executors in processes of their own, started by dvt as by a user.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 from local_engines import stream
 from servers.postgres import PostgresServer
-from servers.spark import missing
 from servers.process import free_port
-from servers.spark_cluster import HeldLoad, cluster_home, cluster_options, executor_of, until
+from servers.spark import missing
+from servers.spark_cluster import HeldLoad, cluster_home, cluster_options, executor_of, standalone, until
 
 from dvt.connections.connection import Connection
 from dvt.connections.postgres import SPEC
-from dvt.errors import DataError, DvtError, InterruptedRunError
+from dvt.errors import ConfigurationError, DataError, DvtError, InterruptedRunError
 from dvt.federation.engines import spark_sessions
 from dvt.federation.engines.base import EngineLimits, Handle
 from dvt.federation.engines.spark import SparkEngine
@@ -88,16 +88,12 @@ def connection(server: PostgresServer, database: str) -> Connection:
     return Connection.from_output("dw", server.output(database), SPEC)
 
 
-def landed(
-    engine: SparkEngine, target: Connection, sql: str = EVERY, table: str = "made", **config: Any
-) -> LoadResult:
+def landed(engine: SparkEngine, target: Connection, sql: str = EVERY, table: str = "made", **config: Any) -> LoadResult:
     with engine.execute(sql) as found, PostgresLoader(target) as loader:
         return loader.load(found, LoadConfig(Relation(table, "public"), **config))
 
 
-def test_every_type_lands_as_by_the_loader_itself(
-    engine: SparkEngine, postgres_server: PostgresServer
-) -> None:
+def test_every_type_lands_as_by_the_loader_itself(engine: SparkEngine, postgres_server: PostgresServer) -> None:
     target = connection(postgres_server, postgres_server.create_database("spark_types"))
     engine.register(TABLE_T, stream(TYPES))
     assert landed(engine, target, "select * from db.t", "by_executors").method == "spark_executors"
@@ -110,10 +106,9 @@ def test_every_type_lands_as_by_the_loader_itself(
     }
     assert texts["by_executors"] == texts["by_dvt"]
     assert len(texts["by_dvt"]) == 5, "four rows, one with a line break"
-    shape = "select attname, format_type(atttypid, atttypmod) from pg_attribute where attnum > 0 and attrelid = '%s'::regclass"
-    assert postgres_server.psql("spark_types", shape % "by_executors") == postgres_server.psql(
-        "spark_types", shape % "by_dvt"
-    )
+    shape = "select attname, format_type(atttypid, atttypmod) from pg_attribute where attnum > 0 and attrelid = "
+    shapes = [postgres_server.psql("spark_types", f"{shape}'{name}'::regclass") for name in texts]
+    assert shapes[0] == shapes[1]
 
 
 def test_an_executor_that_dies_after_a_commit_doubles_no_row(
@@ -137,22 +132,6 @@ def test_an_executor_that_dies_after_a_commit_doubles_no_row(
     assert [(each.rows, each.method) for each in results] == [(ROWS, "spark_executors")]
     assert postgres_server.psql("spark_retry", COUNTED) == WHOLE
     assert held.tables() == ["made"]
-    held.close()
-
-
-def test_a_second_attempt_beside_the_first_doubles_no_row(engine: SparkEngine, postgres_server: PostgresServer) -> None:
-    held = HeldLoad(postgres_server, "spark_speculation", part=5)
-    results: list[LoadResult] = []
-    engine.register(TABLE_T, stream(NUMBERS))
-    target = connection(postgres_server, "spark_speculation")
-    thread = threading.Thread(target=lambda: results.append(landed(engine, target)))
-    thread.start()
-    until(lambda: len(held.waiting()) == 2)  # the last part is wanted by two tasks
-    assert held.ledger() == [0, 1, 2, 3, 4]
-    held.release()
-    thread.join(120)
-    assert [(each.rows, each.method) for each in results] == [(ROWS, "spark_executors")]
-    assert postgres_server.psql("spark_speculation", COUNTED) == WHOLE
     held.close()
 
 
@@ -209,6 +188,29 @@ def test_the_password_is_in_nothing_that_spark_writes(
         assert not any(secret.encode() in text or repr(secret)[1:-1].encode() in text for text in texts)
 
 
+def test_a_folder_that_executors_do_not_see_is_one_line(
+    limits: EngineLimits, options: dict[str, Any], postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    """The same folder is another path there: wrong, then right."""
+    shared, elsewhere = tmp_path / "shared", tmp_path / "mounted"
+    shared.mkdir()
+    elsewhere.symlink_to(shared)
+    target = connection(postgres_server, postgres_server.create_database("spark_staging"))
+    for name, there in (("nowhere", tmp_path / "nowhere"), ("mounted", elsewhere)):
+        place = {"staging": str(shared), "staging_as": there.as_uri()}
+        with SparkEngine(limits, {**options, **place}) as engine:
+            engine.register(TABLE_T, stream(NUMBERS))
+            if name == "mounted":
+                assert landed(engine, target).method == "spark_executors"
+                continue
+            with pytest.raises(ConfigurationError, match="executors do not see the folder") as raised:
+                landed(engine, target)
+            assert raised.value.remedy is not None
+            assert "engines.spark.staging" in raised.value.remedy
+    assert postgres_server.psql("spark_staging", COUNTED) == WHOLE
+    assert not list(shared.iterdir()), "what was staged is gone"
+
+
 def test_a_load_that_is_cancelled_leaves_the_old_table(engine: SparkEngine, postgres_server: PostgresServer) -> None:
     """The last of the file: Spark ends with it, driver and executors."""
     held = HeldLoad(postgres_server, "spark_cancel", part=1)
@@ -231,4 +233,28 @@ def test_a_load_that_is_cancelled_leaves_the_old_table(engine: SparkEngine, post
     held.release()
     assert postgres_server.psql("spark_cancel", "select i from made") == "7"
     assert until(lambda: held.tables() == ["made"])
+    held.close()
+
+
+def test_a_second_attempt_beside_the_first_doubles_no_row(
+    home: Path, limits: EngineLimits, postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    """On a cluster with workers of their own, which starts second attempts of what takes long."""
+    eager = {"quantile": 0.1, "multiplier": 1.1, "minTaskRuntime": "1s", "interval": "100ms"}
+    config = {"spark.speculation": True, **{f"spark.speculation.{key}": value for key, value in eager.items()}}
+    held = HeldLoad(postgres_server, "spark_speculation", part=5)
+    target = connection(postgres_server, "spark_speculation")
+    results: list[LoadResult] = []
+    with standalone(home, tmp_path) as address:
+        with SparkEngine(limits, cluster_options(home, master=address, config=config)) as engine:
+            engine.register(TABLE_T, stream(NUMBERS))
+            thread = threading.Thread(target=lambda: results.append(landed(engine, target)))
+            thread.start()
+            until(lambda: len(held.waiting()) == 2)  # the last part is wanted by two tasks
+            assert held.ledger() == [0, 1, 2, 3, 4]
+            held.release()
+            thread.join(120)
+        spark_sessions.end_all()
+    assert [(each.rows, each.method) for each in results] == [(ROWS, "spark_executors")]
+    assert postgres_server.psql("spark_speculation", COUNTED) == WHOLE
     held.close()

@@ -1,18 +1,23 @@
 """Spark with executors of their own on this machine: two worker processes, as a cluster has them.
 
-The session is started by dvt itself (`master: local-cluster[2,1,1024]`), out of PySpark's own folder. What is here finds
-its processes, and holds a load of PostgreSQL at a place that a test names.
+The session is started by dvt itself (`master: local-cluster[2,1,1024]`), out of PySpark's own folder. What is here
+finds its processes, and holds a load of PostgreSQL at a place that a test names.
 """
 
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from servers.postgres import PostgresServer
+from servers.process import free_port
 from servers.spark import spark_home
 
 _WAIT_S = 60
@@ -43,7 +48,7 @@ def cluster_home(folder: Path) -> Path:
 
 
 def cluster_options(home: Path, **more: Any) -> dict[str, Any]:
-    """What dvt.yml would say: two executors, small files, and second attempts of whatever takes long."""
+    """What dvt.yml would say: two executors with the tests' Python, small files."""
     config = {
         "spark.executor.memory": "600m",
         "spark.driver.extraJavaOptions": _JAVA,
@@ -51,17 +56,11 @@ def cluster_options(home: Path, **more: Any) -> dict[str, Any]:
         "spark.sql.codegen.wholeStage": "false",
         "spark.sql.shuffle.partitions": 2,
         "spark.sql.files.maxRecordsPerFile": 500,  # so that a small result has several parts
-        "spark.speculation": True,
-        "spark.speculation.quantile": 0.1,
-        "spark.speculation.multiplier": 1.1,
-        "spark.speculation.minTaskRuntime": "2s",
-        "spark.speculation.interval": "100ms",
+        "spark.pyspark.python": sys.executable,
         **more.pop("config", {}),
     }
-    return {
-        **{"home": str(home), "master": "local-cluster[2,1,1024]", "memory": "600m"},
-        **{"landing_sessions": 2, "config": config, **more},
-    }
+    place = {"home": str(home), "master": "local-cluster[2,1,1024]", "memory": "600m"}
+    return {**place, "landing_sessions": 2, "config": config, **more}
 
 
 def descendants(pid: int, word: str) -> list[int]:
@@ -149,3 +148,39 @@ def until(condition: Callable[[], Any]) -> Any:
         assert time.monotonic() < deadline, "it did not come to that"
         time.sleep(0.05)
     return found
+
+
+@contextmanager
+def standalone(home: Path, folder: Path) -> Iterator[str]:
+    """A cluster of Spark's own: a master and two workers under two addresses; gives the master's.
+
+    Spark starts no second attempt of a task on the host of the first: in a `local-cluster` there is no other.
+    """
+    address = f"spark://127.0.0.1:{free_port()}"
+    java = {"SPARK_DAEMON_MEMORY": "256m", "SPARK_DAEMON_JAVA_OPTS": _JAVA, "SPARK_LOCAL_DIRS": str(folder)}
+    started = []
+
+    def start(kind: str, host: str, *arguments: str) -> None:
+        command = [str(home / "bin" / "spark-class"), f"org.apache.spark.deploy.{kind.lower()}.{kind}", "--host", host]
+        with (folder / f"{kind}-{host}.log").open("wb") as log:
+            process = subprocess.Popen(
+                [*command, "--webui-port", "0", *arguments],
+                env={**os.environ, **java, "SPARK_HOME": str(home), "SPARK_LOCAL_IP": host},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        started.append(process)
+
+    try:
+        start("Master", "127.0.0.1", "--port", address.rpartition(":")[2])
+        for host in ("127.0.0.1", "127.0.0.2"):
+            work = ["--work-dir", str(home / "work"), address]
+            start("Worker", host, "--cores", "1", "--memory", "1024m", *work)
+        until(lambda: (folder / "Master-127.0.0.1.log").read_text().count("Registering worker") == 2)
+        yield address
+    finally:
+        for process in started:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()

@@ -24,6 +24,7 @@ from dvt.federation.stream import ColumnSchema
 # A part is a transaction: what is lost with an executor is at most so much.
 _PART_BYTES = 128 << 20
 _LINES_BYTES = 1 << 20
+_TYPES = ("postgres",)
 _OF_EXECUTOR = re.compile(r"SaidError: (.*)")
 # DuckDB's types, as the columns of Spark that need no cast to give PostgreSQL the same texts.
 _SAME = {
@@ -63,12 +64,12 @@ class SparkLanding:
             columns: What its columns are to become.
             given: What they are in Spark.
         """
-        parts = tuple(part for path in files for part in _parts(path))
+        parts = tuple(part for path in files for part in _parts(path, self._options.seen(path)))
         unlike = [column.name for column, type_ in zip(columns, given, strict=True) if not _is_same(column, type_)]
         return SpreadRows(
             parts,
+            self._options.lands_by,
             self._options.why_not_executors(),
-            self._options.landing == "driver",
             self._try_out,
             self._land,
             self._stop,
@@ -103,7 +104,7 @@ class SparkLanding:
     def _lines(self, files: Sequence[Path], names: list[str]) -> Generator[bytes, None, int]:
         """The rows through Spark's driver, a block at a time."""
         try:
-            self._ask("open_rows", paths=[str(path) for path in files], names=names)
+            self._ask("open_rows", paths=[self._options.seen(path) for path in files], names=names)
             while (block := self._ask("more_rows", most_bytes=_LINES_BYTES))["lines"]:
                 yield base64.b64decode(block["lines"])
         except SparkSaidError as error:
@@ -113,7 +114,22 @@ class SparkLanding:
         return int(block["rows"])
 
 
-def _parts(path: Path) -> list[Part]:
+def landing_remark(options: SparkOptions, type_: str) -> str:
+    """How a result of Spark's will land, in one line; empty for the ordinary way."""
+    if type_ not in _TYPES or not options.lands_by:
+        return ""
+    if options.lands_by == "driver":
+        return "lands through Spark's driver, by one COPY"
+    if why := options.why_not_executors():
+        return f"does not land from Spark's executors: {why}"
+    most = options.landing_sessions
+    return (
+        f"lands from Spark's executors, by COPY over at most {most} sessions; by dvt itself if they have no psycopg "
+        "or do not reach the server"
+    )
+
+
+def _parts(path: Path, seen: str) -> list[Part]:
     """The parts of a file: neighbouring row groups of together no more than a part's size, or one."""
     metadata = pq.read_metadata(path)
     parts: list[Part] = []
@@ -122,11 +138,11 @@ def _parts(path: Path) -> list[Part]:
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)
         if groups and size + group.total_byte_size > _PART_BYTES:
-            parts.append(Part(str(path), tuple(groups), rows))
+            parts.append(Part(seen, tuple(groups), rows))
             groups, rows, size = [], 0, 0
         groups.append(number)
         rows, size = rows + group.num_rows, size + group.total_byte_size
-    return [*parts, Part(str(path), tuple(groups), rows)] if groups else parts
+    return [*parts, Part(seen, tuple(groups), rows)] if groups else parts
 
 
 def _is_same(column: ColumnSchema, given: str) -> bool:

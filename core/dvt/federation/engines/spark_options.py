@@ -13,7 +13,8 @@ from dvt.connections.secrets import Secret
 from dvt.connections.spark_process import LOCAL_SETTINGS
 from dvt.errors import ConfigurationError, nearest
 
-_KEYS = ("master", "remote", "token_env", "memory", "packages", "config", "home", "landing", "landing_sessions")
+_TEXTS = ("master", "remote", "token_env", "memory", "home", "staging", "staging_as")
+_KEYS = (*_TEXTS, "packages", "config", "landing", "landing_sessions")
 _LANDINGS = ("auto", "executors", "driver")
 _LANDING_SESSIONS = 8
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -46,7 +47,9 @@ class SparkOptions:
         landing: Whence a result goes into PostgreSQL: "executors", side by side; "driver", through Spark's driver;
             "auto", from a cluster's or a server's executors, and by dvt itself where Spark runs here.
         landing_sessions: The most sessions that executors open on the target at a time.
-        root: Against which `home` is resolved.
+        root: Against which `home` and `staging` are resolved.
+        staging: The folder for inputs and results, which the executors see too.
+        staging_as: What it is called there, where that is another path, or a bucket that is mounted here: `s3a://...`.
     """
 
     master: str = ""
@@ -57,6 +60,8 @@ class SparkOptions:
     config: Mapping[str, str] = field(default_factory=dict)
     home: str = ""
     root: Path = Path()
+    staging: str = ""
+    staging_as: str = ""
     landing: str = "auto"
     landing_sessions: int = _LANDING_SESSIONS
 
@@ -74,7 +79,7 @@ class SparkOptions:
         for key in given:
             if key not in _KEYS:
                 raise refusal(f"unknown key '{key}': {nearest(str(key), _KEYS)}", "Correct or remove it")
-        texts = {key: given.get(key, "") for key in ("master", "remote", "token_env", "memory", "home")}
+        texts = {key: given.get(key, "") for key in _TEXTS}
         for key, value in texts.items():
             if not isinstance(value, str):
                 raise refusal(f"{key} is {value!r}", "It takes a text")
@@ -85,6 +90,15 @@ class SparkOptions:
             raise refusal(f"config is {config!r}", "It takes Spark's settings as `name: value`")
         if texts["remote"] and (texts["master"] or packages or texts["memory"]):
             raise refusal("remote stands beside master, memory or packages", "A server has these of its own")
+        if texts["staging_as"] and not texts["staging"]:
+            raise refusal(
+                "staging_as stands without staging", "Name in staging the folder as it is called here"
+            )
+        if "://" in texts["staging"]:
+            raise refusal(
+                f"staging is {texts['staging']!r}, and dvt writes to a folder",
+                "Mount the bucket: staging names the mounted folder, staging_as the bucket as Spark calls it",
+            )
         landing, sessions = given.get("landing", "auto"), given.get("landing_sessions", _LANDING_SESSIONS)
         if landing not in _LANDINGS:
             raise refusal(f"landing is {landing!r}", f"It takes one of: {', '.join(_LANDINGS)}")
@@ -114,17 +128,49 @@ class SparkOptions:
         return not self.is_local or self.master.startswith("local-cluster")
 
     @property
+    def is_elsewhere(self) -> bool:
+        """Whether the executors may run on other machines."""
+        return not self.is_local and (urlsplit(self.remote or self.master).hostname or "") not in _LOOPBACK
+
+    def staging_folder(self, other: Path) -> Path:
+        """Where inputs and results lie.
+
+        Raises:
+            ConfigurationError: Spark runs elsewhere, and no folder is named.
+        """
+        if self.staging:
+            return self.root / Path(self.staging).expanduser()
+        if self.is_elsewhere:
+            raise ConfigurationError(
+                f"Spark runs at {self.remote or self.master}, and no folder is named that its executors see",
+                code="DVT111",
+                phase="plan",
+                remedy="Set engines.spark.staging in dvt.yml to a folder that this machine and all executors share",
+            )
+        return other
+
+    def seen(self, path: Path) -> str:
+        """A staged file as the executors call it."""
+        if not self.staging_as:
+            return str(path)
+        inner = path.relative_to(self.root / Path(self.staging).expanduser())
+        return f"{self.staging_as.rstrip('/')}/{inner.as_posix()}"
+
+    @property
     def is_open(self) -> bool:
         """Whether what is sent to a server of Spark Connect can be read on the way."""
         host = urlsplit(self.remote).hostname or ""
         return bool(self.remote) and "use_ssl=true" not in self.remote.lower() and host not in _LOOPBACK
 
+    @property
+    def lands_by(self) -> str:
+        """Who lands a result in PostgreSQL: "executors", "driver", or "" for dvt itself."""
+        if self.landing == "auto":
+            return "executors" if self.has_executors else ""
+        return self.landing
+
     def why_not_executors(self) -> str:
-        """Why a result is not landed by the executors, in one line; empty when it is."""
-        if self.landing == "driver":
-            return "engines.spark.landing is driver"
-        if self.landing == "auto" and not self.has_executors:
-            return "Spark runs within one process here"
+        """Why the executors must not be asked to land a result, in one line; empty when they may."""
         if self.is_open:
             return "the target's password would pass to Spark Connect without TLS (use_ssl=true)"
         return ""

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     import psycopg
 
 
-
 class PostgresLoader(SQLLoader):
     """Writes to PostgreSQL.
 
@@ -115,7 +114,7 @@ class PostgresLoader(SQLLoader):
     def is_filled_by_others(self, stream: RowStream) -> bool:
         """Whether Spark's executors fill the private table: they are asked, and may still lack something."""
         spread = stream.spread
-        return spread is not None and not spread.why_not and bool(spread.parts)
+        return spread is not None and spread.by == "executors" and not spread.why_not and bool(spread.parts)
 
     def cancel(self) -> None:
         """End a running load, also where Spark's executors do it."""

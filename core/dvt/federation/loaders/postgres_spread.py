@@ -17,13 +17,12 @@ from dvt.connections.postgres import connect, login_elsewhere
 from dvt.errors import DataError, DvtError
 from dvt.federation.loaders.filling import Filled, Filling, LoadMethod
 from dvt.federation.loaders.postgres_encode import python_codec
-from dvt.federation.spread import SpreadRows, Told
+from dvt.federation.spread import EXECUTORS, ROW_PIPE, SpreadRows, Told
 from dvt.identifiers import Relation, quote_all
 
 if TYPE_CHECKING:
     import psycopg
 
-EXECUTORS, ROW_PIPE = "spark_executors", "spark_row_pipe"
 _MAX_NAME_BYTES = 63
 _PASSED_ROWS = 50_000
 
@@ -49,11 +48,12 @@ class SpreadFill:
         self._ledger = ledger_of(filling.relation)
 
     def methods(self) -> list[LoadMethod]:
-        """By the executors, then through the driver where that is asked for."""
-        return [
-            LoadMethod(EXECUTORS, lacks=self._executors_lack, fill=self._by_executors),
-            LoadMethod(ROW_PIPE, lacks=self._pipe_lacks, fill=self._by_rows),
-        ]
+        """The method that is asked for; where it lacks something, dvt reads the result itself."""
+        if self._spread.by == "executors":
+            return [LoadMethod(EXECUTORS, lacks=self._executors_lack, fill=self._by_executors)]
+        if self._spread.by == "driver":
+            return [LoadMethod(ROW_PIPE, lacks=self._pipe_lacks, fill=self._by_rows)]
+        return []
 
     def _executors_lack(self) -> str | None:
         if why := self._spread.why_not:
@@ -82,8 +82,6 @@ class SpreadFill:
         return Filled(given=self._spread.rows, bytes=0)
 
     def _pipe_lacks(self) -> str | None:
-        if not self._spread.is_by_rows:
-            return "engines.spark.landing does not ask for it"
         if self._codec:
             return f"the database's encoding is {self._codec}"
         return self._spread.why_not_lines or None

@@ -15,7 +15,7 @@ from dvt.errors import ConfigurationError, nearest
 
 _TEXTS = ("master", "remote", "token_env", "memory", "home", "staging", "staging_as")
 _KEYS = (*_TEXTS, "packages", "config", "landing", "landing_sessions")
-_LANDINGS = ("auto", "executors", "driver")
+_LANDINGS = ("auto", "executors", "driver", "dvt")
 _LANDING_SESSIONS = 8
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # Values do not depend on the machine, an overflow is an error, and no digit of a decimal is dropped.
@@ -44,8 +44,8 @@ class SparkOptions:
         packages: Maven coordinates that Spark is to bring.
         config: More settings of Spark's, which go before dvt's.
         home: Spark's folder, where it is not the installed PySpark's.
-        landing: Whence a result goes into PostgreSQL: "executors", side by side; "driver", through Spark's driver;
-            "auto", from a cluster's or a server's executors, and by dvt itself where Spark runs here.
+        landing: Who sends a result to PostgreSQL: "executors", side by side; "driver", Spark's; "dvt", one COPY from
+            the files; "auto", the executors of a cluster or a server, and dvt where Spark is one process here.
         landing_sessions: The most sessions that executors open on the target at a time.
         root: Against which `home` and `staging` are resolved.
         staging: The folder for inputs and results, which the executors see too.
@@ -91,9 +91,7 @@ class SparkOptions:
         if texts["remote"] and (texts["master"] or packages or texts["memory"]):
             raise refusal("remote stands beside master, memory or packages", "A server has these of its own")
         if texts["staging_as"] and not texts["staging"]:
-            raise refusal(
-                "staging_as stands without staging", "Name in staging the folder as it is called here"
-            )
+            raise refusal("staging_as stands without staging", "Name in staging the folder as it is called here")
         if "://" in texts["staging"]:
             raise refusal(
                 f"staging is {texts['staging']!r}, and dvt writes to a folder",
@@ -167,7 +165,7 @@ class SparkOptions:
         """Who lands a result in PostgreSQL: "executors", "driver", or "" for dvt itself."""
         if self.landing == "auto":
             return "executors" if self.has_executors else ""
-        return self.landing
+        return "" if self.landing == "dvt" else self.landing
 
     def why_not_executors(self) -> str:
         """Why the executors must not be asked to land a result, in one line; empty when they may."""

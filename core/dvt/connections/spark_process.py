@@ -67,7 +67,8 @@ class SparkProcess:
         self._settings = {name: value.replace("{folder}", str(self.folder)) for name, value in settings.items()}
         self._writing = threading.Lock()
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYSPARK_", "SPARK_"))}
-        places = {"SPARK_LOCAL_IP": "127.0.0.1", "SPARK_LOCAL_DIRS": str(self.folder)}
+        # Spark's client gives moments in the zone of its process: the year 1 has no place in most.
+        places = {"TZ": "UTC", "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_LOCAL_DIRS": str(self.folder)}
         if home is not None:
             places |= {"SPARK_HOME": str(home), "PYTHONPATH": os.pathsep.join(python_path(home))}
             # On other machines the same path need not be a Python.

@@ -18,6 +18,7 @@ from servers.postgres import PostgresServer
 from servers.process import free_port
 from servers.spark import missing
 from servers.spark_cluster import HeldLoad, cluster_home, cluster_options, executor_of, standalone, until
+from spark_corpus import TYPES
 
 from dvt.connections.connection import Connection
 from dvt.connections.postgres import SPEC
@@ -38,18 +39,6 @@ EVERY = "select i, t from db.t"
 WHOLE = f"{ROWS}|{ROWS}|{ROWS * (ROWS - 1) // 2}"
 COUNTED = "select count(*), count(distinct i), sum(i) from made"
 TABLE_T = Handle("db", "main", "t")
-# Every type that Spark gives, with what is easily changed on the way.
-TYPES = """select * from (values
-  (1::bigint, ''::varchar, true, 1::tinyint, -2::smallint, 3::int, 1.10::decimal(10,2), 0.1::double, 1.1::float,
-   date '2024-02-29', timestamp '2024-02-29 23:59:59.000001', timestamptz '2024-03-31 02:30:00+02',
-   uuid '6f2c1f9e-1111-4222-8333-444455556666', '{"a": 1.0}'::json, 18446744073709551615::ubigint, '\\x00\\xFF'::blob),
-  (2, e'a\\tb\\n"c", \\\\N \\\\. é ', false, -128, 32767, -2147483648, -99999999.99, 'nan', 'inf',
-   date '0001-01-01', timestamp '0001-01-01 00:00:00', timestamptz '9999-12-31 23:59:59.999999+00',
-   'ffffffff-1111-4222-8333-444455556666', '[]', 0, ''),
-  (3, '\\N', null, null, null, null, null, '-inf', '-0.0', null, null, null, null, null, null, null),
-  (4, null, null, null, null, null, 0, 1e300, 3.4028235e38, '9999-12-31', '1969-12-31 23:59:59.999999',
-   '1582-10-04 00:00:00+00', null, 'null', 1, '\\x5C'))
-  v(i, t, b, i1, i2, i4, n, f8, f4, day, ts, tz, id, j, u, raw)"""
 
 
 @pytest.fixture(scope="module")
@@ -115,24 +104,23 @@ def test_an_executor_that_dies_after_a_commit_doubles_no_row(
     limits: EngineLimits, options: dict[str, Any], postgres_server: PostgresServer
 ) -> None:
     """One task has all parts: the second attempt comes to parts that the first has committed."""
-    held = HeldLoad(postgres_server, "spark_retry", part=3)
-    results: list[LoadResult] = []
-    with SparkEngine(limits, {**options, "landing_sessions": 1}) as engine:
-        engine.register(TABLE_T, stream(NUMBERS))
-        target = connection(postgres_server, "spark_retry")
-        thread = threading.Thread(target=lambda: results.append(landed(engine, target)))
-        thread.start()
-        (port,) = until(held.waiting)
-        assert held.ledger() == [0, 1, 2]
-        assert engine._process is not None
-        os.kill(executor_of(engine._process._process.pid, port), signal.SIGKILL)
-        until(lambda: held.waiting() not in ([], [port]))  # the other attempt has come so far
-        held.release()
-        thread.join(120)
-    assert [(each.rows, each.method) for each in results] == [(ROWS, "spark_executors")]
-    assert postgres_server.psql("spark_retry", COUNTED) == WHOLE
-    assert held.tables() == ["made"]
-    held.close()
+    with HeldLoad(postgres_server, "spark_retry", part=3) as held:
+        results: list[LoadResult] = []
+        with SparkEngine(limits, {**options, "landing_sessions": 1}) as engine:
+            engine.register(TABLE_T, stream(NUMBERS))
+            target = connection(postgres_server, "spark_retry")
+            thread = threading.Thread(target=lambda: results.append(landed(engine, target)))
+            thread.start()
+            (port,) = until(held.waiting)
+            assert held.ledger() == [0, 1, 2]
+            assert engine._process is not None
+            os.kill(executor_of(engine._process._process.pid, port), signal.SIGKILL)
+            until(lambda: held.waiting() not in ([], [port]))  # the other attempt has come so far
+            held.release()
+            thread.join(120)
+        assert [(each.rows, each.method) for each in results] == [(ROWS, "spark_executors")]
+        assert postgres_server.psql("spark_retry", COUNTED) == WHOLE
+        assert held.tables() == ["made"]
 
 
 def test_a_value_that_does_not_fit_names_its_column_and_leaves_the_old_table(
@@ -213,27 +201,26 @@ def test_a_folder_that_executors_do_not_see_is_one_line(
 
 def test_a_load_that_is_cancelled_leaves_the_old_table(engine: SparkEngine, postgres_server: PostgresServer) -> None:
     """The last of the file: Spark ends with it, driver and executors."""
-    held = HeldLoad(postgres_server, "spark_cancel", part=1)
-    postgres_server.psql("spark_cancel", "create table made as select 7 as i")
-    engine.register(TABLE_T, stream(NUMBERS))
-    raised: list[DvtError] = []
+    with HeldLoad(postgres_server, "spark_cancel", part=1) as held:
+        postgres_server.psql("spark_cancel", "create table made as select 7 as i")
+        engine.register(TABLE_T, stream(NUMBERS))
+        raised: list[DvtError] = []
 
-    def load() -> None:
-        with pytest.raises(DvtError) as caught:
-            loader.load(found, LoadConfig(Relation("made", "public")))
-        raised.append(caught.value)
+        def load() -> None:
+            with pytest.raises(DvtError) as caught:
+                loader.load(found, LoadConfig(Relation("made", "public")))
+            raised.append(caught.value)
 
-    with engine.execute(EVERY) as found, PostgresLoader(connection(postgres_server, "spark_cancel")) as loader:
-        thread = threading.Thread(target=load)
-        thread.start()
-        until(held.waiting)
-        loader.cancel()
-        thread.join(120)
-    assert [type(error) for error in raised] == [InterruptedRunError]
-    held.release()
-    assert postgres_server.psql("spark_cancel", "select i from made") == "7"
-    assert until(lambda: held.tables() == ["made"])
-    held.close()
+        with engine.execute(EVERY) as found, PostgresLoader(connection(postgres_server, "spark_cancel")) as loader:
+            thread = threading.Thread(target=load)
+            thread.start()
+            until(held.waiting)
+            loader.cancel()
+            thread.join(120)
+        assert [type(error) for error in raised] == [InterruptedRunError]
+        held.release()
+        assert postgres_server.psql("spark_cancel", "select i from made") == "7"
+        assert until(lambda: held.tables() == ["made"])
 
 
 def test_a_second_attempt_beside_the_first_doubles_no_row(
@@ -242,19 +229,18 @@ def test_a_second_attempt_beside_the_first_doubles_no_row(
     """On a cluster with workers of their own, which starts second attempts of what takes long."""
     eager = {"quantile": 0.1, "multiplier": 1.1, "minTaskRuntime": "1s", "interval": "100ms"}
     config = {"spark.speculation": True, **{f"spark.speculation.{key}": value for key, value in eager.items()}}
-    held = HeldLoad(postgres_server, "spark_speculation", part=5)
-    target = connection(postgres_server, "spark_speculation")
-    results: list[LoadResult] = []
-    with standalone(home, tmp_path) as address:
-        with SparkEngine(limits, cluster_options(home, master=address, config=config)) as engine:
-            engine.register(TABLE_T, stream(NUMBERS))
-            thread = threading.Thread(target=lambda: results.append(landed(engine, target)))
-            thread.start()
-            until(lambda: len(held.waiting()) == 2)  # the last part is wanted by two tasks
-            assert held.ledger() == [0, 1, 2, 3, 4]
-            held.release()
-            thread.join(120)
-        spark_sessions.end_all()
-    assert [(each.rows, each.method) for each in results] == [(ROWS, "spark_executors")]
-    assert postgres_server.psql("spark_speculation", COUNTED) == WHOLE
-    held.close()
+    with HeldLoad(postgres_server, "spark_speculation", part=5) as held:
+        target = connection(postgres_server, "spark_speculation")
+        results: list[LoadResult] = []
+        with standalone(home, tmp_path) as address:
+            with SparkEngine(limits, cluster_options(home, master=address, config=config)) as engine:
+                engine.register(TABLE_T, stream(NUMBERS))
+                thread = threading.Thread(target=lambda: results.append(landed(engine, target)))
+                thread.start()
+                until(lambda: len(held.waiting()) == 2)  # the last part is wanted by two tasks
+                assert held.ledger() == [0, 1, 2, 3, 4]
+                held.release()
+                thread.join(120)
+            spark_sessions.end_all()
+        assert [(each.rows, each.method) for each in results] == [(ROWS, "spark_executors")]
+        assert postgres_server.psql("spark_speculation", COUNTED) == WHOLE

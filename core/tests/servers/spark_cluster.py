@@ -20,7 +20,7 @@ from servers.postgres import PostgresServer
 from servers.process import free_port
 from servers.spark import spark_home
 
-_WAIT_S = 60
+_WAIT_S = 240
 _LOCK = 77
 _JAVA = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Duser.timezone=UTC"
 _HOLD = f"""
@@ -136,9 +136,11 @@ class HeldLoad:
         """Let them go on."""
         self._session.execute("select pg_advisory_unlock_all()")
 
-    def close(self) -> None:
-        """End the session."""
-        self._session.close()
+    def __enter__(self) -> HeldLoad:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._session.close()  # which lets go too
 
 
 def until(condition: Callable[[], Any]) -> Any:

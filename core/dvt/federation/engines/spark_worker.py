@@ -7,7 +7,9 @@ rows is imported, when it is asked for.
 from __future__ import annotations
 
 import base64
+import hashlib
 import importlib
+import io
 import json
 import runpy
 import sys
@@ -126,12 +128,17 @@ class _Session:
 
 
 def _packed(module: Any) -> str:
-    """A package as an archive in this process's folder, for executors whose Python is without it."""
+    """A package as an archive in this process's folder, for executors whose Python is without it.
+
+    One Spark may be given it by several sessions, and refuses two files of one name: it is named by what it holds.
+    """
     root = Path(module.__file__).parent
-    path = Path.cwd() / f"{root.name}.zip"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in sorted(root.rglob("*.py")):
-            archive.write(file, file.relative_to(root.parent))
+            archive.writestr(zipfile.ZipInfo(file.relative_to(root.parent).as_posix()), file.read_bytes())
+    path = Path.cwd() / f"{root.name}_{hashlib.sha256(made.getvalue()).hexdigest()[:12]}.zip"
+    path.write_bytes(made.getvalue())
     return str(path)
 
 

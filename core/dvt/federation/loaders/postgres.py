@@ -104,7 +104,7 @@ class PostgresLoader(SQLLoader):
     def methods(self, filling: Filling) -> list[LoadMethod]:
         """The bytes of another PostgreSQL as they are, where it offers them; COPY of CSV otherwise."""
         raw, found = filling.stream.raw, list[LoadMethod]()
-        self._spread = filling.stream.spread
+        self._spread = self._offer(filling.stream)
         if self._spread is not None:
             found += SpreadFill(self.session(), self.connection, filling, self._spread).methods()
         if raw is not None:
@@ -113,8 +113,12 @@ class PostgresLoader(SQLLoader):
 
     def is_filled_by_others(self, stream: RowStream) -> bool:
         """Whether Spark's executors fill the private table: they are asked, and may still lack something."""
-        spread = stream.spread
+        spread = self._offer(stream)
         return spread is not None and spread.by == "executors" and not spread.why_not and bool(spread.parts)
+
+    def _offer(self, stream: RowStream) -> SpreadRows | None:
+        """What Spark offers; only PostgreSQL itself is known to keep the ledger's primary key."""
+        return stream.spread if self.spec is SPEC else None
 
     def cancel(self) -> None:
         """End a running load, also where Spark's executors do it."""

@@ -136,7 +136,9 @@ def _packed(module: Any) -> str:
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in sorted(root.rglob("*.py")):
-            archive.writestr(zipfile.ZipInfo(file.relative_to(root.parent).as_posix()), file.read_bytes())
+            archive.writestr(
+                zipfile.ZipInfo(file.relative_to(root.parent).as_posix()), file.read_bytes(), zipfile.ZIP_DEFLATED
+            )
     path = Path.cwd() / f"{root.name}_{hashlib.sha256(made.getvalue()).hexdigest()[:12]}.zip"
     path.write_bytes(made.getvalue())
     return str(path)

@@ -11,6 +11,8 @@ ROOT = Path(__file__).parent.parent
 _PROBES = {
     "DuckDB ATTACH": "import duckdb, duckdb_extension_postgres_scanner; print(duckdb.__version__)",
     "ADBC": "import adbc_driver_postgresql.dbapi, importlib.metadata as m; print(m.version('adbc-driver-postgresql'))",
+    "pgpq": "import pgpq, psycopg, importlib.metadata as m; print(m.version('pgpq'))",
+    "sling": "import sling_linux_amd64, importlib.metadata as m; print(m.version('sling-linux-amd64'))",
     "connectorx": "import connectorx; print(connectorx.__version__)",
     "DuckDB ATTACH, MySQL": "import duckdb, duckdb_extension_mysql_scanner; print(duckdb.__version__)",
     "DuckDB ATTACH, SQLite": "import duckdb, duckdb_extension_sqlite_scanner; print(duckdb.__version__)",

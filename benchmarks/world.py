@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from benchmarks import tpch
 from benchmarks.case import Answer
@@ -22,6 +22,9 @@ from benchmarks.peers import Peers
 sys.path.insert(0, str(Path(__file__).parent.parent / "core" / "tests"))
 
 from servers.postgres import PostgresServer, start, stop
+
+if TYPE_CHECKING:
+    from servers.mariadb import MariaDBServer
 
 _Entered = TypeVar("_Entered")
 _WORKERS = Path(__file__).parent / "workers"
@@ -108,6 +111,35 @@ class World:
     def orders_csv(self) -> Path:
         """Orders as CSV with a header."""
         return tpch.generate(self.scale, self.folder, "csv", ["orders"])[0]
+
+    @cached_property
+    def mariadb(self) -> MariaDBServer | None:
+        """A MariaDB server; None where none is installed."""
+        from servers.mariadb import missing_programs, running
+
+        return None if missing_programs() else self.enter(running())
+
+    @cached_property
+    def mariadb_orders(self) -> str | None:
+        """The profile of `mariadb` with orders in it, by its path."""
+        server = self.mariadb
+        if server is None:
+            return None
+        server.create_database("tpch")
+        server.execute(f"create table orders ({tpch.TABLES['orders']})", "tpch")
+        self.say("loading MariaDB")
+        options = "fields terminated by ',' optionally enclosed by '\"' lines terminated by '\\n' ignore 1 lines"
+        server.execute(f"load data local infile '{self.orders_csv}' into table orders {options}", "tpch")
+        output = server.output("tpch")
+        # What DuckDB's scanner reads of the environment.
+        os.environ.update(MYSQL_HOST=str(output["server"]), MYSQL_TCP_PORT=str(output["port"]))
+        os.environ.update(MYSQL_USER=server.user, MYSQL_PWD=server.password, MYSQL_DATABASE="tpch")
+        return self.profile(output)
+
+    @cached_property
+    def postgres_profile(self) -> str:
+        """The profile of the database in which results land, by its path."""
+        return self.profile(self.server.output("dw", "public"))
 
     @property
     def million(self) -> int:

@@ -30,6 +30,7 @@ CASES: dict[str, Callable[[World], Case]] = {
     "join-q3": join.q3,
     "join-q5": join.q5,
     "extract-mariadb": mariadb.extract,
+    "mariadb-postgres": mariadb.landing,
     "extract-clickhouse": clickhouse.extract,
     "extract-sqlite": sqlite.extract,
     "fakes": fakes.fakes,

@@ -15,7 +15,7 @@ _QUERY = {"sql": "select * from b.public.lineitem", "inputs": [["b", "lineitem"]
 
 
 def copying(world: World) -> Case:
-    """A `select *` by the direct lane and by the engine, against a pipe of two psql and DuckDB with both attached."""
+    """`dvt copy`, and a model's `select *` by the direct lane and by the engine, against two psql and DuckDB."""
     assert world.databases
     answer, fresh = world.lineitem_answer("copied"), world.fresh("copied")
 
@@ -23,7 +23,14 @@ def copying(world: World) -> Case:
         fresh()
         world.server.psql("dw", f"create table public.copied ({tpch.TABLES['lineitem']});")
 
+    ends = {"source": world.profile(world.server.output("b", "public")), "target": world.postgres_profile}
     contenders = [
+        Contender(
+            "dvt copy",
+            world.dvt("copy", table="lineitem", landed="copied", **ends),
+            prepare=fresh,
+            answer=answer,
+        ),
         Contender("dvt", world.dvt("query", **_QUERY), prepare=fresh, answer=answer),
         Contender("dvt, direct: false", world.dvt("query", direct=False, **_QUERY), prepare=fresh, answer=answer),
         Contender(

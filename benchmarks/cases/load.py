@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from benchmarks import tpch
 from benchmarks.case import Case, Contender
 from benchmarks.world import World
+
+_PEERS = {"DuckDB ATTACH": "duckdb_attach.py", "ADBC": "adbc.py", "pgpq": "pgpq_worker.py"}
+_REMARKS = (
+    "dvt also counts what landed and swaps a private table in; the peers write the table in place.",
+    r"psql \copy loads a file that is ready in COPY's own form: nothing reads Arrow there, and nothing encodes it.",
+)
 
 
 def load(world: World) -> Case:
@@ -15,9 +24,32 @@ def load(world: World) -> Case:
         return Contender(name, command, prepare=world.fresh("loaded"), answer=world.lineitem_answer("loaded"))
 
     contenders = [contender("dvt", world.dvt("load", **details))]
-    for name, script in (("DuckDB ATTACH", "duckdb_attach.py"), ("ADBC", "adbc.py")):
+    for name, script in _PEERS.items():
         if name in world.peers.versions:
             contenders.append(contender(name, world.peer(script, "load", **details)))
-    remarks = ("dvt also counts what landed and swaps a private table in; the peers write the table in place.",)
-    missing = world.peers.missing("DuckDB ATTACH", "ADBC")
-    return Case("load", "lineitem as Arrow batches into PostgreSQL", tuple(contenders), missing, remarks=remarks)
+    contenders += [_psql(world, form) for form in ("text", "binary")]
+    missing = world.peers.missing(*_PEERS)
+    return Case("load", "lineitem as Arrow batches into PostgreSQL", tuple(contenders), missing, remarks=_REMARKS)
+
+
+def _psql(world: World, form: str) -> Contender:
+    r"""`\copy` of a file that another `\copy` has made."""
+    path: Path = world.folder / f"lineitem.{form}"
+    fresh = world.fresh("loaded")
+
+    def empty() -> None:
+        if not path.exists():
+            world.server.psql("b", f"\\copy public.lineitem to '{path}' (format {form})")
+        fresh()
+        world.server.psql("dw", f"create table public.loaded ({tpch.TABLES['lineitem']});")
+
+    command = (
+        world.psql,
+        "-Xqd",
+        "dw",
+        "-v",
+        "ON_ERROR_STOP=1",
+        "-c",
+        f"\\copy public.loaded from '{path}' (format {form})",
+    )
+    return Contender(f"psql \\copy, {form}", command, prepare=empty, answer=world.lineitem_answer("loaded"))

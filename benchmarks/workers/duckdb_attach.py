@@ -46,8 +46,7 @@ def moved(sql: str, files: dict[str, str], mysql: str):
     import duckdb_extension_mysql_scanner
 
     connection = _attached()
-    found = next(iter(duckdb_extension_mysql_scanner.__path__))
-    connection.execute(f"load '{found}/extensions/v{duckdb.__version__}/mysql_scanner.duckdb_extension'")
+    _load(connection, "mysql_scanner", duckdb_extension_mysql_scanner)
     connection.execute("attach '' as pg (type postgres, read_only)")
     connection.execute(f"attach 'database={mysql}' as my (type mysql, read_only)")
     connection.execute("attach ':memory:' as dk")
@@ -65,6 +64,17 @@ def mysql(table: str, key: str):
     return count(connection.sql(f"select * from my.{table}").to_arrow_reader(50_000), key), ""
 
 
+def mysql_to_postgres(table: str, database: str, landed: str):
+    """A table of MariaDB into one of PostgreSQL, both attached; where they are stands in the environment."""
+    import duckdb_extension_mysql_scanner
+
+    connection = _attached(database)
+    _load(connection, "mysql_scanner", duckdb_extension_mysql_scanner)
+    connection.execute("attach '' as my (type mysql, read_only)")
+    connection.execute(f"create table {database}.public.{landed} as select * from my.{table}")
+    return {}, ""
+
+
 def sqlite(path: str, table: str, key: str):
     """A table of SQLite as Arrow batches."""
     import duckdb_extension_sqlite_scanner
@@ -76,9 +86,13 @@ def sqlite(path: str, table: str, key: str):
 
 def _with_extension(name: str, package: ModuleType) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(config={"autoinstall_known_extensions": "false"})
+    _load(connection, name, package)
+    return connection
+
+
+def _load(connection: duckdb.DuckDBPyConnection, name: str, package: ModuleType) -> None:
     found = next(iter(package.__path__))
     connection.execute(f"load '{found}/extensions/v{duckdb.__version__}/{name}.duckdb_extension'")
-    return connection
 
 
 def _attached(*databases: str) -> duckdb.DuckDBPyConnection:
@@ -97,6 +111,7 @@ if __name__ == "__main__":
             "query": query,
             "moved": moved,
             "mysql": mysql,
+            "mysql_to_postgres": mysql_to_postgres,
             "sqlite": sqlite,
         }
     )

@@ -14,6 +14,8 @@ import dvt.federation.engines.duckdb
 import dvt.federation.extractors.postgres
 import dvt.federation.loaders.postgres  # noqa: F401 imports are not timed, for anyone
 from dvt.connections.connection import Connection
+from dvt.federation.copy_names import End
+from dvt.federation.copying import Copying, CopyRequest
 from dvt.federation.engines.base import Handle
 from dvt.federation.extractors.base import ExtractionConfig
 from dvt.federation.loaders.base import LoadConfig
@@ -71,6 +73,14 @@ def query(sql: str, inputs: list[list[str]], database: str, table: str, parallel
     return {}, f"{read / 1e6:.0f} MB read from the sources, lane {lane}, method {method}"
 
 
+def copy(source: str, table: str, target: str, landed: str):
+    """A table of a connection into another's: `dvt copy` without its command line. Profiles are paths of files."""
+    ends = [(connection_of(source), table), (connection_of(target), landed)]
+    source_end, target_end = (End(each, Relation(name, each.first("schema"))) for each, name in ends)
+    result = Copying(CopyRequest(source_end, target_end, run_id="0be2c41a")).run()
+    return {}, f"read by {result.scan.method}, loaded by {result.load.method}"
+
+
 def scan(profile: str, key: str, table: str = "", schema: str | None = None, query: str = ""):
     """A table or a query of any connection, whose profile output lies in a file, as Arrow batches."""
     connection = connection_of(profile)
@@ -97,6 +107,7 @@ if __name__ == "__main__":
             "extract_arrow": extract_arrow,
             "load": load,
             "query": query,
+            "copy": copy,
             "scan": scan,
         },
         log_in_once,

@@ -45,6 +45,13 @@ def _names(_context: click.Context, _param: click.Parameter, values: tuple[str, 
     "--unique-key", multiple=True, callback=_names, help="Columns that identify a row, for the last two modes."
 )
 @click.option("--limit", type=click.IntRange(min=0), help="At most that many rows, whichever come first.")
+@click.option(
+    "--verify",
+    type=click.Choice(["count", "sums", "hash"]),
+    default="count",
+    show_default=True,
+    help="Compare what landed with what was sent, before it is put in place.",
+)
 @click.option("--parallel", type=click.IntRange(min=1), help="Read in that many parts, where the source can.")
 @click.option(
     "--full-refresh", is_flag=True, help="Replace the table whatever the mode, and drop views that stand in the way."
@@ -122,6 +129,7 @@ def _done(request: CopyRequest, *, dry_run: bool, shows_progress: bool) -> tuple
 def _request(connections: Connections, source: str, target: str, mode: str, wanted: dict[str, Any]) -> CopyRequest:
     from dvt.federation.copy_names import End, end_of, split_name
     from dvt.federation.copying import CopyRequest
+    from dvt.federation.verifying.level import Verify
 
     def end(text: str) -> End:
         name, rest = split_name(text)
@@ -138,6 +146,7 @@ def _request(connections: Connections, source: str, target: str, mode: str, want
         unique_key=wanted["unique_key"],
         limit=wanted["limit"],
         parallel=wanted["parallel"],
+        verify=Verify(wanted["verify"]),
         full_refresh=wanted["full_refresh"],
         run_id=uuid.uuid4().hex[:8],
     )

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from dvt.cli.copy_running import size
+from dvt.federation.verifying.level import Verify
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +27,8 @@ def result_lines(request: CopyRequest, result: CopyResult) -> list[str]:
         lines.append(f"read by one session: {result.scan.how.whole_because}")
     rate = f" ({result.rows / result.seconds:,.0f} rows/s)" if result.rows >= _WORTH_A_RATE else ""
     parts = f" in {result.scan.how.parts} parts" if result.scan.how.parts > 1 else ""
-    methods = f"read by {result.scan.method}{parts}, loaded by {result.load.method}, {swap(request)}"
+    compared = "" if request.verify is Verify.COUNT else f"compared by {request.verify.value}, "
+    methods = f"read by {result.scan.method}{parts}, loaded by {result.load.method}, {compared}{swap(request)}"
     figures = f"{_rows(result.rows)}, {size(result.bytes)}, {result.seconds:.2f} s{rate}"
     return [*lines, f"{request.source} -> {request.target}: {figures}; {methods}"]
 
@@ -44,6 +46,7 @@ def result_document(request: CopyRequest, result: CopyResult) -> dict[str, Any]:
         "parts": scan.how.parts,
         "whole_because": scan.how.whole_because,
         "loaded_by": result.load.method,
+        "verified_by": request.verify.value,
         **_swap_facts(request),
     }
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from dbt.adapters.factory import get_adapter
 from dbt.node_types import NodeType
 
+from dvt.dbt_bridge.bindings import require_landing
+from dvt.dbt_bridge.seed_formats import format_of
 from dvt.dbt_bridge.shim.plugins import is_shim
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ def choose_runner(bridge: Bridge, stock: Any, node: Any) -> Any:
         return _placed(stock, bridge, bridge.engine)
     if is_federated and kind in _FEDERATED:
         return _placed(_named(_FEDERATED[kind]), bridge, bridge.dbt_connections.get(route.connection))
-    if kind == "SeedRunner" and (name := _seed_runner(bridge, route.connection)):
+    if kind == "SeedRunner" and (name := _seed_runner(bridge, route.connection, node)):
         return _placed(_named(name), bridge, bridge.dbt_connections.get(route.connection))
     if route.connection == default and not (kind == "ModelRunner" and is_shim(get_adapter(bridge.config))):
         return stock
@@ -59,9 +61,13 @@ def choose_runner(bridge: Bridge, stock: Any, node: Any) -> Any:
     return _placed(stock, bridge, target)
 
 
-def _seed_runner(bridge: Bridge, connection: str) -> str:
-    """The runner of seeds on a connection, empty for dbt's own."""
+def _seed_runner(bridge: Bridge, connection: str, node: Any) -> str:
+    """The runner of a seed on a connection, empty for dbt's own."""
     known = bridge.connections
+    if format_of(node.original_file_path) is not None:
+        known.get(connection).require_driver()
+        require_landing(known.get(connection))
+        return "data_seed.DataSeed"
     if connection not in known.names or known.rendered(connection).get("type") not in ("postgres", "files"):
         return ""
     found = known.get(connection)

@@ -140,10 +140,14 @@ class _Substitution:
 
         from dvt.dbt_bridge.endings import quieter
         from dvt.dbt_bridge.finding import profile_finder
+        from dvt.dbt_bridge.seed_formats import with_bytes, with_formats
         from dvt.dbt_bridge.shim.plugins import provide_plugins
 
         provide_plugins()
         self._replace(ManifestLoader, "get_full_manifest", _rebinding_loader(vars(ManifestLoader)["get_full_manifest"]))
+        read_files = importlib.import_module("dbt.parser.read_files")
+        for name, wrapped in (("get_file_types_for_project", with_formats), ("load_seed_source_file", with_bytes)):
+            self._replace(read_files, name, wrapped(getattr(read_files, name)))
         requires = importlib.import_module("dbt.cli.requires")
         self._replace(requires, "fire_event", quieter(requires.fire_event))
         self._replace(requires, "load_profile", profile_finder(requires.load_profile))

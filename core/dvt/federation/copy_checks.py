@@ -20,6 +20,8 @@ from dvt.federation.loaders.base import BaseLoader
 from dvt.federation.registry import can_land
 from dvt.federation.relation_names import names_beside
 from dvt.federation.stream import ColumnSchema
+from dvt.federation.verifying.level import Verify
+from dvt.federation.verifying.verifier import words_of
 
 if TYPE_CHECKING:
     from dvt.federation.copying import CopyRequest
@@ -45,6 +47,8 @@ def check_before(request: CopyRequest) -> None:
         )
     if target.is_pattern:
         raise ConfigurationError("a pattern of files is nothing to write to", **place, remedy="Name one file or folder")
+    if request.verify is not Verify.COUNT:
+        words_of(request.verify, target.connection)
     if _is_same(request):
         raise ConfigurationError(
             f"source and target are the same: {source} and {target}", **place, remedy="Name another target"

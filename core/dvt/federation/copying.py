@@ -21,6 +21,8 @@ from dvt.federation.loaders.base import BaseLoader, LoadConfig, LoadResult, Mode
 from dvt.federation.registry import loader_class, new_extractor
 from dvt.federation.staging.parquet import REFUSED_FILTER
 from dvt.federation.stream import ColumnSchema, RowStream
+from dvt.federation.verifying.level import Verify
+from dvt.federation.verifying.verifier import Verifier
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class CopyRequest:
         unique_key: Columns that identify a row, for "merge" and "delete+insert".
         limit: At most that many rows.
         parallel: In how many parts the source is read; the connection's own option when None.
+        verify: How much of what landed is compared with what was sent, before it is put in place.
         full_refresh: Replace the table whatever the mode, and drop views that stand in the way of new columns.
         run_id: Eight hexadecimal digits that make private names unique to a run.
     """
@@ -48,6 +51,7 @@ class CopyRequest:
     unique_key: tuple[str, ...] = ()
     limit: int | None = None
     parallel: int | None = None
+    verify: Verify = Verify.COUNT
     full_refresh: bool = False
     run_id: str = "00000000"
 
@@ -179,8 +183,7 @@ class Copying:
                 _at(request.target, "load"),
             ):
                 progress.phase = "copying"
-                batch_rows = int(loader.connection.options["batch_rows"])
-                loaded = loader.load(self._watched(stream), request.load_config(batch_rows))
+                loaded = self._loaded(loader, self._watched(stream))
         except DvtError as error:
             if self._scope.is_cancelled and not isinstance(error, InterruptedRunError):
                 raise InterruptedRunError("the copy was interrupted") from error
@@ -188,6 +191,13 @@ class Copying:
         if loaded.rows != progress.rows:
             raise InternalError(f"{progress.rows} rows were read, and {loaded.rows} landed")
         return CopyResult(loaded.rows, loaded.bytes, time.monotonic() - started, scans[0], loaded)
+
+    def _loaded(self, loader: BaseLoader, stream: RowStream) -> LoadResult:
+        config = self.request.load_config(int(loader.connection.options["batch_rows"]))
+        if self.request.verify is Verify.COUNT:
+            return loader.load(stream, config)
+        verifier = Verifier(self.request.verify, loader.connection)
+        return loader.load(verifier.watched(stream), config, lambda private: verifier.check(private, config.relation))
 
     def cancel(self) -> None:
         """End the copy from another thread, on both servers too."""

@@ -64,7 +64,7 @@ class LoadFailingContract(LandingContract):
         config = land.config(streaming_batch_size=50)
         with place.loader() as loader, pytest.raises(InterruptedRunError):
             loader.load(stream(NUMBERED, cancelled_from_aside(loader)), config)
-        assert place.running is None or place.running() == 0
+        assert place.comes_to_rest()
         assert land.rows() == numbered_rows(range(3))
         land.check_clean()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -69,6 +70,15 @@ class Place:
         """A connection, with options below `dvt:`."""
         own = {**self.output.get("dvt", {}), **options}
         return open_connection("kit", {**self.output, **({"dvt": own} if own else {})}, self.root)
+
+    def comes_to_rest(self, within_s: float = 10.0) -> bool:
+        """Whether nothing of dvt runs there, now or soon: a driver may close a session after it has said so."""
+        deadline = time.monotonic() + within_s
+        while self.running is not None and self.running():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        return True
 
     def extractor(self, **options: Any) -> BaseExtractor:
         """An extractor of the place; it has not connected yet."""

@@ -15,6 +15,7 @@ from dvt.types.vocabulary import MICROS, MICROS_UTC, TIME, is_json, is_uuid
 MOST_BYTES = 65_000
 # Stands for NULL; never a value of its own: one is refused.
 NULL = "\x01"
+QUOTE = '"'
 _SMALLEST = -(2**63)
 _PLAIN = {
     pa.bool_(): "boolean",
@@ -49,13 +50,13 @@ def vertica_type(type_: pa.DataType) -> str | None:
 
 def vertica_texts(array: pa.Array, native: str) -> pa.Array:
     """The values as fields of COPY with `NULL`, tabs between them, and a backslash before what is meant as it is; bytes
-    in hexadecimal digits.
+    in hexadecimal digits. Texts are enclosed: of one that is not, COPY takes the blanks off both ends.
 
     Raises:
         ValueError: Vertica has no place for a value.
 
-    >>> vertica_texts(pa.array(["a\\tb", "", None]), "varchar(9)").to_pylist()
-    ['a\\\\\\tb', '', None]
+    >>> vertica_texts(pa.array([" a\\tb", "", None]), "varchar(9)").to_pylist()
+    ['" a\\\\\\tb"', '""', None]
     """
     if pa.types.is_binary(array.type):
         return pa.array([None if value is None else value.hex() for value in array.to_pylist()], pa.string())
@@ -69,7 +70,7 @@ def vertica_texts(array: pa.Array, native: str) -> pa.Array:
         raise ValueError(f"a text of {longest} bytes is longer than {MOST_BYTES}: declare the column long varchar")
     if pc.any(pc.equal(texts, NULL)).as_py():
         raise ValueError(f"the text {NULL!r} stands for NULL on the way")
-    for plain in ("\\", "\t", "\n", NULL):  # the backslash first
+    for plain in ("\\", QUOTE, "\t", "\n", NULL):  # the backslash first
         if pc.any(pc.match_substring(texts, plain)).as_py():
             texts = pc.replace_substring(texts, plain, "\\" + plain)
-    return texts
+    return pc.binary_join_element_wise(QUOTE, texts, QUOTE, "")

@@ -16,6 +16,7 @@ from typing import Any
 
 from dvt.connections.connection import Connection
 from dvt.errors import DvtError, PlanError
+from dvt.federation.binding import Binder
 from dvt.federation.engines.base import BaseEngine, EngineLimits
 from dvt.federation.engines.duckdb import DuckDBEngine
 from dvt.federation.extractors.base import ExtractionConfig
@@ -207,6 +208,7 @@ class _KeptSession(_SizedSession):
         self._is_borrower = lender is not None
         if lender is None:
             self._kept_engine = _KeptEngine(_limits(folder))
+            self._binder = Binder(lambda: DuckDBEngine(_limits(folder)), self.describe)  # in it tables stand empty
         else:
             self._kept_engine = lender._kept_engine
             self._descriptions, self._sizes, self._binder = lender._descriptions, lender._sizes, lender._binder
@@ -221,7 +223,7 @@ class _KeptSession(_SizedSession):
         self._plans[sql, pushdown] = plan
         return plan
 
-    def _engine(self) -> BaseEngine:
+    def _new_engine(self, name: str) -> BaseEngine:
         return self._kept_engine
 
     def close(self) -> None:

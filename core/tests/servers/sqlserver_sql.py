@@ -123,7 +123,10 @@ class Engine:
         if not natives:
             raise SqlServerError(15225, f"No item by the name of '{name}' could be found in the current database.", 11)
         bare = exp.to_identifier(new, quoted=True).sql(dialect="tsql")
+        before = self._sql.native_columns(schema, new)
         self._run(f"alter table {table.sql(dialect='tsql')} rename to {bare}", cursor)
+        self._sql.is_now(schema, table.name, natives)  # until the transaction is committed
+        self._sql.is_now(schema, new, before)
         return lambda: self._sql.is_now(schema, new, natives)
 
     def loaded(self, table: str, rows: pa.Table) -> int:

@@ -21,9 +21,16 @@ _COPY = re.compile(rf"(?is)^\s*COPY\s+({_NAME}(?:\.{_NAME})?)\s*\((.*)\)\s*FROM\
 _COLUMN = re.compile(rf"({_NAME})(\s+format\s+'hex')?")
 _RENAMES = re.compile(rf"(?is)^\s*(?:/\*.*?\*/\s*)?ALTER\s+TABLE\s+(.*)\s+RENAME\s+TO\s+((?:{_NAME}(?:,\s*)?)+)\s*$")
 _WHOLE = re.compile(rf"{_NAME}(?:\.{_NAME})?")
-_FIELD = re.compile(r"((?:\\.|[^\\\t\n])*)([\t\n])", re.DOTALL)
+_FIELD = re.compile(r'(?:"((?:\\.|[^\\"])*)"|((?:\\.|[^\\\t\n])*))([\t\n])', re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_CLAUSES = (r"delimiter E'\t'", r"null E'\001'", r"escape as E'\\'", "enforcelength", "abort on error")
+_CLAUSES = (
+    r"delimiter E'\t'",
+    "enclosed by '\"'",
+    r"null E'\001'",
+    r"escape as E'\\'",
+    "enforcelength",
+    "abort on error",
+)
 
 
 def copy_of(sql: str) -> tuple[str, list[tuple[str, bool]]] | None:
@@ -53,9 +60,10 @@ def insert_lines(cursor: FakeCursor, table: str, columns: list[tuple[str, bool]]
     for found in _FIELD.finditer(lines.decode()):
         assert found.start() == end, "a part of a line is no field"
         end = found.end()
-        text = found.group(1)
+        enclosed, bare, delimiter = found.groups()
+        text = bare.strip(" ") if enclosed is None else enclosed  # as COPY takes what is not enclosed
         rows[-1].append(None if text == "\x01" else _ESCAPED.sub(r"\1", text))
-        if found.group(2) == "\n":
+        if delimiter == "\n":
             rows.append([])
     assert rows.pop() == [], "the last line has no end"
     assert all(len(row) == len(columns) for row in rows), "a line has other columns"

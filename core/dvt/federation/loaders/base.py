@@ -6,7 +6,7 @@ import contextlib
 import threading
 import time
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import ClassVar
 
 import pyarrow as pa
@@ -21,7 +21,8 @@ from dvt.federation.loaders.session import LoaderSession
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation, private_name
 
-__all__ = ["BaseLoader", "LoadConfig", "LoadResult", "Mode"]
+Check = Callable[[Relation], None]
+__all__ = ["BaseLoader", "Check", "LoadConfig", "LoadResult", "Mode"]
 
 
 class BaseLoader(LoaderSession):
@@ -164,12 +165,19 @@ class BaseLoader(LoaderSession):
         with self.guarded("land", config.relation):
             self.execute(self.landing_sql(private, config))
 
-    def load(self, stream: RowStream, config: LoadConfig) -> LoadResult:
-        """Stage, land and clean up in one go. A failed load leaves the old table, whole."""
+    def load(self, stream: RowStream, config: LoadConfig, check: Check = lambda private: None) -> LoadResult:
+        """Stage, land and clean up in one go. A failed load leaves the old table, whole.
+
+        Args:
+            stream: Read to its end.
+            config: Where it lands, and how.
+            check: Is called with the staged relation before it is put in place, and raises to keep it out.
+        """
         self.ensure_schema(config.relation)
         private = self.private_relation(config)
         result = self.stage(stream, private, declared=config.declared, batch_rows=config.streaming_batch_size)
         try:
+            check(private)
             self.publish(private, config)
         except BaseException:
             with contextlib.suppress(DvtError):  # the first error is the one to tell

@@ -31,7 +31,7 @@ from dvt.federation.extractors.base import ExtractionConfig
 from dvt.federation.extractors.files import FilesExtractor
 from dvt.federation.extractors.files_csv import csv_batches, csv_columns
 from dvt.federation.extractors.files_parquet import parquet_batches, parquet_columns
-from dvt.federation.loaders.base import BaseLoader
+from dvt.federation.loaders.base import BaseLoader, Check
 from dvt.federation.loaders.config import LoadConfig, LoadResult
 from dvt.federation.loaders.files_write import write_file
 from dvt.federation.loaders.filling import Filled, Filling, LoadMethod
@@ -58,12 +58,12 @@ class FilesLoader(BaseLoader):
                 remedy="Land them in a local folder or a database",
             )
 
-    def load(self, stream: RowStream, config: LoadConfig) -> LoadResult:
+    def load(self, stream: RowStream, config: LoadConfig, check: Check = lambda private: None) -> LoadResult:
         """Write a hidden file and rename it into place. A failed load leaves the old file, whole."""
         with self.guarded("load", config.relation):
             if config.mode not in ("table", "append"):
                 raise UnsupportedError(f"files take no {config.mode}", remedy="Use materialized: table, or append")
-        return super().load(stream, config)
+        return super().load(stream, config, check)
 
     def private_relation(self, config: LoadConfig) -> Relation:
         """The run-scoped name under which a target's file is staged, of the target's format."""

@@ -135,10 +135,9 @@ class MySQLLanding:
         if self.config.mode == "append":
             return [self._insert(list(new))]
         keys = self.config.unique_key
-        if self.config.mode == "merge" or not keys:  # delete+insert is as dbt has it: what the key matches goes
-            # NULL is a key like any other here: it is compared by `<=>`.
-            asked = (self.private, new, self.config, "mysql", lambda query: next(iter(self.session.rows(query)), None))
-            require_unique_key(*asked, null_is_a_key=True)
+        # NULL is a key like any other here: it is compared by `<=>`.
+        asked = (self.private, new, self.config, "mysql", lambda query: next(iter(self.session.rows(query)), None))
+        require_unique_key(*asked, null_is_a_key=True)
         for key in keys:
             if key not in new:
                 raise self._refusal(f"the unique key's column '{key}' is not in the result", "Correct unique_key", key)

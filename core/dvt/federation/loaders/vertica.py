@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 _PIECE_BYTES = 8 << 20
 # One bad row ends the load, and a text that is too long is bad: Vertica would put it aside, or cut it.
 _FORMAT = (
-    "from stdin delimiter E'\\t' null E'\\001' escape as E'\\\\' record terminator E'\\n' enforcelength abort on error"
+    "from stdin delimiter E'\\t' enclosed by '\"' null E'\\001' escape as E'\\\\' record terminator E'\\n'"
+    " enforcelength abort on error"
 )
 
 

@@ -113,6 +113,6 @@ def words_of(level: Verify, connection: Connection) -> tuple[SumWords, HashWords
             f"tables of type {connection.type} cannot be compared by {level.value}",
             connection=connection.name,
             phase="plan",
-            remedy="Say meta.dvt_verify: count, which every load does",
+            remedy="Ask for `count`, which every load does",
         )
     return sums, hashes

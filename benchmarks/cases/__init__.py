@@ -16,6 +16,7 @@ from benchmarks.cases import (
     memory,
     moved,
     overhead,
+    spark,
     sqlite,
 )
 from benchmarks.world import World
@@ -36,4 +37,5 @@ CASES: dict[str, Callable[[World], Case]] = {
     "memory": memory.memory,
     "memory-fakes": memory.of_fakes,
     "bytes": moved.moved,
+    "spark-landing": spark.landing,
 }

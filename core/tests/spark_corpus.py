@@ -227,3 +227,17 @@ def random_rows(count: int, seed: int) -> pa.Table:
             "t": pa.array(texts),
         }
     )
+
+
+# Every type that Spark gives, with what is easily changed on the way.
+TYPES = """select * from (values
+  (1::bigint, ''::varchar, true, 1::tinyint, -2::smallint, 3::int, 1.10::decimal(10,2), 0.1::double, 1.1::float,
+   date '2024-02-29', timestamp '2024-02-29 23:59:59.000001', timestamptz '2024-03-31 02:30:00+02',
+   uuid '6f2c1f9e-1111-4222-8333-444455556666', '{"a": 1.0}'::json, 18446744073709551615::ubigint, '\\x00\\xFF'::blob),
+  (2, e'a\\tb\\n"c", \\\\N \\\\. é ', false, -128, 32767, -2147483648, -99999999.99, 'nan', 'inf',
+   date '0001-01-01', timestamp '0001-01-01 00:00:00', timestamptz '9999-12-31 23:59:59.999999+00',
+   'ffffffff-1111-4222-8333-444455556666', '[]', 0, ''),
+  (3, '\\N', null, null, null, null, null, '-inf', '-0.0', null, null, null, null, null, null, null),
+  (4, null, null, null, null, null, 0, 1e300, 3.4028235e38, '9999-12-31', '1969-12-31 23:59:59.999999',
+   '1582-10-04 00:00:00+00', null, 'null', 1, '\\x5C'))
+  v(i, t, b, i1, i2, i4, n, f8, f4, day, ts, tz, id, j, u, raw)"""

@@ -115,7 +115,7 @@ def _way(request: CopyRequest) -> str:
     connection = request.target.connection
     if not connection.spec.runs_sql:
         return "by a rename of the file"
-    is_transaction = connection.spec.transactional_ddl or connection.landing is Way.TRANSACTION
+    is_transaction = connection.spec.transactional_ddl or connection.landing() is Way.TRANSACTION
     return "in one transaction" if is_transaction else "by one statement"
 
 

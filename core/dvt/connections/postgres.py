@@ -185,12 +185,26 @@ def _parameters(connection: Connection) -> dict[str, Any]:
     return parameters
 
 
-def _configure(session: psycopg.Connection[Any], connection: Connection) -> None:
-    # As statements, not as start-up options, because poolers refuse most of those.
+def login_elsewhere(connection: Connection) -> dict[str, Any]:
+    """What another machine needs for a session like one of `connect`: `parameters`, `settings`, `role`.
+
+    The password is among it in the clear: it is handed over, and never shown.
+    """
+    parameters, role = _parameters(connection), connection.first("role")
+    return {"parameters": parameters, "settings": _settings(connection), "role": str(role) if role else ""}
+
+
+def _settings(connection: Connection) -> dict[str, str]:
     settings = {**_SESSION, "statement_timeout": str(connection.options["statement_timeout_s"] * 1000)}
     search_path = connection.first("search_path")
     if search_path:
         settings["search_path"] = str(search_path)
+    return settings
+
+
+def _configure(session: psycopg.Connection[Any], connection: Connection) -> None:
+    # As statements, not as start-up options, because poolers refuse most of those.
+    settings = _settings(connection)
     role = connection.first("role")
     if role:
         # dbt writes the role into `set role` as it stands, so that the server folds its case.

@@ -67,9 +67,14 @@ class SparkProcess:
         self._settings = {name: value.replace("{folder}", str(self.folder)) for name, value in settings.items()}
         self._writing = threading.Lock()
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYSPARK_", "SPARK_"))}
-        places = {"SPARK_LOCAL_IP": "127.0.0.1", "SPARK_LOCAL_DIRS": str(self.folder)}
+        # Spark's client gives moments in the zone of its process: the year 1 has no place in most.
+        places = {"TZ": "UTC", "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_LOCAL_DIRS": str(self.folder)}
         if home is not None:
             places |= {"SPARK_HOME": str(home), "PYTHONPATH": os.pathsep.join(python_path(home))}
+            # On other machines the same path need not be a Python.
+            is_here = settings.get("spark.master", "local").startswith("local")
+            python = settings.get("spark.pyspark.python", sys.executable if is_here else "")
+            places |= {"PYSPARK_PYTHON": python} if python else {}
         # By a loader, not as a script: beside it stand modules that are called like others' packages.
         run = "import runpy, sys; runpy.run_path(sys.argv[2], run_name='__main__')"
         with (self.folder / "log").open("wb") as log:

@@ -158,7 +158,10 @@ def _with_engine(bridge: Bridge, node: Any, planned: PlannedNode, plan: QueryPla
     if name == EMBEDDED:
         return planned
     bridge.session.check_engine(name, plan)
-    return replace(planned, notes=[f"computed by the engine {name}", *planned.notes])
+    landing = bridge.connections.get(planned.landing) if node.is_relational else None
+    remark = bridge.session.landing_remark(name, landing) if landing is not None else ""
+    notes = [f"computed by the engine {name}", *([remark] if remark else []), *planned.notes]
+    return replace(planned, notes=notes)
 
 
 def _lane_notes(plan: QueryPlan) -> list[str]:

@@ -19,6 +19,7 @@ from dvt.dbt_bridge.landing import Target, check_verifiable, uses_own_macro
 from dvt.dbt_bridge.materializing import Lands, OnConnection
 from dvt.errors import DataError, UnsupportedError
 from dvt.federation.loaders.base import LoadResult
+from dvt.federation.spread import EXECUTORS, ROW_PIPE
 from dvt.identifiers import Relation
 
 _REFUSED = ("materialized_view", "dynamic_table")
@@ -151,6 +152,9 @@ def _annotated(result: Any, model: Any, loaded: LoadResult, lane: str, scans: An
             why = "; ".join(str(each) for each in scan.how.passed_over)
             what = scan.scan.input.source_name or scan.scan.input.read
             fire_event(Note(msg=f"{model.name}: {what} was read by {scan.method} ({why})"))
+    for passed in loaded.passed_over:
+        if passed.method in (EXECUTORS, ROW_PIPE):
+            fire_event(Note(msg=f"{model.name}: landed by {loaded.method} ({passed})"))
     dvt = {
         "lane": lane,
         "rows": loaded.rows,

@@ -321,8 +321,13 @@ class RunSession:
         """
         if name == EMBEDDED:
             return
+        engine_class(name).check_place(self._engine_options.get(name) or {})
         relations = self._relations(plan)
         engine_class(name).check_query(plan.sql, relations, lambda: self._binder.columns(plan.sql, relations))
+
+    def landing_remark(self, name: str, connection: Connection) -> str:
+        """How what an engine computes lands on a connection, where that is not by dvt's own process."""
+        return engine_class(name).landing_remark(self._engine_options.get(name) or {}, connection.type)
 
     def _relations(self, plan: QueryPlan) -> dict[Handle, list[ColumnSchema]]:
         """The columns that a plan reads of each relation."""

@@ -122,7 +122,10 @@ def _engine_options(given: Any, project: Path, file: str) -> dict[str, dict[str,
         if name not in ENGINES or name == AUTO:
             raise _refusal(file, f"unknown engine '{name}': {nearest(str(name), ENGINES)}", "Correct or remove it")
         engine_class(name).check_options(options)
-        found[str(name)] = {**options, **({"home": str(project / options["home"])} if options.get("home") else {})}
+        places = {
+            key: str(project / Path(options[key]).expanduser()) for key in ("home", "staging") if options.get(key)
+        }
+        found[str(name)] = {**options, **places}
     return found
 
 

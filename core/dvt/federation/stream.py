@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from dvt.federation.extractors.methods import PassedOver
     from dvt.federation.raw import RawRows
+    from dvt.federation.spread import SpreadRows
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class RowStream:
         method: How the rows are fetched, for example "copy_streaming".
         how: In which parts they are read, and which methods were not taken.
         raw: An offer of the same rows undecoded; who takes it reads no batches.
+        spread: An offer to let other processes land the same rows; who takes it reads no batches.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class RowStream:
         method: str = "cursor_streaming",
         how: HowRead | None = None,
         raw: RawRows | None = None,
+        spread: SpreadRows | None = None,
     ) -> None:
         self.columns = [replace(c, type=normal_type(c.type) or c.type) for c in columns]
         self.schema = pa.schema([pa.field(c.name, c.type, c.nullable) for c in self.columns])
@@ -91,6 +94,7 @@ class RowStream:
         self.method = method
         self.how = how or HowRead()
         self.raw = raw
+        self.spread = spread
         self.rows_read = 0
         self.bytes_read = 0
         self._batches = batches

@@ -26,11 +26,13 @@ from local_engines import from_table, stream
 from servers.mariadb import MariaDBServer
 from servers.postgres import PostgresServer
 from servers.spark import TOKEN, SparkServer, spark_home
-from spark_corpus import EXPRESSIONS, FAILING, QUERIES, RANDOM, STOPPED, TABLE, random_rows
+from spark_corpus import EXPRESSIONS, FAILING, QUERIES, RANDOM, STOPPED, TABLE, TYPES, random_rows
 
 from benchmarks.tpch import generator
 from benchmarks.tpch_queries import QUERIES as TPCH
 from benchmarks.tpch_split import SPLITS, inputs, load, oracle, query
+from dvt.connections.connection import Connection
+from dvt.connections.postgres import SPEC as POSTGRES
 from dvt.errors import (
     DataError,
     DvtError,
@@ -43,7 +45,7 @@ from dvt.federation.engines.base import BaseEngine, EngineLimits, Handle
 from dvt.federation.engines.duckdb import DuckDBEngine
 from dvt.federation.engines.spark import SparkEngine
 from dvt.federation.extractors.base import ExtractionConfig
-from dvt.federation.loaders.base import LoadConfig
+from dvt.federation.loaders.base import LoadConfig, LoadResult
 from dvt.federation.loaders.postgres import PostgresLoader, _SparkRowPipe
 from dvt.federation.session import RunSession
 from dvt.identifiers import Relation
@@ -197,6 +199,37 @@ def test_tpch_over_two_servers_lands_in_postgres_as_duckdb_answers(
             assert result.rows == expected.num_rows > 0
             landed = postgres_server.psql("tpch8", "select to_jsonb(a) from answer a")
             assert_same_texts(landed, expected, number)
+
+
+@pytest.mark.postgres
+def test_rows_land_through_sparks_driver_as_by_dvt(
+    options: dict[str, Any], limits: EngineLimits, postgres_server: PostgresServer
+) -> None:
+    """The texts of every type; a column whose text may differ goes by dvt, and so does what executors cannot land."""
+    database = postgres_server.create_database("spark_driver")
+    target = Connection.from_output("dw", postgres_server.output(database), POSTGRES)
+
+    def landed(landing: str, columns: str, table: str) -> LoadResult:
+        with SparkEngine(limits, {**options, "landing": landing}) as engine, PostgresLoader(target) as loader:
+            engine.register(TABLE_T, stream(TYPES))
+            with engine.execute(f"select {columns} from db.t") as found:
+                return loader.load(found, LoadConfig(Relation(table, "public")))
+
+    plain = "* exclude (u)"
+    assert landed("dvt", plain, "by_dvt").method == "copy_csv"
+    result = landed("driver", plain, "by_driver")
+    assert (result.method, result.rows, result.passed_over) == ("spark_row_pipe", 4, ())
+    rows = [postgres_server.psql(database, f"select r::text from {t} r order by i") for t in ("by_driver", "by_dvt")]
+    assert rows[0] == rows[1]
+    for landing, columns, method, why in (
+        ("driver", "i, u", "spark_row_pipe", "the text of column u may be another"),
+        ("auto", "i", "spark_executors", "Spark's executors run no Python task"),  # the run's server has no Python
+    ):
+        result = landed(landing, columns, "by_dvt")
+        assert (result.method, [each.method for each in result.passed_over]) == ("copy_csv", [method])
+        assert why in result.passed_over[0].why
+        assert "\n" not in result.passed_over[0].why
+    assert postgres_server.psql(database, "select relname from pg_class where relname like '%dvt_0%'") == ""
 
 
 def assert_same_texts(landed: str, expected: pa.Table, number: int) -> None:

@@ -81,6 +81,25 @@ class BaseEngine(ABC):
         """
         return  # what DuckDB binds, the embedded engine computes
 
+    @classmethod
+    def check_place(cls, given: Mapping[str, Any]) -> None:
+        """Refuse, before anything is read, options by which the engine could not reach its inputs.
+
+        Raises:
+            ConfigurationError: What is missing is named.
+        """
+        return
+
+    @classmethod
+    def landing_remark(cls, given: Mapping[str, Any], type_: str) -> str:
+        """How a result lands, where that is not by dvt's own process; for `dvt plan`.
+
+        Args:
+            given: The engine's options.
+            type_: The landing's type.
+        """
+        return ""
+
     @abstractmethod
     def register(self, handle: Handle, stream: RowStream) -> int:
         """Read a stream to its end into a relation of the engine, in the place of an older one; returns the rows."""

@@ -21,6 +21,7 @@ from dvt.errors import ConfigurationError, InterruptedRunError, UnsupportedError
 from dvt.federation.engines.base import BaseEngine, EngineLimits, Handle
 from dvt.federation.engines.duckdb import DuckDBEngine
 from dvt.federation.engines.spark_errors import translate
+from dvt.federation.engines.spark_landing import SparkLanding, landing_remark
 from dvt.federation.engines.spark_options import SparkOptions
 from dvt.federation.engines.spark_parquet import duckdb_name, result_batch, stored_batch, stored_schema
 from dvt.federation.engines.spark_sessions import given_back, require, taken
@@ -31,6 +32,7 @@ from dvt.federation.stream import ColumnSchema, RowStream
 _ROW_GROUP_ROWS = 1 << 20
 # Seconds until an interrupt is told once more.
 _AGAIN_S = 0.5
+_SHARE = "Set engines.spark.staging in dvt.yml to a folder that this machine and all executors share"
 
 
 class SparkEngine(BaseEngine):
@@ -43,8 +45,9 @@ class SparkEngine(BaseEngine):
         super().__init__(limits, options)
         self._options = SparkOptions.of(self.options)
         require(self._options)
-        limits.spill_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._folder = Path(tempfile.mkdtemp(prefix="spark_", dir=limits.spill_folder))
+        self._staging = self._options.staging_folder(limits.spill_folder)
+        self._staging.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._folder = Path(tempfile.mkdtemp(prefix="spark_", dir=self._staging))
         self._lock = threading.RLock()
         self._binder = DuckDBEngine(limits)
         self._columns: dict[Handle, list[ColumnSchema]] = {}
@@ -68,6 +71,16 @@ class SparkEngine(BaseEngine):
         spark_sql(sql, relations, {handle: handle.name for handle in relations})
         _check_given(columns())
 
+    @classmethod
+    def check_place(cls, given: Mapping[str, Any]) -> None:
+        """Refuse a cluster without a folder that its executors see."""
+        SparkOptions.of(given).staging_folder(Path())
+
+    @classmethod
+    def landing_remark(cls, given: Mapping[str, Any], type_: str) -> str:
+        """Whether Spark's own processes land the result."""
+        return landing_remark(SparkOptions.of(given), type_)
+
     def register(self, handle: Handle, stream: RowStream) -> int:
         """Stage a stream as Parquet; columns that Spark does not read are left out, and refused where they are named.
 
@@ -89,7 +102,8 @@ class SparkEngine(BaseEngine):
         """Files that were staged for several queries: as they are, where Spark reads their types, else once more."""
         schema = pq.read_schema(paths[0])
         columns = [ColumnSchema(field.name, field.type, field.nullable) for field in schema]
-        if stored_schema(columns).types == schema.types:
+        is_seen = not self._options.staging or all(self._staging in path.parents for path in paths)
+        if is_seen and stored_schema(columns).types == schema.types:
             self._place(handle, columns, paths)
             return
         batches = (batch for path in paths for batch in pq.ParquetFile(path).iter_batches())
@@ -109,24 +123,26 @@ class SparkEngine(BaseEngine):
         columns = self.bound(sql)
         views = {handle: f"dvt_{number}" for number, handle in enumerate(self._columns)}
         text = spark_sql(sql, self._columns, views)
-        used = {view: [str(path) for path in self._files[handle]] for handle, view in views.items() if view in text}
+        used = {view: self._seen(self._files[handle]) for handle, view in views.items() if view in text}
         self._results += 1
         folder = self._folder / f"result_{self._results}"
-        self._ask("compute", views=used, sql=text, folder=str(folder))
+        given = self._ask("compute", views=used, sql=text, folder=self._options.seen(folder))
         if not (folder / "_SUCCESS").exists():
             raise ConfigurationError(
                 "Spark's result is not where dvt looks for it: they do not share a folder",
                 phase="compute",
-                remedy="Set staging_folder in dvt.yml to a folder that all executors see under the same path",
+                remedy=_SHARE,
             )
         files = sorted(folder.glob("*.parquet"))
-        rows = sum(pq.read_metadata(path).num_rows for path in files)
+        landing = SparkLanding(self._ask_plainly, self.interrupt, self._options)
+        spread = landing.offer(files, columns, given)
         return RowStream(
             columns,
             self._batches(files, columns, batch_rows),
             close=lambda: shutil.rmtree(folder, ignore_errors=True),
-            estimated_row_count=rows,
+            estimated_row_count=spread.rows,
             method="engine",
+            spread=spread,
         )
 
     def bound(self, sql: str) -> list[ColumnSchema]:
@@ -171,6 +187,9 @@ class SparkEngine(BaseEngine):
                     self._check_interrupted()
                     yield result_batch(batch, columns)
 
+    def _seen(self, paths: Sequence[Path]) -> list[str]:
+        return [self._options.seen(path) for path in paths]
+
     def _new_file(self) -> Path:
         with self._lock:
             self._inputs += 1
@@ -185,16 +204,20 @@ class SparkEngine(BaseEngine):
             self._files[handle] = paths
 
     def _ask(self, do: str, **arguments: Any) -> Any:
+        try:
+            return self._ask_plainly(do, **arguments)
+        except SparkSaidError as error:
+            raise translate(error) from error
+
+    def _ask_plainly(self, do: str, **arguments: Any) -> Any:
+        """What Spark answers; what it says of a fault is not translated."""
         with self._lock:
             self._check_interrupted()
             if self._process is None:
                 self._process = taken(self._options, self.limits)
                 self._check_place(self._process)
             process = self._process
-        try:
-            return self._answer(process, do, **arguments)
-        except SparkSaidError as error:
-            raise translate(error) from error
+        return self._answer(process, do, **arguments)
 
     def _answer(self, process: SparkProcess, do: str, **arguments: Any) -> Any:
         """What Spark answers, or that it was interrupted."""
@@ -210,17 +233,17 @@ class SparkEngine(BaseEngine):
 
     def _check_place(self, process: SparkProcess) -> None:
         """Let the executors count what one of them is to read, before they are asked for more."""
-        if self._options.is_local or not self._files:
+        if not self._options.has_executors or not self._files:
             return
         paths = next(iter(self._files.values()))
         there = sum(pq.read_metadata(path).num_rows for path in paths)
         unseen = ConfigurationError(
-            f"Spark's executors do not see the folder {self.limits.spill_folder}",
+            f"Spark's executors do not see the folder {self._options.staging_as or self._staging}",
             phase="compute",
-            remedy="Set staging_folder in dvt.yml to a folder that all executors see under the same path",
+            remedy=_SHARE,
         )
         try:
-            found = self._answer(process, "rows_in", paths=[str(path) for path in paths])
+            found = self._answer(process, "rows_in", paths=self._seen(paths))
         except SparkSaidError as error:
             raise unseen from error
         if found != there:

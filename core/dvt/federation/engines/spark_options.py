@@ -7,13 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from dvt.connections.secrets import Secret
 from dvt.connections.spark_process import LOCAL_SETTINGS
 from dvt.errors import ConfigurationError, nearest
 
-_KEYS = ("master", "remote", "token_env", "memory", "packages", "config", "home")
+_TEXTS = ("master", "remote", "token_env", "memory", "home", "staging", "staging_as")
+_KEYS = (*_TEXTS, "packages", "config", "landing", "landing_sessions")
+_LANDINGS = ("auto", "executors", "driver", "dvt")
+_LANDING_SESSIONS = 8
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # Values do not depend on the machine, an overflow is an error, and no digit of a decimal is dropped.
 _SESSION: Mapping[str, str] = {
     "spark.sql.session.timeZone": "UTC",
@@ -40,7 +44,12 @@ class SparkOptions:
         packages: Maven coordinates that Spark is to bring.
         config: More settings of Spark's, which go before dvt's.
         home: Spark's folder, where it is not the installed PySpark's.
-        root: Against which `home` is resolved.
+        landing: Who sends a result to PostgreSQL: "executors", side by side; "driver", Spark's; "dvt", one COPY from
+            the files; "auto", the executors of a cluster or a server, and dvt where Spark is one process here.
+        landing_sessions: The most sessions that executors open on the target at a time.
+        root: Against which `home` and `staging` are resolved.
+        staging: The folder for inputs and results, which the executors see too.
+        staging_as: What it is called there, where that is another path, or a bucket that is mounted here: `s3a://...`.
     """
 
     master: str = ""
@@ -51,6 +60,10 @@ class SparkOptions:
     config: Mapping[str, str] = field(default_factory=dict)
     home: str = ""
     root: Path = Path()
+    staging: str = ""
+    staging_as: str = ""
+    landing: str = "auto"
+    landing_sessions: int = _LANDING_SESSIONS
 
     @classmethod
     def of(cls, given: Mapping[str, Any], root: Path = Path(), file: str = "dvt.yml") -> SparkOptions:
@@ -66,7 +79,7 @@ class SparkOptions:
         for key in given:
             if key not in _KEYS:
                 raise refusal(f"unknown key '{key}': {nearest(str(key), _KEYS)}", "Correct or remove it")
-        texts = {key: given.get(key, "") for key in ("master", "remote", "token_env", "memory", "home")}
+        texts = {key: given.get(key, "") for key in _TEXTS}
         for key, value in texts.items():
             if not isinstance(value, str):
                 raise refusal(f"{key} is {value!r}", "It takes a text")
@@ -77,6 +90,18 @@ class SparkOptions:
             raise refusal(f"config is {config!r}", "It takes Spark's settings as `name: value`")
         if texts["remote"] and (texts["master"] or packages or texts["memory"]):
             raise refusal("remote stands beside master, memory or packages", "A server has these of its own")
+        if texts["staging_as"] and not texts["staging"]:
+            raise refusal("staging_as stands without staging", "Name in staging the folder as it is called here")
+        if "://" in texts["staging"]:
+            raise refusal(
+                f"staging is {texts['staging']!r}, and dvt writes to a folder",
+                "Mount the bucket: staging names the mounted folder, staging_as the bucket as Spark calls it",
+            )
+        landing, sessions = given.get("landing", "auto"), given.get("landing_sessions", _LANDING_SESSIONS)
+        if landing not in _LANDINGS:
+            raise refusal(f"landing is {landing!r}", f"It takes one of: {', '.join(_LANDINGS)}")
+        if isinstance(sessions, bool) or not isinstance(sessions, int) or sessions < 1:
+            raise refusal(f"landing_sessions is {sessions!r}", "It takes a whole number of at least 1")
         if "token=" in texts["remote"]:
             raise refusal(
                 "the address in remote holds a token", "Name, in token_env, the environment variable that holds it"
@@ -86,12 +111,67 @@ class SparkOptions:
             packages=tuple(packages),
             config={str(name): _text(value) for name, value in config.items()},
             root=root,
+            landing=landing,
+            landing_sessions=sessions,
         )
 
     @property
     def is_local(self) -> bool:
-        """Whether everything runs on this machine, so that it sees this machine's folders."""
+        """Whether all of it runs on this machine, and ends with its process."""
         return not self.remote and (not self.master or self.master.startswith("local"))
+
+    @property
+    def has_executors(self) -> bool:
+        """Whether what computes are other processes than Spark's driver, perhaps elsewhere."""
+        return not self.is_local or self.master.startswith("local-cluster")
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether the executors may run on other machines."""
+        return not self.is_local and (urlsplit(self.remote or self.master).hostname or "") not in _LOOPBACK
+
+    def staging_folder(self, other: Path) -> Path:
+        """Where inputs and results lie.
+
+        Raises:
+            ConfigurationError: Spark runs elsewhere, and no folder is named.
+        """
+        if self.staging:
+            return self.root / Path(self.staging).expanduser()
+        if self.is_elsewhere:
+            raise ConfigurationError(
+                f"Spark runs at {self.remote or self.master}, and no folder is named that its executors see",
+                code="DVT111",
+                phase="plan",
+                remedy="Set engines.spark.staging in dvt.yml to a folder that this machine and all executors share",
+            )
+        return other
+
+    def seen(self, path: Path) -> str:
+        """A staged file as the executors call it."""
+        if not self.staging_as:
+            return str(path)
+        inner = path.relative_to(self.root / Path(self.staging).expanduser())
+        return f"{self.staging_as.rstrip('/')}/{inner.as_posix()}"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether what is sent to a server of Spark Connect can be read on the way."""
+        host = urlsplit(self.remote).hostname or ""
+        return bool(self.remote) and "use_ssl=true" not in self.remote.lower() and host not in _LOOPBACK
+
+    @property
+    def lands_by(self) -> str:
+        """Who lands a result in PostgreSQL: "executors", "driver", or "" for dvt itself."""
+        if self.landing == "auto":
+            return "executors" if self.has_executors else ""
+        return "" if self.landing == "dvt" else self.landing
+
+    def why_not_executors(self) -> str:
+        """Why the executors must not be asked to land a result, in one line; empty when they may."""
+        if self.is_open:
+            return "the target's password would pass to Spark Connect without TLS (use_ssl=true)"
+        return ""
 
     def settings(self, threads: int, memory_bytes: int) -> dict[str, str]:
         """Spark's settings.

@@ -99,6 +99,10 @@ class BaseLoader(LoaderSession):
     def check_declared(self, type_: str, column: str) -> None:
         """Raise when a type that a contract declares is none of the engine's."""
 
+    def is_filled_by_others(self, stream: RowStream) -> bool:
+        """Whether other sessions are to fill the private relation, which have to see it: as over JDBC."""
+        return bool(self.connection.options.get("load_by") == JDBC)
+
     def accept(self, filling: Filling) -> None:
         """Raise when the filled table holds what the engine changed on the way; for engines that do not say so."""
 
@@ -138,7 +142,7 @@ class BaseLoader(LoaderSession):
         relation = self.qualified(relation)
         with self.guarded("load", relation):
             types = self._types(stream.schema, declared or {})
-            with self._whole(relation), self.guarded("load", relation):
+            with self._whole(relation, stream), self.guarded("load", relation):
                 self.create(relation, stream.schema, types)
                 filling = Filling(relation, stream, types, batch_rows, self.check, declared or {})
                 methods = self.chain(filling)
@@ -239,9 +243,8 @@ class BaseLoader(LoaderSession):
             self.drop(probe)
 
     @contextlib.contextmanager
-    def _whole(self, relation: Relation) -> Iterator[None]:
-        # Over JDBC another session fills the table, and has to see it.
-        if self.stages_in_transaction and self.connection.options.get("load_by") != JDBC:
+    def _whole(self, relation: Relation, stream: RowStream) -> Iterator[None]:
+        if self.stages_in_transaction and not self.is_filled_by_others(stream):
             with self.transaction():
                 yield
             return

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from dvt.federation.extractors.methods import Method
+from dvt.federation.loaders.pieces import halved
 from dvt.federation.stream import RowStream
 from dvt.identifiers import Relation
 from dvt.types.landing_texts import named
@@ -57,19 +58,9 @@ class Filling:
         """
         self.check()
         while (batch := self.stream.read_batch(self.batch_rows)) is not None:
-            for piece in _halved(batch, most_bytes):
+            for piece in halved(batch, most_bytes):
                 self.check()
                 yield piece
-
-
-def _halved(batch: pa.RecordBatch, most_bytes: int | None) -> Iterator[pa.RecordBatch]:
-    is_large = most_bytes is not None and batch.num_rows > 1 and batch.nbytes > most_bytes
-    if not is_large:
-        yield batch
-        return
-    middle = batch.num_rows // 2
-    yield from _halved(batch.slice(0, middle), most_bytes)
-    yield from _halved(batch.slice(middle), most_bytes)
 
 
 @dataclass(frozen=True)

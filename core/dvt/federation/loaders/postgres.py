@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import io
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
-import pyarrow.csv as csv
 
 from dvt.connections.postgres import SPEC, cancel, connect, translate
 from dvt.connections.spec import ConnectionSpec
@@ -24,21 +22,20 @@ from dvt.federation.loaders.filling import Filled, Filling, LoadMethod
 from dvt.federation.loaders.jdbc_fill import JdbcTexts
 from dvt.federation.loaders.landing import Landing
 from dvt.federation.loaders.postgres_encode import python_codec
-from dvt.federation.loaders.postgres_insert import csv_values, insert, texts
+from dvt.federation.loaders.postgres_insert import insert, texts
 from dvt.federation.loaders.postgres_landing import PostgresLanding
 from dvt.federation.loaders.postgres_pipe import accepted, check_values, pipe
+from dvt.federation.loaders.postgres_rows import PIECE_BYTES, encoded
+from dvt.federation.loaders.postgres_spread import SpreadFill
 from dvt.federation.loaders.spark_row_pipe import _SparkRowPipe as _SparkRowPipe
 from dvt.federation.loaders.sql import SQLLoader
-from dvt.federation.stream import ColumnSchema
+from dvt.federation.spread import SpreadRows
+from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation, quote_all
 from dvt.types.postgres import ddl
 
 if TYPE_CHECKING:
     import psycopg
-
-# Batches of wide rows are cut to pieces of about this size before they are encoded.
-_PIECE_BYTES = 8 * 1024 * 1024
-_WRITE = csv.WriteOptions(include_header=False, quoting_style="needed")
 
 
 class PostgresLoader(SQLLoader):
@@ -50,6 +47,7 @@ class PostgresLoader(SQLLoader):
 
     spec: ClassVar[ConnectionSpec] = SPEC
     stages_in_transaction = True
+    _spread: SpreadRows | None = None
 
     def connect(self) -> psycopg.Connection[Any]:
         """A session in which each statement is a transaction, unless one is begun."""
@@ -109,7 +107,10 @@ class PostgresLoader(SQLLoader):
 
     def methods(self, filling: Filling) -> list[LoadMethod]:
         """The bytes of another PostgreSQL as they are, where it offers them; COPY of CSV otherwise."""
-        raw, found = filling.stream.raw, []
+        raw, found = filling.stream.raw, list[LoadMethod]()
+        self._spread = self._offer(filling.stream)
+        if self._spread is not None:
+            found += SpreadFill(self.session(), self.connection, filling, self._spread).methods()
         if raw is not None:
             found.append(LoadMethod(raw.format, lacks=lambda: self._why_not_raw(filling), fill=self._pipe))
         copy = LoadMethod("copy_csv", lacks=lambda: self._why_no_copy(filling), fill=self._copy)
@@ -137,12 +138,29 @@ class PostgresLoader(SQLLoader):
 
     def _insert(self, filling: Filling) -> Filled:
         session = self.session()
-        batches = (filling.fitting(batch, self.dialect) for batch in filling.batches(_PIECE_BYTES))
+        batches = (filling.fitting(batch, self.dialect) for batch in filling.batches(PIECE_BYTES))
         return Filled(insert(session, filling.relation, filling.schema.names, batches, _codec(session)))
 
     def over_jdbc(self, filling: Filling) -> JdbcTexts | None:
         """PostgreSQL's own input texts, which take the type of their column."""
         return texts(filling.schema.names, _codec(self.session()) if filling.types else None)
+
+    def is_filled_by_others(self, stream: RowStream) -> bool:
+        """Also whether Spark's executors do: they are asked, and may still lack something."""
+        spread = self._offer(stream)
+        if super().is_filled_by_others(stream):
+            return True
+        return spread is not None and spread.by == "executors" and not spread.why_not and bool(spread.parts)
+
+    def _offer(self, stream: RowStream) -> SpreadRows | None:
+        """What Spark offers; only PostgreSQL itself is known to keep the ledger's primary key."""
+        return stream.spread if self.spec is SPEC else None
+
+    def cancel(self) -> None:
+        """End a running load, also where Spark's executors do it."""
+        super().cancel()
+        if self._spread is not None:
+            self._spread.stop()
 
     def _pipe(self, filling: Filling) -> Filled:
         session, relation, names, raw = self.session(), filling.relation, filling.schema.names, filling.stream.raw
@@ -160,8 +178,8 @@ class PostgresLoader(SQLLoader):
         statement = ["copy ", filling.relation.sql("postgres"), " (", columns, ") from stdin (format csv)"]
         with session.cursor() as cursor:
             with cursor.copy("".join(statement).encode()) as copy:
-                for piece in filling.batches(_PIECE_BYTES):
-                    copy.write(_encoded(piece, codec))
+                for piece in filling.batches(PIECE_BYTES):
+                    copy.write(encoded(piece, codec))
             return Filled(cursor.rowcount)
 
     def landing(self, private: Relation, config: LoadConfig) -> Landing:
@@ -196,14 +214,3 @@ class PostgresLoader(SQLLoader):
 
 def _codec(session: psycopg.Connection[Any]) -> str | None:
     return python_codec(session.info.parameter_status("server_encoding") or "UTF8")
-
-
-def _encoded(piece: pa.RecordBatch, codec: str | None) -> bytes:
-    arrays = [
-        csv_values(array, column=field.name, codec=codec)
-        for array, field in zip(piece.columns, piece.schema, strict=True)
-    ]
-    sink = io.BytesIO()
-    names = [str(number) for number in range(len(arrays))]
-    csv.write_csv(pa.RecordBatch.from_arrays(arrays, names), sink, write_options=_WRITE)
-    return sink.getvalue()

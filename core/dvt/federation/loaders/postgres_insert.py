@@ -8,40 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from dvt.errors import DataError
-from dvt.federation.loaders.postgres_encode import ValueUnfitError, as_csv, as_text, is_encodable
+from dvt.federation.loaders.postgres_encode import as_text
+from dvt.federation.loaders.postgres_rows import column_values
 from dvt.identifiers import Relation, quote_all
 
 if TYPE_CHECKING:
     import psycopg
-
-
-def column_values(array: pa.Array, column: str, form: Callable[[pa.Array], pa.Array], codec: str | None) -> pa.Array:
-    """A column's values in a form that PostgreSQL reads exactly.
-
-    Args:
-        array: The values.
-        column: Its name, for errors.
-        form: `as_csv` or `as_text`.
-        codec: Python's name of the database's encoding; None where it has all of Unicode.
-
-    Raises:
-        DataError: PostgreSQL has no place for one; the column is named.
-    """
-    try:
-        found = form(array)
-    except ValueUnfitError as error:
-        raise DataError(str(error), column=column, remedy="Cast or replace the value in the model") from error
-    if codec and pa.types.is_string(found.type) and not is_encodable(found, codec):
-        raise DataError(
-            f"a text has characters that the database's encoding ({codec}) does not have",
-            column=column,
-            remedy="Land in a database with encoding UTF8, or replace the characters in the model",
-        )
-    return found
-
-
-csv_values = partial(column_values, form=as_csv)
 
 
 def texts(names: list[str], codec: str | None) -> list[Callable[[pa.Array], pa.Array]]:

@@ -1,0 +1,120 @@
+"""Who lands a result of Spark's, by its options; and what goes to executors: no secret is shown, no heavy import."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dvt.errors import ConfigurationError
+from dvt.federation.engines.spark import SparkEngine
+from dvt.federation.engines.spark_landing import landing_remark
+from dvt.federation.engines.spark_options import SparkOptions
+from dvt.federation.loaders.postgres_executor import Executor
+from dvt.federation.loaders.postgres_spread import ledger_of
+from dvt.identifiers import Relation
+
+CLUSTER = {"master": "spark://there:7077", "staging": "/shared"}
+
+
+@pytest.mark.parametrize(
+    ("given", "by", "why_not"),
+    [
+        ({}, "", ""),
+        ({"master": "local[4]"}, "", ""),
+        ({"landing": "executors"}, "executors", ""),
+        ({"landing": "driver"}, "driver", ""),
+        (CLUSTER, "executors", ""),
+        ({**CLUSTER, "landing": "dvt"}, "", ""),
+        ({"master": "local-cluster[2,1,1024]"}, "executors", ""),
+        ({"remote": "sc://localhost:15002"}, "executors", ""),
+        ({"remote": "sc://there:15002", "staging": "/shared"}, "executors", "without TLS"),
+        ({"remote": "sc://there:15002/;use_ssl=true", "staging": "/shared"}, "executors", ""),
+    ],
+)
+def test_who_lands_a_result(given: dict[str, Any], by: str, why_not: str) -> None:
+    options = SparkOptions.of(given)
+    assert options.lands_by == by
+    assert (why_not in options.why_not_executors()) if why_not else not options.why_not_executors()
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"landing": "workers"}, "landing is 'workers'"),
+        ({"landing_sessions": 0}, "landing_sessions is 0"),
+        ({"landing_sessions": True}, "landing_sessions is True"),
+        ({"staging_as": "s3a://bucket/x"}, "without staging"),
+        ({"staging": "s3://bucket/x"}, "dvt writes to a folder"),
+        ({"staging": 1}, "staging is 1"),
+    ],
+)
+def test_what_the_options_do_not_take(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        SparkOptions.of(given)
+
+
+@pytest.mark.parametrize("given", [{"master": "spark://there:7077"}, {"master": "yarn"}, {"remote": "sc://there:1"}])
+def test_a_cluster_elsewhere_wants_a_folder_that_it_sees(given: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match="no folder is named") as raised:
+        SparkEngine.check_place(given)
+    assert raised.value.remedy is not None
+    assert "engines.spark.staging" in raised.value.remedy
+    SparkEngine.check_place({**given, "staging": "/shared"})
+
+
+@pytest.mark.parametrize("given", [{}, {"master": "spark://127.0.0.1:7077"}, {"remote": "sc://localhost:15002"}])
+def test_what_runs_here_wants_none(given: dict[str, Any]) -> None:
+    SparkEngine.check_place(given)
+
+
+def test_a_staged_file_has_the_name_that_executors_know() -> None:
+    there = SparkOptions.of({"staging": "/mnt/shared", "staging_as": "s3a://bucket/dvt/"})
+    assert (
+        there.seen(Path("/mnt/shared/spark_1/input_1/part_0.parquet"))
+        == "s3a://bucket/dvt/spark_1/input_1/part_0.parquet"
+    )
+    assert SparkOptions.of({}).seen(Path("/tmp/x.parquet")) == "/tmp/x.parquet"
+
+
+def test_a_plan_says_who_lands() -> None:
+    assert landing_remark(SparkOptions.of(CLUSTER), "postgres").startswith(
+        "lands from Spark's executors, by COPY over at most 8"
+    )
+    assert (
+        landing_remark(SparkOptions.of({**CLUSTER, "landing": "driver"}), "postgres")
+        == "lands through Spark's driver, by one COPY"
+    )
+    assert "without TLS" in landing_remark(SparkOptions.of({"remote": "sc://there:1"}), "postgres")
+    assert not landing_remark(SparkOptions.of(CLUSTER), "mysql")
+    assert not landing_remark(SparkOptions.of({}), "postgres")
+
+
+def test_an_order_shows_no_secret_and_is_written_by_name() -> None:
+    """What an executor needs to unpickle it is dvt's own package, not the function's code."""
+    order = {"login": {"parameters": {"password": "hunter2hunter2"}}}
+    assert "hunter2" not in repr(Executor(order))
+    assert b"dvt.federation.loaders.postgres_executor" in pickle.dumps(Executor(order))
+
+
+def test_executors_need_no_more_than_pyarrow_and_psycopg() -> None:
+    """In a fresh interpreter in which nothing else can be imported."""
+    asked = """
+import sys
+for name in ("duckdb", "sqlglot", "dbt", "yaml", "click", "pandas", "numpy"):
+    sys.modules[name] = None
+import dvt.federation.loaders.postgres_executor
+"""
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_ledger_is_called_like_its_table_and_fits() -> None:
+    assert ledger_of(Relation("orders__dvt_1a2b3c4d", "public")) == Relation("orders__dvt_1a2b3c4d_parts", "public")
+    longest = ledger_of(Relation("é" * 24 + "__dvt_1a2b3c4d", None))
+    assert len(longest.name.encode()) <= 63
+    assert longest.name.endswith("_parts")

@@ -19,6 +19,7 @@ from dvt.connections.object_paths import ObjectPath
 from dvt.errors import AuthenticationError, ConnectionFailedError, DataError, QueryError
 from dvt.federation.extractors.base import ExtractionConfig
 from dvt.federation.extractors.files import FilesExtractor
+from dvt.federation.extractors.files_steady import read_steadily
 from dvt.federation.loaders.base import LoadConfig
 from dvt.federation.loaders.files import FilesLoader
 from dvt.federation.stream import ColumnSchema, RowStream
@@ -128,11 +129,12 @@ def _many(count: int, *, is_broken: bool) -> Iterator[pa.RecordBatch]:
 
 @pytest.mark.parametrize("layout", ["file", "folder"])
 def test_a_load_that_fails_leaves_nothing(store: Store, layout: str) -> None:
-    con = lake(store, f"broken-{layout}", layout=layout)
-    load(con, pa.table({"i": [1], "t": ["old"]}))
+    con = lake(store, f"broken-{layout}", layout=layout, part_bytes=2 << 20)  # some parts are whole before it breaks
+    format_ = "csv" if layout == "folder" else "parquet"
+    load(con, pa.table({"i": [1], "t": ["old"]}), file_options={"format": format_})
     before = objects(con)
     with pytest.raises(QueryError, match="the source broke"):
-        load(con, _many(24, is_broken=True), file_options={"format": "parquet"})
+        load(con, _many(23, is_broken=True), file_options={"format": format_}, streaming_batch_size=1000)
     assert objects(con) == before
     assert found(con).to_pylist() == [{"i": 1, "t": "old"}]
     if store.kind == "s3":
@@ -159,6 +161,34 @@ def test_uploads_hold_a_part_at_a_time(store: Store, format_: str) -> None:
     assert load(con, watched(), file_options={"format": format_}).rows == 60_000
     assert most < 40 << 20
     assert found(con).num_rows == 60_000
+
+
+def test_an_object_replaced_before_its_rows_are_given_is_read_again(store: Store) -> None:
+    store.put("steady/x", b"old")
+    path = root_path(lake(store, "steady")) / "x"
+    batch = pa.record_batch({"i": [1]})
+    asked: list[int] = []
+
+    def read() -> Iterator[pa.RecordBatch]:
+        asked.append(len(asked))
+        if len(asked) == 1:
+            yield pa.record_batch({"i": [0]})  # of the old object
+            store.put("steady/x", b"newer")
+        elif len(asked) == 2:
+            store.put("steady/x", b"the newest")
+            raise pa.ArrowInvalid("torn")
+        else:
+            yield batch
+
+    assert list(read_steadily(path, read)) == [batch]
+    assert asked == [0, 1, 2]
+    with pytest.raises(pa.ArrowInvalid, match="not one that changed"):
+        list(read_steadily(path, _torn))
+
+
+def _torn() -> Iterator[pa.RecordBatch]:
+    raise pa.ArrowInvalid("not one that changed")
+    yield
 
 
 def test_a_wrong_key_and_a_bucket_that_is_not_there(store: Store) -> None:

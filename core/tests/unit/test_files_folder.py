@@ -120,6 +120,23 @@ def test_an_append_is_further_parts(tmp_path: Path, format_: str) -> None:
         assert every_file(tmp_path / "t") == before
 
 
+@pytest.mark.parametrize("format_", ["csv", "jsonl"])
+def test_a_load_that_breaks_after_some_parts_leaves_nothing(tmp_path: Path, format_: str) -> None:
+    con = lake(tmp_path, format_, part_bytes=1024)
+    parts: list[int] = []
+
+    def broken() -> Iterator[pa.RecordBatch]:
+        yield from stream("select i from range(5000) r(i)").batches()
+        parts.append(len(every_file(tmp_path)))
+        raise QueryError("the source broke")
+
+    for name in ("t", "new"):
+        with pytest.raises(QueryError):
+            load(con, RowStream([ColumnSchema("i", pa.int64())], broken()), name, streaming_batch_size=500)
+    assert min(parts) > 2
+    assert os.listdir(tmp_path) == []
+
+
 def test_many_partitions_come_whole_though_few_files_are_open(tmp_path: Path) -> None:
     con = lake(tmp_path, part_bytes=4096, partition_by="p")
     rows = "select i, i % 40 as p, repeat('x', 2000) as t from range(30000) r(i)"

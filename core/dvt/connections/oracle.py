@@ -103,13 +103,6 @@ SPEC = ConnectionSpec(
             " letter for letter; with `folded`, columns of a table that lands are too",
             choices=("folded", "exact"),
         ),
-        Option(
-            "load_by",
-            "str",
-            "direct_path",
-            "how rows are written: by direct path load where it can be had, or always by array inserts",
-            choices=("direct_path", "executemany"),
-        ),
     ),
     drivers=("oracledb",),
     extra="oracle",

@@ -73,7 +73,7 @@ def test_a_direct_path_load_takes_every_type_that_needs_no_conversion(double: Or
     assert sent == [f"DIRECT PATH LOAD {SCHEMA}.T__DVT_0C0FFEE0"]
     assert _read_back() == read(connect()).to_pylist()
     # The same by the other method.
-    assert load(EVERY, connect(load_by="executemany")).method == "executemany"
+    assert load(EVERY, connect(load_by="buffered")).method == "executemany"
     assert _read_back() == read(connect()).to_pylist()
 
 
@@ -88,7 +88,7 @@ def _read_back() -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("rows", "more", "options", "why"),
     [
-        (ROWS, {}, {"load_by": "executemany"}, "load_by: executemany"),
+        (ROWS, {}, {"load_by": "buffered"}, "dvt.load_by is buffered"),
         (ROWS, {}, {"names_as": "exact"}, 'the name "t__dvt_0c0ffee0" needs quotes'),
         (ROWS.rename_columns(["id", "level"]), {}, {}, 'the name "LEVEL" needs quotes'),
         (ROWS.rename_columns(["id", "a b"]), {}, {}, 'the name "a b" needs quotes'),
@@ -125,7 +125,7 @@ def test_thick_mode_has_no_direct_path(double: OracleWritingDouble, monkeypatch:
     assert "thin mode" in load(ROWS).passed_over[0].why
 
 
-@pytest.mark.parametrize("load_by", ["direct_path", "executemany"])
+@pytest.mark.parametrize("load_by", ["auto", "buffered"])
 @pytest.mark.parametrize(
     ("column", "values", "declared", "message"),
     [
@@ -313,12 +313,12 @@ def test_a_schema_is_a_user(double: OracleWritingDouble) -> None:
 
 
 @live.ORACLE.needed
-@pytest.mark.parametrize("load_by", ["direct_path", "executemany"])
-def test_a_live_server_takes_every_type(load_by: str) -> None:
+@pytest.mark.parametrize(("load_by", "method"), [("streaming", "direct_path"), ("buffered", "executemany")])
+def test_a_live_server_takes_every_type(load_by: str, method: str) -> None:
     connection = Connection.from_output("live", {**live.ORACLE.output(), "dvt": {"load_by": load_by}}, SPEC)
     try:
         for _ in range(2):  # the second time by DELETE and INSERT
-            assert load(EVERY, connection, "dvt_live_load").method == load_by
+            assert load(EVERY, connection, "dvt_live_load").method == method
             assert read(connection, "dvt_live_load").to_pylist() == _read_back()
         merged = EVERY.slice(0, 1)
         load(merged, connection, "dvt_live_load", mode="append")

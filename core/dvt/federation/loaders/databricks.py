@@ -18,6 +18,7 @@ from dvt.connections.databricks_errors import translate
 from dvt.connections.databricks_statement import cancel, end
 from dvt.connections.landing_ways import Way
 from dvt.errors import ConfigurationError, DataError, DvtError, RelationNotFoundError, UnsupportedError
+from dvt.federation.extractors.methods import BUFFERED
 from dvt.federation.loaders.changes import Changes, ChangeWords
 from dvt.federation.loaders.config import LoadConfig
 from dvt.federation.loaders.databricks_fill import copy_sql, documents, insert_sql, literal, parquet_files
@@ -131,7 +132,7 @@ class DatabricksLoader(SQLLoader):
                 raise DataError(message, column=field.name, remedy="Cast it in the model, or declare another type")
         return [
             LoadMethod("copy_into", lacks=self._no_volume, fill=self._copy),
-            LoadMethod("insert", fill=self._insert),
+            LoadMethod("insert", BUFFERED, fill=self._insert),
         ]
 
     def _no_volume(self) -> str | None:

@@ -13,6 +13,7 @@ from dvt.connections.connection import Connection
 from dvt.connections.db2 import SPEC, application_handle, connect, driver_errors, force_off, translate
 from dvt.connections.db2_errors import error_code, is_drivers
 from dvt.errors import DataError, DvtError
+from dvt.federation.extractors.methods import BUFFERED
 from dvt.federation.loaders.changes import Changes, ChangeWords
 from dvt.federation.loaders.config import LoadConfig
 from dvt.federation.loaders.filling import Filled, Filling, LoadMethod
@@ -118,7 +119,7 @@ class Db2Loader(SQLLoader):
 
     def methods(self, filling: Filling) -> list[LoadMethod]:
         """INSERT with arrays of values."""
-        return [LoadMethod("executemany", fill=self._fill)]
+        return [LoadMethod("executemany", BUFFERED, fill=self._fill)]
 
     def _fill(self, filling: Filling) -> Filled:
         names = filling.schema.names

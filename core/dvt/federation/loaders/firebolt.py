@@ -14,6 +14,7 @@ from dvt.connections.firebolt import SPEC, connect, translate
 from dvt.connections.firebolt_statement import answered, cancel, new_label, settings
 from dvt.connections.landing_ways import Way
 from dvt.errors import DataError, DvtError
+from dvt.federation.extractors.methods import BUFFERED
 from dvt.federation.loaders.changes import ChangeWords
 from dvt.federation.loaders.config import LoadConfig
 from dvt.federation.loaders.filling import Filled, Filling, LoadMethod
@@ -134,7 +135,7 @@ class FireboltLoader(SQLLoader):
             if not is_loaded(field.type, native):
                 message = f"a column of {field.type} is not loaded into {native}: one is not made from the other"
                 raise DataError(message, column=field.name, remedy="Cast it in the model, or declare another type")
-        return [LoadMethod("insert", fill=self._insert)]
+        return [LoadMethod("insert", BUFFERED, fill=self._insert)]
 
     def _insert(self, filling: Filling) -> Filled:
         into = ["insert into", filling.relation.sql(self.dialect), "("]

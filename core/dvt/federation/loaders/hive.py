@@ -13,6 +13,7 @@ from dvt.connections.connection import Connection
 from dvt.connections.hive import SPEC
 from dvt.errors import DataError, DvtError
 from dvt.federation.extractors.hive import HiveExtractor
+from dvt.federation.extractors.methods import BUFFERED
 from dvt.federation.loaders.filling import Filled, Filling, LoadMethod
 from dvt.federation.loaders.spark_tables import SparkTables
 from dvt.identifiers import Relation, quote
@@ -105,7 +106,7 @@ class HiveLoader(SparkTables):
 
     def methods(self, filling: Filling) -> list[LoadMethod]:
         """INSERTs of many rows."""
-        return [LoadMethod("insert", fill=self._insert)]
+        return [LoadMethod("insert", BUFFERED, fill=self._insert)]
 
     def _insert(self, filling: Filling) -> Filled:
         self._present = [0] * len(filling.schema)

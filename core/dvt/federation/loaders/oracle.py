@@ -17,6 +17,7 @@ import pyarrow as pa
 from dvt.connections.connection import Connection
 from dvt.connections.oracle import SPEC, connect, default_schema, folded, translate
 from dvt.errors import DataError, DvtError, RelationNotFoundError
+from dvt.federation.extractors.methods import BUFFERED
 from dvt.federation.loaders.changes import Changes, ChangeWords
 from dvt.federation.loaders.config import LoadConfig
 from dvt.federation.loaders.filling import Filling, LoadMethod
@@ -155,7 +156,7 @@ class OracleLoader(RenamingLoader):
         direct, inserts = DirectPath(self, filling, names), ArrayInsert(self, filling, names)
         return [
             LoadMethod("direct_path", lacks=lambda: why_no_direct_path(self, direct), fill=direct.fill),
-            LoadMethod("executemany", fill=inserts.fill),
+            LoadMethod("executemany", BUFFERED, fill=inserts.fill),
         ]
 
     def qualified(self, relation: Relation) -> Relation:

@@ -101,8 +101,6 @@ class DirectPath(ArrayInsert):
 def why_no_direct_path(loader: OracleLoader, direct: DirectPath) -> str | None:
     """What is missing for a direct path load; None when nothing is."""
     session = loader.session()
-    if loader.connection.options["load_by"] != "direct_path":
-        return "the connection says dvt.load_by: executemany"
     if not getattr(session, "thin", False) or not hasattr(session, "direct_path_load"):
         return "python-oracledb loads so in its thin mode only, from 3.4 on"
     if loader.charset != "AL32UTF8":

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from dvt.connections.redshift import SPEC, connect, end_session, forget, run, translate
 from dvt.errors import ConfigurationError, DvtError
+from dvt.federation.extractors.methods import BUFFERED
 from dvt.federation.extractors.redshift_unload import authorization, private_folder
 from dvt.federation.loaders.bucket_files import BucketFiles
 from dvt.federation.loaders.changes import Changes, ChangeWords
@@ -97,7 +98,7 @@ class RedshiftLoader(SQLLoader):
         """COPY where the output names a bucket, INSERT otherwise."""
         return [
             LoadMethod("copy_parquet", lacks=self._why_no_bucket, fill=self._copy),
-            LoadMethod("insert", fill=self._insert),
+            LoadMethod("insert", BUFFERED, fill=self._insert),
         ]
 
     def _why_no_bucket(self) -> str | None:

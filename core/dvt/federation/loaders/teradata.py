@@ -17,6 +17,7 @@ from dvt.connections.connection import Connection
 from dvt.connections.teradata import SPEC, connect
 from dvt.connections.teradata_errors import error_number, translate
 from dvt.errors import DataError, DvtError, RelationNotFoundError
+from dvt.federation.extractors.methods import BUFFERED
 from dvt.federation.loaders.changes import Changes, ChangeWords
 from dvt.federation.loaders.config import LoadConfig
 from dvt.federation.loaders.filling import Filled, Filling, LoadMethod
@@ -146,7 +147,7 @@ class TeradataLoader(RenamingLoader):
 
     def methods(self, filling: Filling) -> list[LoadMethod]:
         """INSERT with batches of rows."""
-        return [LoadMethod("batch_insert", fill=self._fill)]
+        return [LoadMethod("batch_insert", BUFFERED, fill=self._fill)]
 
     def _fill(self, filling: Filling) -> Filled:
         names = filling.schema.names

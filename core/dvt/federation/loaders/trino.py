@@ -14,6 +14,7 @@ from dvt.connections.trino import SPEC, connect
 from dvt.connections.trino_errors import CutOffError, translate
 from dvt.connections.trino_statement import Cancelled, Statement
 from dvt.errors import DataError, DvtError, PrivilegeError, RelationNotFoundError
+from dvt.federation.extractors.methods import BUFFERED
 from dvt.federation.extractors.trino import TrinoExtractor
 from dvt.federation.loaders.changes import Changes, ChangeWords
 from dvt.federation.loaders.config import LoadConfig
@@ -133,7 +134,7 @@ class TrinoLoader(SettingAside, SQLLoader):
 
     def methods(self, filling: Filling) -> list[LoadMethod]:
         """INSERTs of many rows."""
-        return [LoadMethod("insert", fill=self._insert)]
+        return [LoadMethod("insert", BUFFERED, fill=self._insert)]
 
     def _insert(self, filling: Filling) -> Filled:
         sent_bytes = 0

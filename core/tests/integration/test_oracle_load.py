@@ -232,7 +232,7 @@ def test_other_columns_take_the_place_by_two_renames(double: OracleWritingDouble
     double.statements()
     load(pa.table({"other": ["x"]}))
     ddl = [sql for sql in double.statements() if sql.startswith(("alter table", "drop"))]
-    private, old = f'"{SCHEMA}"."T__DVT_0C0FFEE0"', '"T__DVT_OLD0C0FFEE0"'
+    private, old = f'"{SCHEMA}"."T__DVT_0C0FFEE0"', '"T__DVT_0C0FFEE0__dvt_old"'
     assert ddl == [
         f'alter table "{SCHEMA}"."T" rename to {old}',
         f'alter table {private} rename to "T"',
@@ -247,13 +247,13 @@ def test_a_rename_that_fails_gives_the_old_table_back(double: OracleWritingDoubl
     load(ROWS)
     double.fails_at = 'rename to "T"'
     with OracleLoader(connect()) as loader:
-        real = loader.rename_back
+        real = loader.put_back
 
-        def back() -> None:
+        def back(private: Relation) -> None:
             double.fails_at = ""
-            real()
+            real(private)
 
-        loader.rename_back = back  # type: ignore[method-assign]
+        loader.put_back = back  # type: ignore[method-assign]
         with pytest.raises(errors.PrivilegeError):
             loader.load(stream_of(pa.table({"other": ["x"]})), LoadConfig(Relation("t"), run_id="0c0ffee0"))
     assert read().num_rows == 2

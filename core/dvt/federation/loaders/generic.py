@@ -23,6 +23,7 @@ from dvt.federation.loaders.generic_check import ReadBack, SameSession
 from dvt.federation.loaders.generic_words import dealings, is_view
 from dvt.federation.loaders.generic_writer import Rows, Sending, Writer
 from dvt.federation.loaders.landing import Landing, replacing
+from dvt.federation.loaders.setting_aside import SettingAside
 from dvt.federation.loaders.sql import SQLLoader
 from dvt.federation.loaders.unique_key import require_unique_key
 from dvt.federation.stream import ColumnSchema
@@ -40,7 +41,7 @@ _DECLARABLE = re.compile(r"[A-Za-z][\w ]*(\(\s*\d+\s*(,\s*\d+\s*)*\))?[\w ]*")
 _SPOILT = {("dbapi", "postgres"): {"json": "text"}, ("odbc", "sqlite"): {"binary": ""}}
 
 
-class GenericLoader(SQLLoader):
+class GenericLoader(SettingAside, SQLLoader):
     """Writes to one connection: as what is known of its database says (`generic_words.py`), else in standard SQL."""
 
     spec = SPEC
@@ -139,6 +140,7 @@ class GenericLoader(SQLLoader):
         """DROP TABLE, where there is one: not every database has IF EXISTS."""
         if self.kind(relation) is not None:
             self.run(" ".join(["drop table", relation.sql(self.dialect)]))
+        self.put_back(relation)
 
     def describe(self, relation: Relation) -> list[ColumnSchema] | None:
         """The columns of a relation, as the extractor describes them, in the same session."""
@@ -199,7 +201,13 @@ class GenericLoader(SQLLoader):
             spare = target.sibling(f"{private.name}_old").sql(self.dialect)
             exchange = words.exchange.replace("{spare}", spare.replace("{", "{{").replace("}", "}}"))
             words = dataclasses.replace(words, exchange=exchange)
-        return replacing(words, self.connection.landing(), self.dialect, private, target, kind=kind)
+        landing = replacing(words, self.connection.landing(), self.dialect, private, target, kind=kind)
+        return self.in_steps(private, target) if kind == "table" and not landing.is_atomic else landing
+
+    @property
+    def rename_words(self) -> str:
+        """Of this database."""
+        return self._known.words.rename
 
     def changes(self, private: Relation, target: Relation, config: LoadConfig) -> Changes:
         """Refuses columns that the target has not, or whose type is another."""

@@ -24,8 +24,9 @@ from dvt.federation.loaders.filling import Filling, LoadMethod
 from dvt.federation.loaders.landing import Landing
 from dvt.federation.loaders.oracle_columns import COLUMNS, NativeColumn, require_kept
 from dvt.federation.loaders.oracle_fill import ArrayInsert, DirectPath, why_no_direct_path
-from dvt.federation.loaders.renaming import RenamingLoader
-from dvt.identifiers import Relation, quote
+from dvt.federation.loaders.setting_aside import SettingAside
+from dvt.federation.loaders.sql import SQLLoader
+from dvt.identifiers import Relation
 from dvt.types.oracle_landing import is_declarable, oracle_type
 
 _CHARSET = "select value from nls_database_parameters where parameter = 'NLS_CHARACTERSET'"
@@ -35,7 +36,7 @@ _HAS_BOOLEAN = 23  # the first release that has the type
 _NO_SUCH_TABLE = "ORA-00942"
 
 
-class OracleLoader(RenamingLoader):
+class OracleLoader(SettingAside, SQLLoader):
     """Writes to one Oracle database."""
 
     spec = SPEC
@@ -196,15 +197,12 @@ class OracleLoader(RenamingLoader):
         except oracledb.DatabaseError as error:
             if _NO_SUCH_TABLE not in str(error):
                 raise
+        self.put_back(relation)
 
     def landing(self, private: Relation, config: LoadConfig) -> Landing:
         """The key by the names that the catalogue has."""
         key = tuple(self.column_name(name) for name in config.unique_key)
         return super().landing(private, dataclasses.replace(config, unique_key=key))
-
-    def renamed(self, relation: Relation, name: str) -> str:
-        """ALTER TABLE."""
-        return " ".join(["alter table", relation.sql("oracle"), "rename to", quote(name, "oracle")])
 
     def changes(self, private: Relation, target: Relation, config: LoadConfig) -> Changes:
         """Refuses also what the target would change without a word: digits of a second, blanks, roundings."""

@@ -23,7 +23,8 @@ from dvt.federation.loaders.config import LoadConfig
 from dvt.federation.loaders.filling import Filled, Filling, LoadMethod
 from dvt.federation.loaders.fitting import require_length_of
 from dvt.federation.loaders.landing import Words
-from dvt.federation.loaders.renaming import RenamingLoader
+from dvt.federation.loaders.setting_aside import SettingAside
+from dvt.federation.loaders.sql import SQLLoader
 from dvt.identifiers import Relation, quote_all
 from dvt.types.landing_texts import named
 from dvt.types.teradata_landing import Binding, is_bytes, is_declarable, teradata_type
@@ -39,7 +40,7 @@ _KIND = "select TableKind, CheckOpt from DBC.TablesV where TableKind in ('T', 'O
 _NATIVE = "{fn teradata_nativesql}"
 
 
-class TeradataLoader(RenamingLoader):
+class TeradataLoader(SettingAside, SQLLoader):
     """Writes to one Teradata system."""
 
     spec = SPEC
@@ -199,10 +200,7 @@ class TeradataLoader(RenamingLoader):
         except teradatasql.Error as error:
             if error_number(str(error)) != _NO_SUCH_TABLE:
                 raise
-
-    def renamed(self, relation: Relation, name: str) -> str:
-        """RENAME TABLE."""
-        return " ".join(["rename table", relation.sql("teradata"), "to", relation.sibling(name).sql("teradata")])
+        self.put_back(relation)
 
     def changes(self, private: Relation, target: Relation, config: LoadConfig) -> Changes:
         """Refuses also what the target would change without a word: doubled rows, blanks, digits, cut texts."""

@@ -14,7 +14,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dvt.types.kept_values import require_digits, require_length, same_values
+from dvt.types.exact_cast import exactly
+from dvt.types.kept_values import require_digits, require_length
 from dvt.types.landing_texts import plain_texts, require_finite
 from dvt.types.text_values import check_range
 from dvt.types.vocabulary import MICROS, MICROS_UTC, TIME, is_json, is_uuid
@@ -118,13 +119,13 @@ class Binding:
         if plain in ("real", "double"):
             if pa.types.is_floating(array.type):
                 require_finite(array)
-            return same_values(array, pa.float32() if plain == "real" else pa.float64()).to_pylist()  # type: ignore[no-any-return]
+            return exactly(array, pa.float32() if plain == "real" else pa.float64()).to_pylist()  # type: ignore[no-any-return]
         if plain == "date" or found["moment"]:
             return self._moments(array)
         if plain == "boolean":
-            return plain_texts(same_values(array, pa.bool_())).to_pylist()  # type: ignore[no-any-return]
+            return plain_texts(exactly(array, pa.bool_())).to_pylist()  # type: ignore[no-any-return]
         target = _WHOLE.get(plain) or self._decimal
-        return plain_texts(same_values(array, target)).to_pylist()  # type: ignore[no-any-return]
+        return plain_texts(exactly(array, target)).to_pylist()  # type: ignore[no-any-return]
 
     @property
     def _decimal(self) -> pa.DataType:
@@ -136,7 +137,7 @@ class Binding:
     def _moments(self, array: pa.Array) -> list[Any]:
         type_ = array.type
         if (self._found["plain"] or "").lower() == "date":
-            days = same_values(array, pa.date32())
+            days = exactly(array, pa.date32())
             check_range(days)
             return plain_texts(days).to_pylist()  # type: ignore[no-any-return]
         if not (pa.types.is_timestamp(type_) or pa.types.is_date(type_)):

@@ -1,4 +1,4 @@
-"""Casts after which every value is the same, for loads into types that a contract declares."""
+"""Casts after which every value is the same: Arrow's own and engines' round, cut and wrap."""
 
 from __future__ import annotations
 
@@ -17,17 +17,16 @@ def exactly(array: pa.Array, type_: pa.DataType) -> pa.Array:
     >>> exactly(pa.array([5, None]), pa.decimal128(4, 2)).to_pylist(), exactly(pa.array([1.5]), pa.string()).to_pylist()
     ([Decimal('5.00'), None], ['1.5'])
     """
+    if array.type == type_:
+        return array
+    if pa.types.is_string(type_):
+        return plain_texts(array)
     try:
-        if pa.types.is_string(type_):
-            return plain_texts(array)
-        if pa.types.is_integer(array.type) and pa.types.is_decimal(type_):  # Arrow wants room for all of the type
-            cast = array.cast(pa.decimal256(76, type_.scale)).cast(type_)
-        else:
-            cast = array.cast(type_)
-        back = cast.cast(array.type)
+        cast = _cast(array, type_)
+        back = _cast(cast, array.type)
     except pa.ArrowException as error:
         raise ValueError(f"a value of {array.type} is none of {type_}: {error}") from error
-    if back.equals(array):
+    if pa.types.is_nested(type_) or back.equals(array):
         return cast
     differs = pc.not_equal(back, array)
     if pa.types.is_floating(array.type):  # NaN equals itself here
@@ -35,3 +34,10 @@ def exactly(array: pa.Array, type_: pa.DataType) -> pa.Array:
     if pc.any(differs).as_py():
         raise ValueError(f"a value of {array.type} is none of {type_}")
     return cast
+
+
+def _cast(array: pa.Array, type_: pa.DataType) -> pa.Array:
+    if pa.types.is_integer(array.type) and pa.types.is_decimal(type_):
+        # Arrow asks for a decimal that has room for all of an integer's digits.
+        array = array.cast(pa.decimal256(76, type_.scale))
+    return array.cast(type_)

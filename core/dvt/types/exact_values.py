@@ -1,11 +1,11 @@
-"""A column's values in another Arrow type: each the same value, or an error. Engines' own casts round, cut and wrap."""
+"""A column's values in another Arrow type, for engines whose days end with the year 9999."""
 
 from __future__ import annotations
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dvt.types.landing_texts import plain_texts
+from dvt.types.exact_cast import exactly
 
 _FIRST_DAY, _LAST_DAY, _DAY_US = -719_162, 2_932_896, 86_400_000_000  # 0001-01-01 and 9999-12-31
 
@@ -25,28 +25,7 @@ def exact(array: pa.Array, to: pa.DataType) -> pa.Array:
     (DataType(int16), [Decimal('1.5')])
     """
     require_days(array)
-    if pa.types.is_string(to):
-        return plain_texts(array)
-    if array.type == to:
-        return array
-    found = _cast(array, to, is_safe=True)
-    if not pa.types.is_nested(to) and not _is_same(found, array):
-        raise ValueError(f"not every value is one of {to}")
-    return found
-
-
-def _cast(array: pa.Array, to: pa.DataType, *, is_safe: bool) -> pa.Array:
-    if pa.types.is_integer(array.type) and pa.types.is_decimal(to):
-        array = array.cast(pa.decimal128(20, 0))  # Arrow asks for a type that has all of an integer's digits
-    return array.cast(to, safe=is_safe)
-
-
-def _is_same(found: pa.Array, array: pa.Array) -> bool:
-    back = _cast(found, array.type, is_safe=False)
-    same = pc.equal(back, array)
-    if pa.types.is_floating(array.type):
-        same = pc.or_(same, pc.and_(pc.is_nan(back), pc.is_nan(array)))
-    return pc.all(same).as_py() is not False
+    return exactly(array, to)
 
 
 def require_days(array: pa.Array) -> None:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import sqlglot
 from sqlglot import exp
 
+from dvt.types.exact_cast import exactly
 from dvt.types.landing_texts import plain_texts
 from dvt.types.text_values import parser
 from dvt.types.vocabulary import MICROS, MICROS_UTC, TIME, UUID
@@ -117,12 +118,7 @@ def _of_type(array: pa.Array, type_: pa.DataType) -> pa.Array:
     if is_number or is_wider or (pa.types.is_date(given) and type_ == MICROS):
         return array.cast(type_)  # raises for what would change
     if given == pa.float64() and type_ == pa.float32():
-        found = array.cast(type_)
-        back = found.cast(given)
-        same = pc.or_(pc.equal(back, array), pc.and_(pc.is_nan(back), pc.is_nan(array)))
-        if pc.all(same).as_py() is False:
-            raise ValueError(f"a value has more digits than {type_}")
-        return found
+        return exactly(array, type_)
     raise ValueError(f"{given} does not become {type_} by itself")
 
 

@@ -29,13 +29,13 @@ def is_declarable(native: str) -> bool:
 
 
 def hive_literals(array: pa.Array, native: str) -> pa.Array:
-    """The values as texts in quotes; none of them is NULL for Arrow.
+    r"""The values as texts in quotes; none of them is NULL for Arrow.
 
     Raises:
         ValueError: The column does not hold a value as it is.
 
     >>> print(hive_literals(pa.array(["it's ${x}"]), "string")[0])
-    'it\\\\'s \\\\u0024{x}'
+    'it\'s \u0024{x}'
     """
     to = spark_shape(native, "hive")
     if to is None:

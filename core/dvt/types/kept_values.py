@@ -6,23 +6,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 
-def same_values(array: pa.Array, type_: pa.DataType) -> pa.Array:
-    """A cast after which every value is the same.
-
-    Raises:
-        ValueError: One is not.
-
-    >>> same_values(pa.array([1.5]), pa.float32()).to_pylist()
-    [1.5]
-    """
-    if array.type == type_:
-        return array
-    cast = array.cast(type_)
-    if not cast.cast(array.type).equals(array):
-        raise ValueError(f"a value of {array.type} is none of {type_}")
-    return cast
-
-
 def require_digits(array: pa.Array, has: int, digits: int) -> None:
     """Raise ValueError for moments with more digits of a second.
 

@@ -15,7 +15,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dvt.types.kept_values import require_digits, require_length, same_values
+from dvt.types.exact_cast import exactly
+from dvt.types.kept_values import require_digits, require_length
 from dvt.types.landing_texts import plain_texts
 from dvt.types.oracle import UNICODE
 from dvt.types.text_values import check_range
@@ -140,13 +141,13 @@ class Binding:
         if found["bytes"] or plain == "blob":
             return self._bytes(array)
         if plain in ("binary_float", "binary_double"):
-            given = same_values(array, pa.float32() if plain == "binary_float" else pa.float64())
+            given = exactly(array, pa.float32() if plain == "binary_float" else pa.float64())
             numbers = pc.add(given, pa.scalar(0, given.type)).to_pylist()
             return [math.nan if number is not None and math.isnan(number) else number for number in numbers]
         if found["moment"] or plain == "date":
             return self._moments(array, 0 if plain == "date" else int(found["digits"] or _DIGITS_UNSAID))
         if plain == "boolean":
-            return same_values(array, pa.bool_()).to_pylist()  # type: ignore[no-any-return]
+            return exactly(array, pa.bool_()).to_pylist()  # type: ignore[no-any-return]
         return self._numbers(array)
 
     def _numbers(self, array: pa.Array) -> list[Any]:
@@ -161,7 +162,7 @@ class Binding:
         precision, scale = int(found["precision"]), int(found["scale"] or 0)
         if not 0 <= scale <= precision <= 38:
             raise ValueError(f"{self.native} is not a number of at most 38 digits")
-        return same_values(whole, pa.decimal128(precision, scale)).to_pylist()  # type: ignore[no-any-return]
+        return exactly(whole, pa.decimal128(precision, scale)).to_pylist()  # type: ignore[no-any-return]
 
     def _moments(self, array: pa.Array, digits: int) -> list[Any]:
         type_ = array.type

@@ -14,7 +14,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dvt.types.kept_values import require_digits, require_length, same_values
+from dvt.types.exact_cast import exactly
+from dvt.types.kept_values import require_digits, require_length
 from dvt.types.landing_texts import plain_texts, require_finite
 from dvt.types.text_values import check_range
 from dvt.types.vocabulary import MICROS, MICROS_UTC, TIME, is_json, is_uuid
@@ -109,18 +110,18 @@ class Binding:
         if plain == "float":
             return self._floats(array)
         if plain == "date":
-            days = same_values(array, pa.date32())
+            days = exactly(array, pa.date32())
             check_range(days)
             return days.to_pylist()  # type: ignore[no-any-return]
         if found["moment"]:
             return self._moments(array)
         whole = array.cast(pa.int8()) if pa.types.is_boolean(array.type) else array
         if plain:
-            return same_values(whole, _WHOLE[plain]).to_pylist()  # type: ignore[no-any-return]
-        return same_values(whole, pa.decimal128(int(found["precision"]), int(found["scale"] or 0))).to_pylist()  # type: ignore[no-any-return]
+            return exactly(whole, _WHOLE[plain]).to_pylist()  # type: ignore[no-any-return]
+        return exactly(whole, pa.decimal128(int(found["precision"]), int(found["scale"] or 0))).to_pylist()  # type: ignore[no-any-return]
 
     def _floats(self, array: pa.Array) -> list[Any]:
-        numbers = same_values(array, pa.float64())
+        numbers = exactly(array, pa.float64())
         require_finite(numbers)
         size = pc.abs(numbers)
         if pc.any(pc.and_(pc.greater(size, 0), pc.less(size, _SMALLEST_NORMAL))).as_py():
@@ -131,7 +132,7 @@ class Binding:
         found, type_ = self._found, array.type
         digits = int(found["digits"] or 6)
         if found["moment"].lower() == "time":
-            times = same_values(array, TIME)
+            times = exactly(array, TIME)
             check_range(times)
             require_digits(times, 6, digits)
             return times.to_pylist()  # type: ignore[no-any-return]

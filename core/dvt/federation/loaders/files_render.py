@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from dvt.errors import DataError
 from dvt.types.declared import declared_arrow_type, declared_name
+from dvt.types.exact_cast import exactly
 from dvt.types.json_rendering import json_renderer
 from dvt.types.json_text import iso_interval, json_writer
 from dvt.types.text_values import decimal_texts, iso_texts, parser, uuid_texts
@@ -76,14 +76,7 @@ def _of_format(type_: pa.DataType, column: str, format_: str) -> Renderer:
 def _exactly(array: pa.Array, target: pa.DataType) -> pa.Array:
     if array.type == pa.string():
         return parser(target)(array)
-    there = array.cast(target)
-    back = there.cast(array.type)
-    differs = pc.not_equal(back, array)
-    if pa.types.is_floating(array.type):  # NaN equals itself here
-        differs = pc.and_(differs, pc.invert(pc.and_(pc.is_nan(back), pc.is_nan(array))))
-    if pc.any(differs).as_py():
-        raise ValueError(f"it would change as {target}")
-    return there
+    return exactly(array, target)
 
 
 def _parquet_renderer(type_: pa.DataType) -> Renderer:

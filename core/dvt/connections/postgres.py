@@ -122,6 +122,19 @@ SPEC = ConnectionSpec(
             "how rows are fetched: COPY, or a server-side cursor where COPY is not allowed; auto is copy",
             choices=("auto", "copy", "cursor"),
         ),
+        Option(
+            "unlogged",
+            "bool",
+            False,
+            "whether tables that land are UNLOGGED: written once, but empty after the server has crashed, and on no"
+            " replica",
+        ),
+        Option(
+            "freeze",
+            "bool",
+            False,
+            "whether COPY writes rows frozen, so that no vacuum has to come for them",
+        ),
     ),
     drivers=("psycopg",),
     extra="postgres",

@@ -88,6 +88,7 @@ def world(
     outputs = {
         "warehouse": postgres_server.output("copy_dw", "analytics"),
         "crm": postgres_server.output("copy_crm"),
+        "frozen": postgres_server.output("copy_dw", "analytics", dvt={"freeze": True, "unlogged": True}),
         "shop": mariadb_server.output("copy_shop"),
         "lite": {"type": "sqlite", "path": "lite.db"},
         "duck": {"type": "duckdb", "path": "duck.duckdb"},
@@ -132,6 +133,13 @@ def test_what_is_asked_for(world: World) -> None:
     assert world.dw("select city, id from analytics.part order by 2") == world.crm(
         "select city, id from orders where id <= 4 order by 2"
     )
+
+
+def test_undecoded_rows_are_frozen_where_that_is_asked(world: World) -> None:
+    assert world.json("crm:orders", "frozen:cold")["loaded_by"] == "copy_binary_pipe"
+    world.dw("analyze analytics.cold")
+    about = "select relpersistence, relallvisible = relpages and relpages > 1 from pg_class where relname = 'cold'"
+    assert world.dw(about) == "u|t"
 
 
 def test_an_empty_source_empties_its_copy(world: World) -> None:

@@ -49,6 +49,20 @@ def ids(server, database, name="t") -> str:
     return server.psql(database, f"select string_agg(id::text, ',' order by id) from {name}")
 
 
+@pytest.mark.parametrize("mode", ["table", "append"])
+def test_unlogged_and_frozen_where_asked(postgres_server, database, mode: str) -> None:
+    asked = connection(postgres_server, database, unlogged=True, freeze=True)
+    with PostgresLoader(asked) as loader:
+        for _ in range(2):
+            loader.load(numbers(*range(5_000)), to(mode=mode))
+    if mode == "table":
+        # ANALYZE counts the pages of which all rows are frozen; nothing else has marked them.
+        postgres_server.psql(database, "analyze t")
+        about = "select relpersistence, relallvisible = relpages and relpages > 1 from pg_class where relname = 't'"
+        assert postgres_server.psql(database, about) == "u|t"
+    assert postgres_server.psql(database, "select count(*) from t") == ("5000" if mode == "table" else "10000")
+
+
 def test_load_counts_and_leaves_nothing_private(postgres_server, database, loader):
     result = loader.load(numbers(1, 2, 3), to())
     assert (result.rows, result.method) == (3, "copy_csv")

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 class PostgresLoader(SQLLoader):
     """Writes to PostgreSQL.
 
-    A private table is an ordinary, logged one: it may be renamed into place, and a table that was unlogged would have
-    to be rewritten for that.
+    A private table is an ordinary, logged one, unless the connection asks for another: it may be renamed into place,
+    and a table that was unlogged would have to be rewritten to become a logged one.
     """
 
     spec: ClassVar[ConnectionSpec] = SPEC
@@ -104,6 +104,18 @@ class PostgresLoader(SQLLoader):
                 column=column,
                 remedy="Correct data_type in the model's contract",
             )
+
+    @property
+    def create_words(self) -> str:
+        """UNLOGGED where the connection says so."""
+        return "create unlogged table" if self.connection.options.get("unlogged") else "create table"
+
+    def _form(self, form: str) -> str:
+        """What COPY is told. Rows are frozen only in a table of the same transaction."""
+        from psycopg.pq import TransactionStatus
+
+        is_new = self.session().info.transaction_status == TransactionStatus.INTRANS
+        return f"(format {form}, freeze)" if self.connection.options.get("freeze") and is_new else f"(format {form})"
 
     def methods(self, filling: Filling) -> list[LoadMethod]:
         """The bytes of another PostgreSQL as they are, where it offers them; COPY of CSV otherwise."""
@@ -167,7 +179,8 @@ class PostgresLoader(SQLLoader):
         wanted = accepted(session, relation, raw)
         assert raw is not None, "the method was found to have it"
         assert wanted is not None, "the method was found to have it"
-        given, copied, sent_bytes = pipe(session, relation, names, raw, wanted, self.check)
+        form = self._form("binary")
+        given, copied, sent_bytes = pipe(session, relation, names, raw, wanted, self.check, form)
         check_values(session, relation, names, raw)
         return Filled(copied, sent_bytes, given)
 
@@ -175,7 +188,7 @@ class PostgresLoader(SQLLoader):
         session = self.session()
         codec = _codec(session)
         columns = quote_all(filling.schema.names, "postgres")
-        statement = ["copy ", filling.relation.sql("postgres"), " (", columns, ") from stdin (format csv)"]
+        statement = ["copy ", filling.relation.sql("postgres"), " (", columns, ") from stdin ", self._form("csv")]
         with session.cursor() as cursor:
             with cursor.copy("".join(statement).encode()) as copy:
                 for piece in filling.batches(PIECE_BYTES):

@@ -51,6 +51,7 @@ def pipe(
     raw: RawRows,
     types: list[str],
     check: Callable[[], None],
+    form: str = "(format binary)",
 ) -> tuple[int, int, int]:
     """Copy the offered rows into a table.
 
@@ -61,6 +62,7 @@ def pipe(
         raw: The offer.
         types: As `accepted` gave them.
         check: Called before each block; raises when the load is no longer wanted.
+        form: COPY's options.
 
     Returns:
         Rows that the source counted, rows that this server counted, and bytes.
@@ -68,7 +70,7 @@ def pipe(
     size = 0
     blocks = raw.start(types)
     columns = quote_all(names, "postgres")
-    statement = "".join(["copy ", relation.sql("postgres"), " (", columns, ") from stdin (format binary)"]).encode()
+    statement = "".join(["copy ", relation.sql("postgres"), " (", columns, ") from stdin ", form]).encode()
     with session.cursor() as cursor:
         try:
             with cursor.copy(statement) as copy:

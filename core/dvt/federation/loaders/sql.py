@@ -52,8 +52,13 @@ class SQLLoader(BaseLoader):
     def create(self, relation: Relation, schema: pa.Schema, types: list[str]) -> None:
         """CREATE TABLE."""
         columns = [self.column_sql(name, type_) for name, type_ in zip(schema.names, types, strict=True)]
-        statement = ["create table", relation.sql(self.dialect), "(", ", ".join(columns), ")"]
+        statement = [self.create_words, relation.sql(self.dialect), "(", ", ".join(columns), ")"]
         self.run(" ".join([*statement, *filter(None, [self.table_options])]))
+
+    @property
+    def create_words(self) -> str:
+        """CREATE TABLE, of the kind that the connection asks for."""
+        return "create table"
 
     def column_sql(self, name: str, type_: str) -> str:
         """A column's words in CREATE TABLE. A type is SQL text, not an identifier."""

@@ -33,6 +33,10 @@ JSON = (
     '[ {"id": 1, "big": 12345678901234567890, "part": 0.10, "word": "a\\nb", "day": "2024-02-29"},\n'
     '  {"id": 2, "big": null, "part": 2,\n   "word": "[}", "day": null, "more": [1, {"k": 1.50}]} ]\n'
 )
+JSON_LINES = (
+    '{"id": 1, "big": 12345678901234567890, "part": 0.10, "word": "a\\nb", "day": "2024-02-29"}',
+    '{"id": 2, "big": null, "part": 2, "word": "[}", "day": null, "more": [1, {"k": 1.50}]}',
+)
 CONNECTIONS = ("warehouse", "shop", "erp", "duck", "lake")
 
 
@@ -100,12 +104,54 @@ def test_parquet_on_every_connection(
         '1|0.50|2024-02-29|2024-01-01 00:00:01.500000|1|\n2|tab\t"quote" ü'
     )
     assert _lite(project, "select id, Part, day, at, flag, word from s_erp") == [
-        (1, 0.5, "2024-02-29", "2024-01-01 00:00:01.500000", 1, ""),
+        (1, 0.5, "2024-02-29", "2024-01-01 00:00:01.5", 1, ""),
         (2, None, None, None, None, 'tab\t"quote" ü'),
     ]
     assert _duck(project, "from s_duck") == [tuple(row.values()) for row in PRICES.to_pylist()]
     landed = pq.read_table(next((project.folder / "lake").rglob("s_lake.parquet")))
     assert landed.cast(PRICES.schema) == PRICES
+
+
+@pytest.mark.parametrize("ending", ["json", "jsonl"])
+def test_json_keeps_its_digits(
+    project: Faulty, postgres_server: PostgresServer, mariadb_server: MariaDBServer, ending: str
+) -> None:
+    text = JSON if ending == "json" else "".join(line + "\n" for line in JSON_LINES)
+    _everywhere(project, ending, text.encode(), ', column_types: {day: date, part: "decimal(9, 2)"}')
+    assert project.run("seed", code=0).output.count("INSERT 2") == len(CONNECTIONS)
+    shown = "select id, big, part, word, day, more from"
+    assert postgres_server.psql("data_seeds", f"{shown} analytics.s_warehouse") == (
+        '1|12345678901234567890|0.10|a\nb|2024-02-29|\n2||2.00|[}||[1, {"k": 1.50}]'
+    )
+    assert mariadb_server.query(f"{shown} s_shop", "data_seeds") == (
+        "1\t12345678901234567890\t0.10\ta\nb\t2024-02-29\tNULL\n" + '2\tNULL\t2.00\t[}\tNULL\t[1, {"k": 1.50}]'
+    )
+    assert _duck(project, "select id, big, part::varchar, word, day::varchar from s_duck") == [
+        (1, "12345678901234567890", "0.10", "a\nb", "2024-02-29"),
+        (2, None, "2.00", "[}", None),
+    ]
+    assert [row[:2] for row in _lite(project, "select word, day from s_erp")] == [("a\nb", "2024-02-29"), ("[}", None)]
+    landed = pq.read_table(next((project.folder / "lake").rglob("s_lake.parquet")))
+    assert landed.column("day").to_pylist() == [_DAY, None]
+
+
+def test_bad_json_is_named(project: Faulty, postgres_server: PostgresServer) -> None:
+    folder = project.folder / "seeds"
+    for name, text, said in (
+        ("open.json", '[{"a": 1},', "the array has no end"),
+        ("comma.json", '[{"a": 1} {"a": 2}]', "a comma is missing between two elements"),
+        ("behind.json", '[{"a": 1}] x', "something stands behind the array"),
+        ("scalar.json", "[1]", "an element is no object"),
+        ("broken.jsonl", '{"a": 1}\n{"a": \n', "line 2"),
+        ("twice.json", '[{"a": 1, "a": 2}]', "twice.json"),
+        ("none.json", "[]", "no rows"),
+    ):
+        (folder / name).write_text(text)
+        ended = project.run("seed", code=1)
+        assert said in " ".join(ended.output.split()), ended.output
+        assert name in ended.output
+        assert "dvt-seed" not in ended.output
+        (folder / name).unlink()
 
 
 def test_a_seed_again(project: Faulty, postgres_server: PostgresServer) -> None:

@@ -235,6 +235,15 @@ class Connection:
         self.FIX_RETURN_TYPE = int(is_on)
         return self.FIX_RETURN_TYPE
 
+    def set_autocommit(self, is_on: bool) -> None:
+        """Nothing is written here: `db2_writing` has transactions."""
+
+    def commit(self) -> bool:
+        return True
+
+    def rollback(self) -> bool:
+        return True
+
     def cursor(self) -> Cursor:
         if not self.is_open:
             raise ProgrammingError("Cursor cannot be returned; connection is no longer active.")

@@ -168,8 +168,9 @@ class BaseLoader(LoaderSession):
     def planned(self) -> Chosen:
         """The method that would be taken now, as far as that is known before there are rows; sends nothing."""
         nothing = RowStream([], iter(()))
-        relation = Relation(private_name("dvt_plan", "00000000", self.spec.max_identifier_bytes))
+        name = private_name("dvt_plan", "00000000", self.spec.max_identifier_bytes)
         with self.guarded("plan", None):
+            relation = self.qualified(Relation(name))
             filling = Filling(relation, nothing, [], 1, self.check, {})
             return first_that_can(self.chain(filling), self.connection, what="loaded")
 

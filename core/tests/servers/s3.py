@@ -34,6 +34,7 @@ def running() -> Iterator[str]:
     try:
         boto3.client("s3").create_bucket(Bucket=BUCKET)
         yield address
+        clear()  # moto's buckets outlive its server: they are this process's
     finally:
         for key, value in before.items():
             if value is None:

@@ -34,8 +34,8 @@ def running() -> Iterator[str]:
     try:
         boto3.client("s3").create_bucket(Bucket=BUCKET)
         yield address
-        clear()  # moto's buckets outlive its server: they are this process's
     finally:
+        clear()  # moto's buckets outlive its server: they are this process's
         for key, value in before.items():
             if value is None:
                 os.environ.pop(key, None)

@@ -65,16 +65,6 @@ class DbapiWriter(DbapiMethod, Writer):
             self._session.execute("begin")
         self._is_open = True
 
-    def commit(self) -> None:
-        """End the transaction."""
-        self._session.commit()
-        self._is_open = False
-
-    def roll_back(self) -> None:
-        """Undo the transaction."""
-        self._session.rollback()
-        self._is_open = False
-
     def insert(self, rows: Rows) -> int | None:
         """One executemany a batch, and one commit."""
         statement = self._statement(rows)

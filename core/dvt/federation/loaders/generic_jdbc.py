@@ -58,16 +58,6 @@ class JdbcWriter(JdbcMethod, Writer):
         self._end()
         self._is_open = True
 
-    def commit(self) -> None:
-        """End the transaction."""
-        self._session.commit()
-        self._is_open = False
-
-    def roll_back(self) -> None:
-        """Undo the transaction."""
-        self._session.rollback()
-        self._is_open = False
-
     def insert(self, rows: Rows) -> int | None:
         """One batch of the statement a batch of rows, and one commit."""
         texts = partial(sent_texts, family=self.family)

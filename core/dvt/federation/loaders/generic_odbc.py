@@ -63,16 +63,6 @@ class OdbcWriter(OdbcMethod, Writer):
         """Nothing is committed by itself from here on."""
         self._is_open = True
 
-    def commit(self) -> None:
-        """End the transaction."""
-        self._session.commit()
-        self._is_open = False
-
-    def roll_back(self) -> None:
-        """Undo the transaction."""
-        self._session.rollback()
-        self._is_open = False
-
     def insert(self, rows: Rows) -> int | None:
         """One array of parameters a batch, or several where values are long."""
         names = [quote(name, self.dialect) for name in rows.schema.names]

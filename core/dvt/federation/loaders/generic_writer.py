@@ -78,6 +78,7 @@ class Writer(Method):
     load_name: str
     kind: str = BUFFERED
     family: Family
+    _session: Any
     _is_open = False
 
     @abstractmethod
@@ -96,10 +97,12 @@ class Writer(Method):
     def begin(self) -> None:
         """Open a transaction."""
 
-    @abstractmethod
     def commit(self) -> None:
         """End the transaction."""
+        self._session.commit()
+        self._is_open = False
 
-    @abstractmethod
     def roll_back(self) -> None:
         """Undo the transaction."""
+        self._session.rollback()
+        self._is_open = False

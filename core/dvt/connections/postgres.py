@@ -135,6 +135,12 @@ SPEC = ConnectionSpec(
             False,
             "whether COPY writes rows frozen, so that no vacuum has to come for them",
         ),
+        Option(
+            "native",
+            "bool",
+            True,
+            "whether binary COPY goes through dvt's native codec, where it was built; the values are the same without",
+        ),
     ),
     drivers=("psycopg",),
     extra="postgres",

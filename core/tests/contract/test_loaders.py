@@ -41,11 +41,14 @@ class TestPostgres(LoaderContract):
 
 
 class TestPostgresOtherwise(LoaderContract):
-    """Where COPY is not let through, and over JDBC."""
+    """By COPY of CSV, where the native codec is not there; where COPY is not let through; and over JDBC."""
 
-    @pytest.fixture(scope="class", params=("buffered", "jdbc"))
+    @pytest.fixture(scope="class", params=("csv", "buffered", "jdbc"))
     @classmethod
     def place(cls, postgres_server: PostgresServer, request: pytest.FixtureRequest) -> Place:
+        if request.param == "csv":
+            place = postgres_place(postgres_server, _DATABASE)
+            return replace(place, output={**place.output, "dvt": {"native": False}}, name=f"{place.type} (csv)")
         if request.param == "jdbc" and (why := missing("jdbc-postgres")):
             pytest.skip(why)
         return forced(postgres_place(postgres_server, _DATABASE), str(request.param))

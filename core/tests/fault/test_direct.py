@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from fault.interrupted import check_interrupted
 from fault.shop import EITHER_SOURCE, HUGE, MODEL, SLOW, Shop
+from servers.postgres import COPIED
 
 # Reads other columns than `m`: in one run with it both would be read from the union of the two.
 OTHER = "select name from {{ source('crm', 'customers') }}"
@@ -47,7 +48,7 @@ def test_a_plain_read_is_direct(shop: Shop) -> None:
     (found,) = _dvt_results(shop).values()
     is_piped = shop.crm.kind == "postgres"
     assert (found["lane"], found["rows"]) == ("direct", 2)
-    assert found["load_method"] == ("copy_binary_pipe" if is_piped else "copy_csv")
+    assert found["load_method"] == ("copy_binary_pipe" if is_piped else COPIED)
     (read,) = found["inputs"]
     assert (read["connection"], read["rows"], read["shared"]) == ("crm", 2, False)
     assert (read["method"] == "copy_binary_pipe") is is_piped

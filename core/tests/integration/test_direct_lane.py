@@ -14,7 +14,7 @@ import pytest
 from integration.types_cases import PG, SOURCES, TARGETS, Case, held_by
 from integration.types_sides import Postgres, Side
 from integration.types_world import sides, sources, wide_table
-from servers.postgres import PostgresServer
+from servers.postgres import COPIED, PostgresServer
 
 from dvt.errors import DataError
 from dvt.federation.engines.base import Handle
@@ -120,8 +120,8 @@ def test_what_passes_between_postgres_undecoded(world: World, name: str) -> None
     sql = f"select id, {name} from src.s.t"
     decoded = world.land(there, here, f"one_{name}", f"engine_{name}", sql, direct=False)
     direct = world.land(there, here, f"one_{name}", f"direct_{name}", sql, direct=True)
-    assert decoded.method == "copy_csv"
-    assert direct.method == ("copy_binary_pipe" if name in PIPED else "copy_csv")
+    assert decoded.method == COPIED
+    assert direct.method == ("copy_binary_pipe" if name in PIPED else COPIED)
     assert direct.rows == decoded.rows > 1
     assert world.columns(here, f"direct_{name}") == world.columns(here, f"engine_{name}")
     wanted = here.ask(f"engine_{name}", ["id", name])
@@ -176,9 +176,9 @@ def test_the_longest_interval_passes(world: World, literal: str) -> None:
         ("varchar(20)", "copy_binary_pipe"),
         ("varchar", "copy_binary_pipe"),
         ("text", "copy_binary_pipe"),
-        ("varchar(19)", "copy_csv"),
-        ("varchar(21)", "copy_csv"),
-        ("char(20)", "copy_csv"),
+        ("varchar(19)", COPIED),
+        ("varchar(21)", COPIED),
+        ("char(20)", COPIED),
     ],
 )
 def test_a_contract_decides_with_its_type(world: World, declared: str, method: str) -> None:
@@ -258,7 +258,7 @@ def test_databases_of_other_encodings_are_decoded(world: World, postgres_server:
     there.connection = open_connection("latin", postgres_server.output("direct_latin"))
     there.execute(["create table words (id int, word text)", "insert into words values (1, 'gr' || chr(252) || 'n')"])
     done = world.land(there, here, "words", "words", "select * from src.s.t", direct=True)
-    assert done.method == "copy_csv"
+    assert done.method == COPIED
     assert here.ask("words", ["word"]) == [["grün"]]
 
 

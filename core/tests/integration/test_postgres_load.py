@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from integration.postgres_kit import connection
 from integration.test_postgres_extract import HELL
+from servers.postgres import COPIED
 
 from dvt.errors import DataError, DuplicateKeyError, DvtError, InterruptedRunError, PrivilegeError
 from dvt.federation.loaders.base import LoadConfig
@@ -65,7 +66,7 @@ def test_unlogged_and_frozen_where_asked(postgres_server, database, mode: str) -
 
 def test_load_counts_and_leaves_nothing_private(postgres_server, database, loader):
     result = loader.load(numbers(1, 2, 3), to())
-    assert (result.rows, result.method) == (3, "copy_csv")
+    assert (result.rows, result.method) == (3, COPIED)
     assert (
         postgres_server.psql(
             database,

@@ -24,7 +24,7 @@ from fuzz.shapes import random_query
 from fuzz.worlds import local_place
 from local_engines import from_table, stream
 from servers.mariadb import MariaDBServer
-from servers.postgres import PostgresServer
+from servers.postgres import COPIED, PostgresServer
 from servers.spark import TOKEN, SparkServer, spark_home
 from spark_corpus import EXPRESSIONS, FAILING, QUERIES, RANDOM, STOPPED, TABLE, TYPES, random_rows
 
@@ -216,7 +216,7 @@ def test_rows_land_through_sparks_driver_as_by_dvt(
                 return loader.load(found, LoadConfig(Relation(table, "public")))
 
     plain = "* exclude (u)"
-    assert landed("dvt", plain, "by_dvt").method == "copy_csv"
+    assert landed("dvt", plain, "by_dvt").method == COPIED
     result = landed("driver", plain, "by_driver")
     assert (result.method, result.rows, result.passed_over) == ("spark_row_pipe", 4, ())
     rows = [postgres_server.psql(database, f"select r::text from {t} r order by i") for t in ("by_driver", "by_dvt")]
@@ -226,7 +226,7 @@ def test_rows_land_through_sparks_driver_as_by_dvt(
         ("auto", "i", "spark_executors", "Spark's executors run no Python task"),  # the run's server has no Python
     ):
         result = landed(landing, columns, "by_dvt")
-        assert (result.method, [each.method for each in result.passed_over]) == ("copy_csv", [method])
+        assert (result.method, [each.method for each in result.passed_over]) == (COPIED, [method])
         assert why in result.passed_over[0].why
         assert "\n" not in result.passed_over[0].why
     assert postgres_server.psql(database, "select relname from pg_class where relname like '%dvt_0%'") == ""

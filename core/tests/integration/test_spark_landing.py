@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from local_engines import stream
-from servers.postgres import PostgresServer
+from servers.postgres import COPIED, PostgresServer
 from servers.process import free_port
 from servers.spark import missing
 from servers.spark_cluster import HeldLoad, cluster_home, cluster_options, executor_of, standalone, until
@@ -88,7 +88,7 @@ def test_every_type_lands_as_by_the_loader_itself(engine: SparkEngine, postgres_
     assert landed(engine, target, "select * from db.t", "by_executors").method == "spark_executors"
     with engine.execute("select * from db.t") as found, PostgresLoader(target) as loader:
         plain = RowStream(found.columns, found.batches())
-        assert loader.load(plain, LoadConfig(Relation("by_dvt", "public"))).method == "copy_csv"
+        assert loader.load(plain, LoadConfig(Relation("by_dvt", "public"))).method == COPIED
     texts = {
         name: postgres_server.psql("spark_types", f"select r::text from {name} r order by i").splitlines()
         for name in ("by_executors", "by_dvt")
@@ -166,7 +166,7 @@ def test_the_password_is_in_nothing_that_spark_writes(
         loader.session()
         loader.connection = refused
         result = loader.load(found, LoadConfig(Relation("made", "public")))
-    assert result.method == "copy_csv"
+    assert result.method == COPIED
     assert "password authentication failed" in result.passed_over[0].why
     assert engine._process is not None
     written = [*home.glob("work/*/*/std*"), *home.glob("events/**/*"), engine._process.folder / "log"]

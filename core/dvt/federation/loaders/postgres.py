@@ -21,6 +21,7 @@ from dvt.federation.loaders.config import LoadConfig
 from dvt.federation.loaders.filling import Filled, Filling, LoadMethod
 from dvt.federation.loaders.jdbc_fill import JdbcTexts
 from dvt.federation.loaders.landing import Landing
+from dvt.federation.loaders.postgres_binary import binary_plan
 from dvt.federation.loaders.postgres_encode import python_codec
 from dvt.federation.loaders.postgres_insert import insert, texts
 from dvt.federation.loaders.postgres_landing import PostgresLanding
@@ -32,6 +33,7 @@ from dvt.federation.loaders.sql import SQLLoader
 from dvt.federation.spread import SpreadRows
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation, quote_all
+from dvt.native import library as native
 from dvt.types.postgres import ddl
 
 if TYPE_CHECKING:
@@ -118,13 +120,15 @@ class PostgresLoader(SQLLoader):
         return f"(format {form}, freeze)" if self.connection.options.get("freeze") and is_new else f"(format {form})"
 
     def methods(self, filling: Filling) -> list[LoadMethod]:
-        """The bytes of another PostgreSQL as they are, where it offers them; COPY of CSV otherwise."""
+        """The bytes of another PostgreSQL as they are, where it offers them; binary COPY, COPY of CSV otherwise."""
         raw, found = filling.stream.raw, list[LoadMethod]()
         self._spread = self._offer(filling.stream)
         if self._spread is not None:
             found += SpreadFill(self.session(), self.connection, filling, self._spread).methods()
         if raw is not None:
             found.append(LoadMethod(raw.format, lacks=lambda: self._why_not_raw(filling), fill=self._pipe))
+        if self.connection.options["native"] and not isinstance(native.load(), str):
+            found.append(LoadMethod("copy_binary", lacks=lambda: self._why_not_binary(filling), fill=self._copy_binary))
         copy = LoadMethod("copy_csv", lacks=lambda: self._why_no_copy(filling), fill=self._copy)
         return [*found, copy, LoadMethod("insert", BUFFERED, fill=self._insert)]
 
@@ -132,6 +136,10 @@ class PostgresLoader(SQLLoader):
         if accepted(self.session(), filling.relation, filling.stream.raw) is None:
             return "the bytes of the source's types are not those of the target's"
         return self._why_no_copy(filling)
+
+    def _why_not_binary(self, filling: Filling) -> str | None:
+        plan = binary_plan(self.session(), filling)
+        return plan if isinstance(plan, str) else self._why_no_copy(filling)
 
     def _why_no_copy(self, filling: Filling) -> str | None:
         """What the server, or a pooler before it, says of a COPY of no rows; nothing is said of a table to come."""
@@ -185,14 +193,21 @@ class PostgresLoader(SQLLoader):
         return Filled(copied, sent_bytes, given)
 
     def _copy(self, filling: Filling) -> Filled:
-        session = self.session()
-        codec = _codec(session)
+        codec = _codec(self.session())
+        return self._copied(filling, "csv", (encoded(piece, codec) for piece in filling.batches(PIECE_BYTES)))
+
+    def _copy_binary(self, filling: Filling) -> Filled:
+        plan = binary_plan(self.session(), filling)
+        assert not isinstance(plan, str), "the method was found to lack nothing"
+        return self._copied(filling, "binary", plan.blocks(filling.batches(PIECE_BYTES)))
+
+    def _copied(self, filling: Filling, form: str, blocks: Iterator[bytes | memoryview]) -> Filled:
         columns = quote_all(filling.schema.names, "postgres")
-        statement = ["copy ", filling.relation.sql("postgres"), " (", columns, ") from stdin ", self._form("csv")]
-        with session.cursor() as cursor:
+        statement = ["copy ", filling.relation.sql("postgres"), " (", columns, ") from stdin ", self._form(form)]
+        with self.session().cursor() as cursor:
             with cursor.copy("".join(statement).encode()) as copy:
-                for piece in filling.batches(PIECE_BYTES):
-                    copy.write(encoded(piece, codec))
+                for block in blocks:
+                    copy.write(block)
             return Filled(cursor.rowcount)
 
     def landing(self, private: Relation, config: LoadConfig) -> Landing:

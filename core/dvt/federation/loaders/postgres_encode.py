@@ -103,14 +103,18 @@ def _plain(array: pa.Array) -> pa.Array:
     if is_json(array.type):
         array = array.storage
     elif pa.types.is_timestamp(array.type):
-        return _micros(array)
+        return micros(array)
     if pa.types.is_string(array.type) and pc.any(pc.match_substring(array, "\0")).as_py():
         raise ValueUnfitError("a text holds a NUL character, which PostgreSQL does not store")
     return array
 
 
-def _micros(array: pa.Array) -> pa.Array:
-    """Microseconds, in UTC where there is a zone; infinities stay what they are in every unit."""
+def micros(array: pa.Array) -> pa.Array:
+    """Timestamps in microseconds, in UTC where there is a zone; infinities stay what they are in every unit.
+
+    Raises:
+        ValueUnfitError: Digits below the microsecond.
+    """
     wanted = pa.timestamp("us", "UTC" if array.type.tz else None)
     if array.type == wanted:
         return array
@@ -118,10 +122,10 @@ def _micros(array: pa.Array) -> pa.Array:
     is_infinite = pc.is_in(raw, pa.array([TIMESTAMP_INFINITY, TIMESTAMP_MINUS_INFINITY]))
     finite = pc.if_else(is_infinite, pa.scalar(None, array.type), array)
     try:
-        micros = pc.cast(finite, wanted)
+        whole = pc.cast(finite, wanted)
     except pa.ArrowInvalid:
         raise ValueUnfitError("a timestamp has digits below the microsecond, which PostgreSQL does not store") from None
-    return pc.if_else(is_infinite, raw, micros.view(pa.int64())).view(wanted)
+    return pc.if_else(is_infinite, raw, whole.view(pa.int64())).view(wanted)
 
 
 def _is_written_exactly(array: pa.Array) -> bool:

@@ -12,6 +12,7 @@ import click
 from dvt.connections.landing import file_to_come, landing_schema, require_creatable
 from dvt.errors import DvtError
 from dvt.federation.registry import can_land, loader_class, new_extractor
+from dvt.native import library as native
 
 if TYPE_CHECKING:
     from dvt.connections.connection import Connection
@@ -77,7 +78,14 @@ def command(
     checks = [_check(connections, name, bool(only) or name == connections.default_name) for name in names]
     if as_json:
         click.echo(
-            json.dumps({"profiles": str(connections.where), "connections": [asdict(c) for c in checks]}, indent=2)
+            json.dumps(
+                {
+                    "profiles": str(connections.where),
+                    "native_codec": _native_codec() or "ok",
+                    "connections": [asdict(c) for c in checks],
+                },
+                indent=2,
+            )
         )
     else:
         if not quiet:
@@ -85,7 +93,16 @@ def command(
         for check in checks:
             if not (quiet and check.ok):
                 click.echo(_line(check))
+        if not quiet and any(check.type == "postgres" for check in checks):
+            why = _native_codec()
+            click.echo(f"native codec for PostgreSQL: {f'none, PyArrow does its work: {why}' if why else 'ok'}")
     return 0 if all(check.ok for check in checks) else 1
+
+
+def _native_codec() -> str:
+    """Why PostgreSQL's binary COPY is not read and written natively; empty when it is."""
+    found = native.load()
+    return found if isinstance(found, str) else ""
 
 
 def _check(connections: Connections, name: str, is_landing: bool) -> Check:

@@ -58,6 +58,7 @@ def test_debug(words: tuple[str, ...], project: Path, capsys: pytest.CaptureFixt
     assert _dvt(*(word.replace("{folder}", str(project)) for word in words), "--project-dir", str(project)) == 0
     shown = json.loads(capsys.readouterr().out)
     assert shown["profiles"] == str(project / "profiles.yml")
+    assert shown["native_codec"] == "ok" or "C compiler" in shown["native_codec"]
     assert [check["ok"] for check in shown["connections"]] == [True] * 3
 
 

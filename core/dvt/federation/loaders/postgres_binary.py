@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dvt.errors import DataError
+from dvt.errors import DataError, InternalError
 from dvt.federation.extractors.postgres_raw import speaks_binary
 from dvt.federation.loaders.filling import Filling
 from dvt.federation.loaders.postgres_encode import ValueUnfitError, as_json, as_text, micros
@@ -73,17 +73,20 @@ class BinaryPlan:
         yield HEADER
         for batch in batches:
             try:
-                yield from encoder.pieces(self._prepared(batch))
+                yield from encoder.pieces(self._prepared(batch, rows))
             except EncodingProblem as problem:
                 raise self._refusal(batch, problem, rows) from None
             rows += batch.num_rows
         yield TRAILER
 
-    def _prepared(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        arrays = [
-            _physical(array, encoding_, name)
-            for array, encoding_, name in zip(batch.columns, self.encodings, self.names, strict=True)
-        ]
+    def _prepared(self, batch: pa.RecordBatch, rows: int) -> pa.RecordBatch:
+        arrays = []
+        for array, wanted, name in zip(batch.columns, self.encodings, self.names, strict=True):
+            try:
+                arrays.append(_physical(array, wanted))
+            except (ValueUnfitError, pa.ArrowInvalid) as error:
+                row = rows + _first_unfit(array, wanted) + 1
+                raise DataError(str(error), column=name, rows=f"row {row}", phase="load", remedy=_REMEDY) from error
         fields = [pa.field(str(number), array.type) for number, array in enumerate(arrays)]
         return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
 
@@ -122,19 +125,29 @@ def _targets(session: psycopg.Connection[Any], types: Sequence[str]) -> list[Tar
     ]
 
 
-def _physical(array: pa.Array, wanted: Encoding, name: str) -> pa.Array:
-    """The values in the Arrow type that the codec reads."""
-    try:
-        type_ = array.type
-        if pa.types.is_struct(type_) or pa.types.is_map(type_):
-            return pc.if_else(pc.is_null(array), pa.scalar(None, pa.string()), as_json(array))
-        if pa.types.is_timestamp(type_):
-            return micros(array)
-        if isinstance(type_, pa.BaseExtensionType):
-            return array.storage
-        needs_cast = pa.types.is_integer(type_) or (pa.types.is_list(type_) and pa.types.is_integer(type_.value_type))
-        return array.cast(wanted.type) if needs_cast and type_ != wanted.type else array
-    except ValueUnfitError as error:
-        raise DataError(str(error), column=name, phase="load", remedy=_REMEDY) from error
-    except pa.ArrowInvalid as error:
-        raise DataError(str(error), column=name, phase="load", remedy=_REMEDY) from error
+def _physical(array: pa.Array, wanted: Encoding) -> pa.Array:
+    """The values in the Arrow type that the codec reads.
+
+    Raises:
+        ValueUnfitError: A value that PostgreSQL cannot hold.
+        pyarrow.ArrowInvalid: A whole number that is outside of the column's type.
+    """
+    type_ = array.type
+    if pa.types.is_struct(type_) or pa.types.is_map(type_):
+        return pc.if_else(pc.is_null(array), pa.scalar(None, pa.string()), as_json(array))
+    if pa.types.is_timestamp(type_):
+        return micros(array)
+    if isinstance(type_, pa.BaseExtensionType):
+        return array.storage
+    needs_cast = pa.types.is_integer(type_) or (pa.types.is_list(type_) and pa.types.is_integer(type_.value_type))
+    return array.cast(wanted.type) if needs_cast and type_ != wanted.type else array
+
+
+def _first_unfit(array: pa.Array, wanted: Encoding) -> int:
+    """The row of a value that was refused."""
+    for row in range(len(array)):
+        try:
+            _physical(array.slice(row, 1), wanted)
+        except (ValueUnfitError, pa.ArrowInvalid):
+            return row
+    raise InternalError("a column was refused, and none of its values is")

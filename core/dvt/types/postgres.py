@@ -71,6 +71,9 @@ class Carrier:
         element: The carrier of an array's elements; None when it is not an array.
         delimiter: What stands between an array's elements.
         is_rescaled: Whether a decimal's text may have other digits after the point than the type.
+        oid: Object id of the type, of the base type for a domain.
+        is_enum: Whether it is an enum.
+        element_oid: Object id of an array's elements as the array itself gives it, of a domain too; 0 for no array.
     """
 
     type: pa.DataType
@@ -78,15 +81,19 @@ class Carrier:
     element: Carrier | None = None
     delimiter: str = ","
     is_rescaled: bool = False
+    oid: int = 0
+    is_enum: bool = False
+    element_oid: int = 0
 
 
-def scalar(oid: int, typmod: int, numeric_scale: int) -> Carrier:
+def scalar(oid: int, typmod: int, numeric_scale: int, *, is_enum: bool = False) -> Carrier:
     """The carrier of a type that is not an array.
 
     Args:
         oid: Object id of the type, of the base type for a domain.
         typmod: Its modifier, -1 when there is none.
         numeric_scale: Digits after the point for `numeric` without precision.
+        is_enum: Whether the catalogue has it as an enum.
 
     >>> scalar(1700, ((10 << 16) | 2) + 4, 9).type
     Decimal128Type(decimal128(10, 2))
@@ -98,14 +105,14 @@ def scalar(oid: int, typmod: int, numeric_scale: int) -> Carrier:
     if oid == NUMERIC:
         precision, scale = _digits(typmod)
         if precision is None:
-            return Carrier(carried_decimal(38, numeric_scale), is_rescaled=True)
-        return Carrier(carried_decimal(precision, scale), is_rescaled=precision > 38 or scale > 38)
-    return Carrier(BY_OID.get(oid, pa.string()), is_padded=oid == BPCHAR)
+            return Carrier(carried_decimal(38, numeric_scale), is_rescaled=True, oid=oid)
+        return Carrier(carried_decimal(precision, scale), is_rescaled=precision > 38 or scale > 38, oid=oid)
+    return Carrier(BY_OID.get(oid, pa.string()), is_padded=oid == BPCHAR, oid=oid, is_enum=is_enum)
 
 
-def array(element: Carrier, delimiter: str) -> Carrier:
+def array(element: Carrier, delimiter: str, oid: int = 0, element_oid: int = 0) -> Carrier:
     """The carrier of an array."""
-    return Carrier(pa.list_(element.type), element=element, delimiter=delimiter)
+    return Carrier(pa.list_(element.type), element=element, delimiter=delimiter, oid=oid, element_oid=element_oid)
 
 
 def _digits(typmod: int) -> tuple[int | None, int]:

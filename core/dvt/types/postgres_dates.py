@@ -10,6 +10,7 @@ _DATE = re.compile(r"(\d{4,})-(\d\d)-(\d\d)( BC)?")
 _TIMESTAMP = re.compile(r"(\d{4,}-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d{1,6})?)(?:\+00)?( BC)?")
 _TIME = re.compile(r"(\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?")
 _MICROS_PER_DAY = 86_400_000_000
+TOO_LATE = "a timestamp carries years up to 294246"
 
 
 def date_days(text: str) -> int:
@@ -59,7 +60,7 @@ def timestamp_micros(text: str) -> int:
     date, time, era = found.groups()
     micros = date_days(date + (era or "")) * _MICROS_PER_DAY + time_micros(time)
     if abs(micros) >= TIMESTAMP_INFINITY:
-        raise ValueError("a timestamp carries years up to 294246")
+        raise ValueError(TOO_LATE)
     return micros
 
 

@@ -98,7 +98,7 @@ def test_a_syntax_error(postgres_server):
             extractor.extract_stream("select from where")
 
 
-@pytest.mark.parametrize("method", ["copy", "cursor"])
+@pytest.mark.parametrize("method", ["auto", "copy", "cursor"])
 def test_a_server_that_goes_away_in_the_middle(postgres_server, method):
     with PostgresExtractor(connection(postgres_server, "postgres", method=method, batch_rows=100)) as extractor:
         stream = extractor.extract_stream("select repeat('x', 1000) as gone, generate_series(1, 100000000) as i")

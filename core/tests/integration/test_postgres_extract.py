@@ -67,7 +67,7 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-@pytest.mark.parametrize("method", ["copy", "cursor"])
+@pytest.mark.parametrize("method", ["auto", "copy", "cursor"])
 def test_names_from_hell(postgres_server, database, method):
     columns = ", ".join(f"{number} as {quoted(name)}" for number, name in enumerate(HELL))
     for name in HELL:
@@ -158,11 +158,11 @@ def test_a_comment_at_the_end_of_a_query(extractor):
 
 
 def test_batch_rows_is_the_size_of_a_batch(postgres_server, database):
-    for method in ("copy", "cursor"):
+    for method in ("auto", "copy", "cursor"):
         with PostgresExtractor(connection(postgres_server, database, batch_rows=30, method=method)) as extractor:
             with extractor.extract_stream("select generate_series(1, 100) as a") as stream:
                 assert [batch.num_rows for batch in stream.batches()] == [30, 30, 30, 10]
-                assert stream.method == f"{method}_streaming"
+                assert stream.method == ("copy_native" if method == "auto" else f"{method}_streaming")
 
 
 def test_estimate_comes_from_the_statistics(postgres_server, database, extractor):
@@ -194,7 +194,7 @@ def test_missing_relation_and_column_are_named_with_the_nearest(postgres_server,
         assert list(stream) == []
 
 
-@pytest.mark.parametrize("method", ["copy", "cursor"])
+@pytest.mark.parametrize("method", ["auto", "copy", "cursor"])
 def test_two_scans_see_one_snapshot_while_another_session_writes(postgres_server, database, method):
     postgres_server.psql(
         database,
@@ -252,7 +252,7 @@ def test_parallel_really_uses_several_sessions_and_ends_them(postgres_server, da
     assert gone(postgres_server, database, count)
 
 
-@pytest.mark.parametrize("method", ["copy", "cursor"])
+@pytest.mark.parametrize("method", ["auto", "copy", "cursor"])
 def test_a_scan_that_is_closed_early_ends_on_the_server(postgres_server, database, method):
     running = "select count(*) from pg_stat_activity where state = 'active' and query like '%endless%'"
     running += " and pid <> pg_backend_pid()"
@@ -268,7 +268,7 @@ def test_a_scan_that_is_closed_early_ends_on_the_server(postgres_server, databas
     assert gone(postgres_server, database, "select count(*) from pg_stat_activity where application_name = 'dvt'")
 
 
-@pytest.mark.parametrize("method", ["copy", "cursor"])
+@pytest.mark.parametrize("method", ["auto", "copy", "cursor"])
 def test_cancel_from_another_thread(postgres_server, database, method):
     extractor = PostgresExtractor(connection(postgres_server, database, method=method))
     timer = threading.Timer(0.5, extractor.cancel)

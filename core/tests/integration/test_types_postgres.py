@@ -171,7 +171,7 @@ def make(server, database, type_, values):
         raise
 
 
-@pytest.mark.parametrize("method", ["copy", "cursor"])
+@pytest.mark.parametrize("method", ["auto", "copy", "cursor"])
 @pytest.mark.parametrize("type_", list(SAME_TEXT))
 def test_source_text_equals_target_text(postgres_server, databases, type_, method):
     source, target = databases
@@ -228,7 +228,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("method", ["copy", "cursor"])
+@pytest.mark.parametrize("method", ["auto", "copy", "cursor"])
 @pytest.mark.parametrize(("type_", "value"), [(t, v) for t, values in REFUSED.items() for v in values])
 def test_what_cannot_be_carried_stops_and_names_column_and_value(postgres_server, databases, type_, value, method):
     source, target = databases

@@ -1,4 +1,4 @@
-"""PostgreSQL extractor: `COPY (query) TO STDOUT` in one read-only snapshot, decoded by PyArrow."""
+"""PostgreSQL extractor: `COPY (query) TO STDOUT` in one read-only snapshot, decoded in C or by PyArrow."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ from dvt.federation.extractors.methods import BUFFERED
 from dvt.federation.extractors.postgres_catalog import RelationFacts, columns_of, primary_key, table_statistics
 from dvt.federation.extractors.postgres_csv import CsvDecoder
 from dvt.federation.extractors.postgres_cursor import buffered_batches, cursor_batches
+from dvt.federation.extractors.postgres_lanes import CsvLane, Lane
+from dvt.federation.extractors.postgres_methods import COPY, NATIVE
+from dvt.federation.extractors.postgres_native import NativeLane
 from dvt.federation.extractors.postgres_parallel import ParallelCopy
 from dvt.federation.extractors.postgres_raw import copied_blocks, raw_rows
-from dvt.federation.extractors.postgres_snapshot import SnapshotExtractor
+from dvt.federation.extractors.postgres_snapshot import BEHIND_SCAN, SnapshotExtractor
 from dvt.federation.extractors.postgres_split import Cut, cut
 from dvt.federation.extractors.postgres_wire import Wire
 from dvt.federation.extractors.scan_sql import scan_sql
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
 # A block of wide rows ends at this size, before it has `batch_rows` rows.
 _BLOCK_BYTES = 16 * 1024 * 1024
 _MANY_BLOCKS = 1000  # 8 MB: what follows is worth another statement
-_COPY = "copy_streaming"
+_COPIES = (NATIVE, COPY)
 _NO_COPY = "only COPY reads parts side by side"
 
 
@@ -109,7 +112,7 @@ class PostgresExtractor(SnapshotExtractor):
         """The rows as PostgreSQL's binary COPY, for a landing that takes them undecoded."""
         import psycopg
 
-        if self.chosen().method != _COPY:
+        if self.chosen().method not in _COPIES:
             return None
         session = self._opened()
         try:
@@ -152,8 +155,8 @@ class PostgresExtractor(SnapshotExtractor):
 
     def _cut(self, session: psycopg.Connection[Any], method: str, request: ExtractionConfig) -> Cut:
         wanted = self.parts_wanted(request)
-        found = cut(session, request, wanted if method == _COPY else 1, self.connection)
-        return replace(found, whole_because=_NO_COPY) if wanted > 1 and method != _COPY else found
+        found = cut(session, request, wanted if method in _COPIES else 1, self.connection)
+        return replace(found, whole_because=_NO_COPY) if wanted > 1 and method not in _COPIES else found
 
     def _start(
         self,
@@ -165,12 +168,13 @@ class PostgresExtractor(SnapshotExtractor):
         found: Cut,
     ) -> Iterator[pa.RecordBatch]:
         rows = self.batch_rows(request)
+        lane: Lane = NativeLane(decoder) if method == NATIVE else CsvLane(decoder)
         if found.ranges:
             request = replace(request, columns=tuple(column.name for column in decoder.columns))
             requests = [replace(request, predicates=(*request.predicates, part)) for part in found.ranges]
-            statements = [copy_sql(scan_sql(one, "postgres")) for one in requests]
+            statements = [lane.statement(scan_sql(one, "postgres")) for one in requests]
             limits = (rows, _BLOCK_BYTES)
-            self._parallel = ParallelCopy(self.connection, str(self._snapshot), statements, decoder, *limits)
+            self._parallel = ParallelCopy(self.connection, str(self._snapshot), statements, lane, *limits)
             return self._parallel.batches()
         read_unconverted(session)
         if method == BUFFERED:
@@ -180,8 +184,9 @@ class PostgresExtractor(SnapshotExtractor):
         wire = Wire(session)
         if found.facts is not None and found.facts.blocks >= _MANY_BLOCKS:
             wire.widen()
-        wire.start_copy(copy_sql(sql))
-        return (decoder.decode(block) for block in wire.copy_rows(rows, _BLOCK_BYTES))
+        self._copy = lane.copy(session, BEHIND_SCAN)
+        wire.start_copy(lane.statement(sql))
+        return self._copy.batches(rows, _BLOCK_BYTES)
 
     def _guarded(self, batches: Iterator[pa.RecordBatch], request: ExtractionConfig) -> Iterator[pa.RecordBatch]:
         """The batches, with the driver's errors translated."""
@@ -193,11 +198,6 @@ class PostgresExtractor(SnapshotExtractor):
                 yield batch
         except (psycopg.Error, DvtError) as error:
             raise self._translated(error, "extract", request) from error
-
-
-def copy_sql(query: str) -> str:
-    """The COPY statement around a query; the line break ends a comment on the query's last line."""
-    return f"copy ({query}\n) to stdout (format csv)"
 
 
 def _estimate(request: ExtractionConfig, facts: RelationFacts | None) -> int | None:

@@ -22,10 +22,11 @@ select format_type(c.oid, c.typmod), c.oid, c.typmod,
        case when t.typlen = -1 and t.typcategory = 'A' then t.typelem else 0 end,
        coalesce(nullif(e.typbasetype, 0), e.oid, 0),
        case when e.typtype = 'd' then e.typtypmod else c.typmod end,
-       coalesce(e.typdelim, ',')
+       coalesce(e.typdelim, ','), t.typtype = 'e', coalesce(b.typtype, e.typtype) = 'e'
 from unnest(%s::oid[], %s::int[]) with ordinality as c(oid, typmod, position)
 join pg_catalog.pg_type t on t.oid = c.oid
 left join pg_catalog.pg_type e on e.oid = t.typelem
+left join pg_catalog.pg_type b on b.oid = e.typbasetype
 order by c.position
 """
 
@@ -207,10 +208,11 @@ def columns_of(
     for (name, _, _, table, number), facts in zip(
         described, session.execute(_TYPES, [oids, typmods]).fetchall(), strict=True
     ):
-        native, oid, typmod, element, element_base, element_typmod, delimiter = facts
-        carrier = scalar(oid, typmod, scale)
+        native, oid, typmod, element, element_base, element_typmod, delimiter, is_enum, of_enums = facts
+        carrier = scalar(oid, typmod, scale, is_enum=is_enum)
         if element and oid not in VECTORS:
-            carrier = array(scalar(element_base, element_typmod, scale), str(delimiter))
+            of_elements = scalar(element_base, element_typmod, scale, is_enum=bool(of_enums))
+            carrier = array(of_elements, str(delimiter), oid, element)
         carriers.append(carrier)
         columns.append(ColumnSchema(name, carrier.type, (table, number) not in not_null, native, encoding))
     return tuple(columns), tuple(carriers)

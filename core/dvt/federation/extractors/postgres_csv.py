@@ -48,14 +48,15 @@ class CsvDecoder:
             # Infinity, years before Christ, NaN in a decimal, ...: this block goes column by column.
             parsed = self._parse(data, [pa.binary()] * len(self.carriers))
             return self.decode_texts([_contiguous(array) for array in parsed.columns])
-        return self._assemble(arrays)
+        return self.assemble(arrays)
 
     def decode_texts(self, texts: list[pa.Array]) -> pa.RecordBatch:
         """A batch from the server's text output, one binary array per column."""
         pairs = zip(texts, self.columns, strict=True)
-        return self._assemble([self._checked(array, column) for array, column in pairs])
+        return self.assemble([self._checked(array, column) for array, column in pairs])
 
-    def _assemble(self, texts: list[pa.Array]) -> pa.RecordBatch:
+    def assemble(self, texts: list[pa.Array]) -> pa.RecordBatch:
+        """A batch from columns of which some are still text."""
         arrays = [
             self._column(array, column, carrier)
             for array, column, carrier in zip(texts, self.columns, self.carriers, strict=True)
@@ -69,26 +70,34 @@ class CsvDecoder:
         try:
             return decode(array, carrier)
         except ValueRefusedError as error:
-            shown = error.value if len(error.value) <= _SHOWN_CHARACTERS else error.value[:_SHOWN_CHARACTERS] + "..."
-            raise DataError(
-                f"value {shown!r} of type {column.native_type}: {error.why}",
-                relation=self.relation,
-                column=column.name,
-                phase="extract",
-                remedy="Cast the column in a query or view of the source, for example to text",
-            ) from error
+            raise self.refused(column, error.value, error.why) from error
+
+    def refused(self, column: ColumnSchema, value: str, why: str) -> DataError:
+        """The error for a value that Arrow's type cannot carry."""
+        shown = value if len(value) <= _SHOWN_CHARACTERS else value[:_SHOWN_CHARACTERS] + "..."
+        return DataError(
+            f"value {shown!r} of type {column.native_type}: {why}",
+            relation=self.relation,
+            column=column.name,
+            phase="extract",
+            remedy="Cast the column in a query or view of the source, for example to text",
+        )
+
+    def not_utf8(self, column: ColumnSchema) -> DataError:
+        """The error for a text that is none."""
+        return DataError(
+            "the text is not valid UTF-8",
+            relation=self.relation,
+            column=column.name,
+            phase="extract",
+            remedy="The database has no encoding (SQL_ASCII): convert the column with convert_from in a view",
+        )
 
     def _checked(self, array: pa.Array, column: ColumnSchema) -> pa.Array:
         try:
             return array.cast(pa.string())
         except pa.ArrowInvalid as error:
-            raise DataError(
-                "the text is not valid UTF-8",
-                relation=self.relation,
-                column=column.name,
-                phase="extract",
-                remedy="The database has no encoding (SQL_ASCII): convert the column with convert_from in a view",
-            ) from error
+            raise self.not_utf8(column) from error
 
     def _parse(self, data: bytes, types: list[pa.DataType]) -> pa.Table:
         # Columns are numbered, because pyarrow needs distinct names and knows no empty or odd ones.

@@ -6,10 +6,12 @@ What speaks PostgreSQL's protocol does not always know COPY, and poolers may not
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from dvt.federation.extractors.methods import BUFFERED, HELD_IN_MEMORY, Method
+from dvt.federation.extractors.postgres_native import lack_of_native
+from dvt.federation.extractors.postgres_raw import lack_of_binary
 
 if TYPE_CHECKING:
     import psycopg
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 # statements here are right), insufficient privilege. All else is no lack of a method, and is reported as itself.
 _REFUSALS = frozenset({"0A000", "42601", "42501"})
 _PROBE = "select 1 where false"
+NATIVE = "copy_native"
+COPY = "copy_streaming"
 # Places and users that were found to let a method through; what was refused is asked again by the next session.
 _allowed: set[tuple[Any, ...]] = set()
 
@@ -33,8 +37,11 @@ def methods_of(session: psycopg.Connection[Any], connection: Connection) -> list
     """
     only = connection.options["method"]
     found = []
+    lack_of_copy = cache(_lack(session, connection, only, _copy))  # two methods need it
+    if only == "auto":
+        found.append(Method(NATIVE, lacks=lambda: lack_of_native(session) or lack_of_binary(session) or lack_of_copy()))
     if only in ("auto", "copy"):
-        found.append(Method("copy_streaming", lacks=_lack(session, connection, only, _copy)))
+        found.append(Method(COPY, lacks=lack_of_copy))
     if only in ("auto", "cursor"):
         found.append(Method("cursor_streaming", lacks=_lack(session, connection, only, _cursor)))
     return [*found, Method(BUFFERED, BUFFERED, remarks=(HELD_IN_MEMORY,))]

@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from dvt.connections.postgres import cancel, connect, read_unconverted
 from dvt.federation.extractors.part_readers import PartReaders
-from dvt.federation.extractors.postgres_csv import CsvDecoder
+from dvt.federation.extractors.postgres_lanes import Copy, Lane
 from dvt.federation.extractors.postgres_wire import Wire
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class ParallelCopy:
         connection: Where to open one session per statement.
         snapshot: The exported snapshot that all of them import.
         statements: COPY statements.
-        decoder: For their rows.
+        lane: By which their rows come.
         rows: Rows of one batch.
         block_bytes: A batch of wide rows ends soon after these bytes.
     """
@@ -71,7 +71,7 @@ class ParallelCopy:
         connection: Connection,
         snapshot: str,
         statements: list[str],
-        decoder: CsvDecoder,
+        lane: Lane,
         rows: int,
         block_bytes: int,
     ) -> None:
@@ -79,13 +79,12 @@ class ParallelCopy:
         self._sessions: list[psycopg.Connection[Any]] = []
         self._readers: PartReaders | None = None
         try:
-            wires = [self._begin(snapshot, statement) for statement in statements]
+            copies = [self._begin(snapshot, statement, lane) for statement in statements]
         except BaseException:
             self.close()
             raise
         # A generator's own frame is in the thread that takes from it: blocks are decoded there.
-        parts = [(decoder.decode(block) for block in wire.copy_rows(rows, block_bytes)) for wire in wires]
-        self._readers = PartReaders(parts, self.cancel)
+        self._readers = PartReaders([copy.batches(rows, block_bytes) for copy in copies], self.cancel)
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -107,7 +106,7 @@ class ParallelCopy:
         for session in self._sessions:
             session.close()
 
-    def _begin(self, snapshot: str, statement: str) -> Wire:
+    def _begin(self, snapshot: str, statement: str, lane: Lane) -> Copy:
         from psycopg import sql
 
         session = connect(self._connection)
@@ -117,5 +116,6 @@ class ParallelCopy:
         read_unconverted(session)
         wire = Wire(session)
         wire.widen()
+        copy = lane.copy(session, "rollback")
         wire.start_copy(statement)
-        return wire
+        return copy

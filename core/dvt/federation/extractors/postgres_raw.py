@@ -27,13 +27,19 @@ _BLOCK_BYTES = 1 << 20
 def speaks_binary(session: psycopg.Connection[Any]) -> bool:
     """Whether a server is PostgreSQL itself, with the binary forms of today, and its texts are UTF-8."""
     info = session.info
-    if info.server_version < _FIRST_VERSION or info.parameter_status("server_encoding") != "UTF8":
-        return False
-    if info.parameter_status("client_encoding") != "UTF8" or info.parameter_status("integer_datetimes") != "on":
-        return False
+    are_utf8 = all(info.parameter_status(f"{side}_encoding") == "UTF8" for side in ("server", "client"))
+    return are_utf8 and lack_of_binary(session) is None
+
+
+def lack_of_binary(session: psycopg.Connection[Any]) -> str | None:
+    """What is missing for the binary forms of today: a PostgreSQL itself, and not too old; None when nothing is."""
+    info = session.info
+    if info.server_version < _FIRST_VERSION or info.parameter_status("integer_datetimes") != "on":
+        return "the server is older than PostgreSQL 10"
     # Others speak its protocol and give a version of it.
     row = session.execute("select version()").fetchone()
-    return row is not None and str(row[0]).startswith("PostgreSQL ")
+    version = str(row[0]) if row is not None else ""
+    return None if version.startswith("PostgreSQL ") else f"the server is not PostgreSQL itself: {version}"
 
 
 def raw_rows(

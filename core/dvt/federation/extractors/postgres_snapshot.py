@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     import psycopg
 
     from dvt.connections.connection import Connection
+    from dvt.federation.extractors.postgres_lanes import Copy
     from dvt.federation.extractors.postgres_parallel import ParallelCopy
 
 _SAVEPOINT = "dvt_scan"
+BEHIND_SCAN = f"rollback to savepoint {_SAVEPOINT}"
 _UNDEFINED_TABLE = "42P01"
 
 
@@ -37,6 +39,7 @@ class SnapshotExtractor(SessionExtractor["psycopg.Connection[Any]"]):
         self._snapshot: str | None = None
         self._chosen: Chosen | None = None
         self._parallel: ParallelCopy | None = None
+        self._copy: Copy | None = None
 
     def ping(self) -> str:
         """Log in and give the server's version."""
@@ -50,7 +53,7 @@ class SnapshotExtractor(SessionExtractor["psycopg.Connection[Any]"]):
         return f"PostgreSQL {row[0] if row else ''}"
 
     def methods(self) -> Sequence[Method]:
-        """COPY, a server-side cursor, or the whole result at once."""
+        """COPY decoded in C, COPY as CSV, a server-side cursor, or the whole result at once."""
         return methods_of(self._opened(), self.connection)
 
     def chosen(self) -> Chosen:
@@ -100,7 +103,7 @@ class SnapshotExtractor(SessionExtractor["psycopg.Connection[Any]"]):
         import psycopg
 
         try:
-            session.execute(f"rollback to savepoint {_SAVEPOINT}")
+            session.execute(BEHIND_SCAN.encode())
             session.execute(f"release savepoint {_SAVEPOINT}")
         except psycopg.Error:
             self.close()
@@ -123,6 +126,9 @@ class SnapshotExtractor(SessionExtractor["psycopg.Connection[Any]"]):
             self.close()
 
     def _end_parts(self) -> None:
+        copy, self._copy = self._copy, None
+        if copy is not None:
+            copy.close()
         parallel, self._parallel = self._parallel, None
         if parallel is not None:
             parallel.close()

@@ -21,6 +21,8 @@ _INTERVAL = re.compile(
     r"P(?:(-?\d+)Y)?(?:(-?\d+)M)?(?:(-?\d+)W)?(?:(-?\d+)D)?(?:T(?:(-?\d+)H)?(?:(-?\d+)M)?(?:(-?)(\d+)(?:\.(\d+))?S)?)?"
 )
 _INT64_MAX = 2**63 - 1
+LOWER_BOUNDS = "an array with other lower bounds than 1 cannot be carried"
+SEVERAL_DIMENSIONS = "an array of several dimensions cannot be carried"
 
 
 class ValueRefusedError(Exception):
@@ -117,8 +119,8 @@ def _interval(text: str) -> pa.MonthDayNano:
 def _lists(texts: pa.Array, carrier: Carrier, element: Carrier) -> pa.Array:
     present = pc.fill_null(texts, "{}")
     for pattern, why in (
-        (r"^\[", "an array with other lower bounds than 1 cannot be carried"),
-        (r"^\{\{", "an array of several dimensions cannot be carried"),
+        (r"^\[", LOWER_BOUNDS),
+        (r"^\{\{", SEVERAL_DIMENSIONS),
     ):
         refused = present.filter(pc.match_substring_regex(present, pattern))
         if len(refused):

@@ -104,9 +104,15 @@ class Wire:
                 if size == 0:
                     readable.select()
                     pgconn.consume_input()
-        self.copied = int(self._drain(None).command_tuples or 0)
+        self.finish_copy()
         if block:
             yield block
+
+    def finish_copy(self) -> int:
+        """After the last row: the rows that the server counted, or what it says against them."""
+        result = self._drain(None)
+        self.copied = int(result.command_tuples or 0) if result is not None else 0
+        return self.copied
 
     def discard_copy(self) -> None:
         """Read a cancelled COPY to its end, so that the session can be used again."""

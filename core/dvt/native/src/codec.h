@@ -30,7 +30,9 @@ enum dvt_kind {
     DVT_DATE = 12,    /* date32                    <-> date */
     DVT_TIME = 13,    /* time64[us]                <-> time */
     DVT_TIMESTAMP = 14, /* timestamp[us]           <-> timestamp, timestamptz */
-    DVT_INTERVAL = 15 /* month_day_nano            <-> interval */
+    DVT_INTERVAL = 15, /* month_day_nano           <-> interval */
+    DVT_TEXT = 16,    /* string: as DVT_BYTES, the decoder checks that it is UTF-8 */
+    DVT_PADDED = 17   /* string                    <-> char(n): the decoder drops the spaces at the end */
 };
 
 enum dvt_error {
@@ -43,7 +45,8 @@ enum dvt_error {
     DVT_NAN = -6,          /* NaN in a decimal */
     DVT_DIGITS = -7,       /* a decimal with more digits than the type carries */
     DVT_ARRAY = -8,        /* an array of several dimensions or with another lower bound than 1 */
-    DVT_RANGE = -9         /* a moment outside of what the other side carries */
+    DVT_RANGE = -9,        /* a moment outside of what the other side carries */
+    DVT_UTF8 = -10         /* a text that is not UTF-8 */
 };
 
 /* One column; for a list the kind is that of its elements. library.py has the same fields. */

@@ -58,7 +58,7 @@ class Encoding:
     Args:
         type: The Arrow type to which the column is brought before; its storage for extension types.
         kind: The codec's number for its values, or for a list's elements.
-        scale: Digits of a decimal, bytes of a fixed size, 1 for texts.
+        scale: Digits of a decimal, bytes of a fixed size.
         element_oid: The type of an array's elements; 0 when it is no array.
     """
 
@@ -96,8 +96,8 @@ def encoding(type_: pa.DataType, target: TargetType) -> Encoding | None:
 
 def _text(target: TargetType) -> Encoding | None:
     if target.oid == pg.JSONB:
-        return Encoding(pa.string(), native.JSONB, 1)
-    return Encoding(pa.string(), native.BYTES, 1) if target.is_enum or target.oid in _TEXTS else None
+        return Encoding(pa.string(), native.JSONB)
+    return Encoding(pa.string(), native.TEXT) if target.is_enum or target.oid in _TEXTS else None
 
 
 def _integer(type_: pa.DataType, target: TargetType) -> Encoding | None:

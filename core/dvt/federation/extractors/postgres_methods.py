@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dvt.federation.extractors.methods import BUFFERED, HELD_IN_MEMORY, Method
 from dvt.federation.extractors.postgres_native import lack_of_native
 from dvt.federation.extractors.postgres_raw import lack_of_binary
+from dvt.native import library as codec
 
 if TYPE_CHECKING:
     import psycopg
@@ -38,7 +39,7 @@ def methods_of(session: psycopg.Connection[Any], connection: Connection) -> list
     only = connection.options["method"]
     found = []
     lack_of_copy = cache(_lack(session, connection, only, _copy))  # two methods need it
-    if only == "auto":
+    if only == "auto" and connection.options["native"] and not isinstance(codec.load(), str):
         found.append(Method(NATIVE, lacks=lambda: lack_of_native(session) or lack_of_binary(session) or lack_of_copy()))
     if only in ("auto", "copy"):
         found.append(Method(COPY, lacks=lack_of_copy))

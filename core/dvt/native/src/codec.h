@@ -24,14 +24,14 @@ enum dvt_kind {
     DVT_FLOAT64 = 6,  /* double                    <-> float8 */
     DVT_DECIMAL128 = 7, /* decimal128, `scale`     <-> numeric */
     DVT_DECIMAL256 = 8, /* decimal256, `scale`     <-> numeric */
-    DVT_BYTES = 9,    /* string, binary (int32)    <-> text family, json, enum, bytea */
+    DVT_BYTES = 9,    /* string, binary (int32)    <-> bytea */
     DVT_JSONB = 10,   /* string (int32)            <-> jsonb: a version byte before the text */
     DVT_FIXED = 11,   /* fixed_size_binary(`width`) <-> uuid and others of fixed size */
     DVT_DATE = 12,    /* date32                    <-> date */
     DVT_TIME = 13,    /* time64[us]                <-> time */
     DVT_TIMESTAMP = 14, /* timestamp[us]           <-> timestamp, timestamptz */
     DVT_INTERVAL = 15, /* month_day_nano           <-> interval */
-    DVT_TEXT = 16,    /* string: as DVT_BYTES, the decoder checks that it is UTF-8 */
+    DVT_TEXT = 16,    /* string <-> text family, json, enum: the decoder checks UTF-8, the encoder NUL */
     DVT_PADDED = 17   /* string                    <-> char(n): the decoder drops the spaces at the end */
 };
 

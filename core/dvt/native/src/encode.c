@@ -27,7 +27,7 @@ typedef struct {
 
 static source source_of(const struct ArrowArray *array, int32_t kind, int32_t is_list) {
     source found = {NULL, NULL, NULL, array->offset};
-    int has_offsets = is_list || kind == DVT_BYTES || kind == DVT_JSONB;
+    int has_offsets = is_list || kind == DVT_BYTES || kind == DVT_TEXT || kind == DVT_JSONB;
     if (array->null_count != 0 && array->n_buffers > 0) found.valid = array->buffers[0];
     if (has_offsets && array->n_buffers > 1) found.offsets = array->buffers[1];
     if (has_offsets && array->n_buffers > 2) found.data = array->buffers[2];
@@ -108,7 +108,7 @@ static int put_bytes(writer *to, const uint8_t *bytes, int64_t length, int is_js
 /* One value that is not null. */
 static int put_value(writer *to, const dvt_column *column, const source *from, int64_t index) {
     int32_t kind = column->kind;
-    if (kind == DVT_BYTES || kind == DVT_JSONB) {
+    if (kind == DVT_BYTES || kind == DVT_TEXT || kind == DVT_JSONB) {
         int64_t start = from->offsets[index], length = from->offsets[index + 1] - start;
         return put_bytes(to, from->data + start, length, kind == DVT_JSONB);
     }
@@ -224,7 +224,7 @@ static source *sources_of(const struct ArrowArray *batch, const dvt_column *colu
 
 /* The first row with a text that is refused, in the batch's first call; -1 when there is none. */
 static int64_t row_with_nul(const dvt_column *column, const source *from, int64_t length) {
-    if (column->kind != DVT_JSONB && !(column->kind == DVT_BYTES && column->scale)) return -1;
+    if (column->kind != DVT_JSONB && column->kind != DVT_TEXT) return -1;
     if (!has_nul(column, from, 0, length)) return -1;
     for (int64_t row = 0; row < length; row++)
         if (!is_null(from, from->offset + row) && has_nul(column, from, row, row + 1)) return row;

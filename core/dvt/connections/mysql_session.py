@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from dvt.connections.mysql_errors import ServerError, translating
 from dvt.connections.mysql_login import login
 from dvt.connections.mysql_rows import Rows
 from dvt.connections.mysql_wire import Field, Outcome, Wire
-from dvt.errors import DvtError
+from dvt.errors import DvtError, InterruptedRunError
 
 # The server's own mode must not change what our SQL means (ANSI_QUOTES, NO_BACKSLASH_ESCAPES) or what a value is
 # (PAD_CHAR_TO_FULL_LENGTH). Strict, so that a value that does not fit is an error; NO_AUTO_VALUE_ON_ZERO, so that a
@@ -22,6 +23,8 @@ _SQL_MODE = "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION"
 _PATIENCE_S = 86_400
 _SENT_BYTES = 256 << 10
 _INTERRUPTED = 1317
+# Seconds that who fills a table has to stop by itself, once it was asked to.
+_TO_STOP_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,9 @@ class Session:
         self._wire = Wire(self._login.socket, self._login.has_query_attributes)
         self.is_streaming = False
         self.is_closed = False
+        self._is_wanted = True
+        self._is_not_filling = threading.Event()
+        self._is_not_filling.set()
         try:
             with translating(connection, "connect"):
                 self.run(f"set session sql_mode = '{_SQL_MODE}', time_zone = '+00:00', autocommit = 1")
@@ -124,30 +130,70 @@ class Session:
                 return
             yield rows
 
-    def load_local(self, sql: str, payloads: Iterable[bytes | memoryview]) -> Outcome:
-        """Run LOAD DATA LOCAL, with the payloads as the file.
+    @contextlib.contextmanager
+    def filling(self) -> Iterator[None]:
+        """While the body runs, which asks `check_wanted` between rows, `interrupt` leaves it time to stop by itself.
 
-        When the payloads raise, the statement is ended properly (the rows sent so far are in the table) and the
-        exception goes on.
+        What a server has to undo takes it as long as it took to do, and nobody can drop the table meanwhile.
         """
-        self._wire.ask(sql)
-        if not self._wire.begins_file():
-            raise ServerError(2027, "the server did not ask for the rows of LOAD DATA LOCAL")
-        most = min(_SENT_BYTES, self.server.max_packet_bytes)
+        self._is_not_filling.clear()
         try:
-            for payload in payloads:
-                view = memoryview(payload)
-                for at in range(0, len(view), most):
-                    self._wire.write(view[at : at + most])
-        except ServerError:
-            raise
-        except BaseException:
-            with contextlib.suppress(ServerError):
-                self._wire.write(b"")
-                self._wire.read_outcome()
-            raise
-        self._wire.write(b"")
-        return self._wire.read_outcome()
+            self.check_wanted()
+            yield
+        finally:
+            self._is_not_filling.set()
+
+    def check_wanted(self) -> None:
+        """Raise `InterruptedRunError` when the session was interrupted."""
+        if not self._is_wanted:
+            raise InterruptedRunError("the session was interrupted", connection=self.connection.name)
+
+    def interrupt(self) -> None:
+        """End what runs, from another thread; who uses the session does nothing in it afterwards but to close it."""
+        self._is_wanted = False
+        if self._is_not_filling.is_set():
+            self.kill("connection")
+        else:
+            threading.Thread(target=self._kill_unless_stopped, daemon=True, name="dvt-interrupt").start()
+
+    def _kill_unless_stopped(self) -> None:
+        if not self._is_not_filling.wait(_TO_STOP_S):
+            with contextlib.suppress(DvtError):  # a server that cannot be reached ends the session by itself
+                self.kill("connection")
+
+    def load_local(self, sql: str, payloads: Iterable[bytes | memoryview]) -> Outcome:
+        """Run LOAD DATA LOCAL, with the payloads as the file; each of them is whole lines.
+
+        When the payloads raise, or the session is interrupted, the statement is ended properly (the rows sent so far
+        are in the table) and the exception goes on.
+        """
+        with self.filling():
+            self._wire.ask(sql)
+            if not self._wire.begins_file():
+                raise ServerError(2027, "the server did not ask for the rows of LOAD DATA LOCAL")
+            try:
+                for payload in payloads:
+                    self._send(memoryview(payload))
+            except ServerError:
+                raise
+            except BaseException:
+                with contextlib.suppress(ServerError):
+                    self._wire.write(b"")
+                    self._wire.read_outcome()
+                raise
+            self._wire.write(b"")
+            return self._wire.read_outcome()
+
+    def _send(self, lines: memoryview) -> None:
+        """Send lines; when the session is interrupted, no further one than that which was begun."""
+        most = min(_SENT_BYTES, self.server.max_packet_bytes)
+        for at in range(0, len(lines), most):
+            part = lines[at : at + most]
+            if not self._is_wanted and (end := bytes(part).find(b"\n") + 1):
+                self._wire.write(part[:end])
+                break
+            self._wire.write(part)
+        self.check_wanted()
 
     def stop_reading(self) -> None:
         """End an open result early: the query is killed on the server, and what was on its way is thrown away.

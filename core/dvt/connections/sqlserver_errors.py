@@ -42,6 +42,9 @@ _BY_WORDS: dict[str, Found] = {
     "conversion failed|arithmetic overflow|divide by zero|would be truncated": (errors.DataError, None),
 }
 _UNKNOWN_COLUMN = re.compile(r"Invalid column name '(.+?)'")
+# Said by mssql-python where the ODBC driver that it brings lacks a library of the system, most often libltdl.
+_NOT_LOADED = "Failed to load the driver"
+_LIBRARIES = "Install the libraries that Microsoft's ODBC driver is linked to: libltdl (Debian: libltdl7) and Kerberos'"
 _NO_DATABASE = re.compile(r"(?i)cannot open database")
 # Azure SQL's "retry it" and a deadlock, all said before a row came.
 _PASSING = re.compile(
@@ -96,7 +99,9 @@ def translate(
             (family, remedy),
         )
     if phase == "connect":
-        if _NO_DATABASE.search(words):
+        if words.startswith(_NOT_LOADED):
+            family, remedy = errors.MissingDriverError, _LIBRARIES
+        elif _NO_DATABASE.search(words):
             family, remedy = errors.ConfigurationError, "Correct the database in profiles.yml, or grant access to it"
         elif family is not errors.AuthenticationError:
             family, remedy = errors.ConnectionFailedError, _REACH

@@ -51,6 +51,7 @@ class Bridge:
         self._session: RunSession | None = None
         self._loaders: set[BaseLoader] = set()
         self._how_loaded: dict[str, Chosen] = {}
+        self._is_cancelled = False
         self._lock = threading.RLock()
 
     @property
@@ -82,6 +83,8 @@ class Bridge:
                     auto_bytes=settings.auto_bytes,
                     moves=settings.moves,
                 )
+                if self._is_cancelled:  # before it was made
+                    self._session.cancel()
             return self._session
 
     def pushdown(self, node: Any) -> Pushdown:
@@ -135,6 +138,8 @@ class Bridge:
         made = loader_class(connection.type)(connection)
         with self._lock:
             self._loaders.add(made)
+            if self._is_cancelled:
+                made.cancel()
         return made
 
     def how_loaded(self, name: str) -> Chosen:
@@ -154,8 +159,9 @@ class Bridge:
         loader.close()
 
     def cancel(self) -> None:
-        """End everything that runs, on the servers too."""
+        """End everything that runs, on the servers too; what would begin afterwards does not."""
         with self._lock:
+            self._is_cancelled = True
             loaders, session = list(self._loaders), self._session
         if session is not None:
             session.cancel()

@@ -14,6 +14,7 @@ SURFACE: dict[str, dict[str, str]] = {
         "GraphRunnableTask.get_model_schemas": "self adapter selected_uids",
         "GraphRunnableTask.create_schemas": "self adapter required_schemas",
         "GraphRunnableTask.populate_adapter_cache": "self adapter required_schemas",
+        "GraphRunnableTask.run_queue": "self pool",
         "GraphRunnableTask._cancel_connections": "self pool",
     },
     "dbt.task.base": {

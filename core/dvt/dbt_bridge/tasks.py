@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -103,10 +102,19 @@ class FederatedTaskMixin:
                 found.setdefault(name, {})[uid] = node
         return found
 
+    def run_queue(self, pool: Any) -> None:
+        """Run the nodes. A signal is taken up at once: dbt writes its results before it cancels.
+
+        Repeated meanwhile, it would end the command with everything still running.
+        """
+        try:
+            super().run_queue(pool)  # type: ignore[misc]
+        except (KeyboardInterrupt, SystemExit):
+            signals.ending()
+            raise
+
     def _cancel_connections(self, pool: Any) -> None:
         """Cancel on every connection and in the engine, then as dbt does on the default one."""
-        if isinstance(sys.exc_info()[1], (KeyboardInterrupt, SystemExit)):
-            signals.ending()
         # First of all, as dbt does: what ends because it is cancelled is no result of its node.
         pool.close()
         pool.terminate()

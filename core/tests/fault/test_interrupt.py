@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 from fault.interrupted import check_interrupted
-from fault.shop import EITHER_MART, EITHER_SOURCE, MODEL, SLOW, Shop
+from fault.shop import EITHER_MART, EITHER_SOURCE, MART_ON_MARIADB, MODEL, SLOW, Shop
+
+from dvt import signals
 
 pytestmark = pytest.mark.postgres
 
@@ -48,6 +53,26 @@ def test_while_the_result_is_loaded(shop: Shop) -> None:
     running = shop.project.start("run")
     running.until(lambda: shop.mart.active(shop.mart.loading), "loading")
     check_interrupted(running.interrupt())
+    shop.check_whole()
+
+
+@MART_ON_MARIADB
+def test_while_dbt_writes_its_results(shop: Shop) -> None:
+    """Which it does before it cancels. The signal has been taken up: it is not repeated into the writing."""
+    shop.land_on_mart(
+        "select a.id, r.range::varchar as name from {{ source('crm', 'customers') }} a, range(200000000) r"
+    )
+    shop.build_old()
+    results = shop.project.folder / "target" / "run_results.json"
+    results.parent.mkdir()
+    os.mkfifo(results)
+    running = shop.project.start("run")
+    running.until(lambda: shop.mart.active(shop.mart.loading), "loading")
+    running.signal(signal.SIGINT)
+    time.sleep(signals._REPEAT_AFTER_S * 2.5)
+    reader = threading.Thread(target=results.read_bytes, daemon=True)
+    reader.start()
+    check_interrupted(running.wait())
     shop.check_whole()
 
 

@@ -89,11 +89,16 @@ MARIADB_TEXTS = {
 
 
 @pytest.fixture(autouse=True)
+def _jars() -> None:
+    if gone := [jar for jar in JARS if not Path(jar).is_file()]:
+        pytest.skip(f"there is no {gone[0]} (Debian: libpostgresql-jdbc-java, libmariadb-java)")
+
+
+@pytest.fixture(autouse=True)
 def _spark(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.node.get_closest_marker("spark") is None:
         return
-    gone = [jar for jar in JARS if not Path(jar).is_file()]
-    if why := missing() or (f"there is no {gone[0]}" if gone else ""):
+    if why := missing():
         pytest.skip(why)
     monkeypatch.setenv("SPARK_HOME", str(spark_home()))
 

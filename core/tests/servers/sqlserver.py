@@ -8,6 +8,7 @@ SQL Server's views; there is no TLS, no Entra ID, no permission, no lock and no 
 from __future__ import annotations
 
 import contextlib
+import ctypes.util
 import importlib.util
 import json
 import subprocess
@@ -112,7 +113,9 @@ class SqlServerFake:
 
 def missing() -> str:
     """Why nothing can be tested; empty when it can."""
-    return "" if importlib.util.find_spec("mssql_python") else "mssql-python is not installed"
+    if not importlib.util.find_spec("mssql_python"):
+        return "mssql-python is not installed"
+    return "" if ctypes.util.find_library("ltdl") else "libltdl, which its driver needs, is not here (Debian: libltdl7)"
 
 
 @pytest.fixture(scope="session")
@@ -127,6 +130,8 @@ def sqlserver_fake() -> Iterator[SqlServerFake]:
 @contextmanager
 def sqlserver_place(folder: Path | None = None) -> Iterator[Place]:
     """A fake with an empty database, as tests of any engine see it."""
+    if why := missing():
+        pytest.skip(why)
     with contextlib.closing(SqlServerFake()) as fake:
         yield Place("sqlserver", Tag.FAKE, fake.output(), fake.execute, fake.statements)
 

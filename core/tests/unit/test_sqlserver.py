@@ -299,3 +299,9 @@ def test_the_text_of_a_row_that_is_hashed_is_never_cut() -> None:
     columns = [ColumnSchema(f"n{number}", pa.int64()) for number in range(3)]
     sql = hash_sql(HASH_WORDS["sqlserver"], columns, columns[:1], "t", "tsql")
     assert "cast(cast(N'' as nvarchar(max)) + coalesce(cast(\"n0\" as varchar(40)), '~N') + '|' +" in sql
+
+
+def test_a_driver_that_lacks_a_library_of_the_system_names_it() -> None:
+    said = RuntimeError("Failed to load the driver. Please read the documentation (...)")
+    found = translate(said, output(**LOGIN), phase="connect")
+    assert (type(found), "libltdl7" in (found.remedy or "")) == (errors.MissingDriverError, True)

@@ -6,7 +6,7 @@ import datetime as dt
 import importlib
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -111,11 +111,14 @@ class MySQLDialect:
 
     def cancel(self, handle: Any, connection: Connection) -> None:
         from dvt.connections.mysql import open_session
+        from dvt.connections.mysql_errors import ServerError
 
         number = handle.thread_id() if hasattr(handle, "thread_id") else handle.connection_id
         other = open_session(connection, None)
         try:
-            other.run("kill query " + str(int(number)))
+            # Not the query: between two statements there is none, and the next one would run.
+            with suppress(ServerError):  # 1094: it has already gone
+                other.run("kill connection " + str(int(number)))
         finally:
             other.close()
 

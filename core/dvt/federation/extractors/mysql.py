@@ -137,11 +137,14 @@ class MySQLExtractor(SessionExtractor["Session"]):
             for one, part in zip(snapshot.sessions, ranges, strict=True):
                 of_part = dataclasses.replace(request, predicates=(*request.predicates, part))
                 one.open(_exact_sql(of_part, readers))
-            parallel = ParallelRows(snapshot.sessions, lambda one: self._batches(one, readers, request))
+            parallel = self._parallel = ParallelRows(
+                snapshot.sessions, lambda one: self._batches(one, readers, request)
+            )
+            self._check()  # it was cancelled while they began, when `cancel` did not know of them
         except BaseException:
+            self._end_parts()
             snapshot.close()
             raise
-        self._parallel = parallel
         columns = [reader.schema for reader in readers]
         how = HowRead(len(ranges), "", passed)
         return RowStream(columns, parallel.batches(), close=self._end_parts, how=how), ""

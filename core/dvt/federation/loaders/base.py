@@ -12,7 +12,7 @@ from typing import ClassVar
 import pyarrow as pa
 
 from dvt.connections.spec import ConnectionSpec
-from dvt.errors import ConnectionLostError, DataError, DvtError
+from dvt.errors import ConnectionLostError, DataError, DvtError, InterruptedRunError
 from dvt.federation.extractors.methods import JDBC, Chosen, first_that_can
 from dvt.federation.loaders.config import LoadConfig, LoadResult, Mode
 from dvt.federation.loaders.filling import Filling, LoadMethod
@@ -206,6 +206,15 @@ class BaseLoader(LoaderSession):
 
     def drop(self, relation: Relation) -> None:
         """Drop a private relation if it exists; after a cancel, or where the session is lost, on a session anew."""
+        was_cancelled = self.cancelled.is_set()
+        try:
+            self._drop(relation)
+        except InterruptedRunError:
+            if was_cancelled:
+                raise
+            self._drop(relation)  # the cancel came in the middle of it
+
+    def _drop(self, relation: Relation) -> None:
         relation = self.qualified(relation)
         was, is_cancelled = self.cancelled, self.cancelled.is_set()
         if is_cancelled:

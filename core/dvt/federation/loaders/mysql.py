@@ -39,6 +39,7 @@ class MySQLLoader(SQLLoader):
     """
 
     spec = SPEC
+    interrupt_is_final = True
 
     @classmethod
     def spec_for(cls, type_: str) -> ConnectionSpec:
@@ -54,8 +55,8 @@ class MySQLLoader(SQLLoader):
         session.close()
 
     def interrupt(self, session: Session) -> None:
-        """Kill the session on the server."""
-        session.kill("connection")
+        """Kill the session on the server; what fills a table has a moment to stop by itself."""
+        session.interrupt()
 
     def translated(self, error: Exception, phase: str, relation: str | None) -> DvtError | None:
         """What the server or the socket raises."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Generator, Iterator, Sequence
 
 import pyarrow as pa
 
-from dvt.connections.mysql_errors import named_column, warning_error
+from dvt.connections.mysql_errors import ServerError, named_column, warning_error
 from dvt.connections.mysql_session import Session
-from dvt.errors import DataError
+from dvt.errors import DataError, InterruptedRunError
 from dvt.federation.loaders.mysql_cells import ColumnWriter, file_lines, insert_rows
 from dvt.identifiers import Relation, quote, quote_all
 
@@ -62,12 +63,20 @@ def insert(
     columns = quote_all([writer.name for writer in writers], "mysql")
     head = " ".join(["insert into", relation.sql("mysql"), "(", columns, ") values "])
     most = session.server.max_packet_bytes - len(head.encode()) - 64
-    session.run("start transaction")
-    for batch in batches:
-        for values in _bundled(insert_rows(writers, batch), min(_STATEMENT_BYTES, most), most):
-            if session.run(head + values).warning_count:
-                require_no_warnings(session, relation, "load")
-    session.run("commit")
+    with session.filling():
+        session.run("start transaction")
+        try:
+            for batch in batches:
+                for values in _bundled(insert_rows(writers, batch), min(_STATEMENT_BYTES, most), most):
+                    session.check_wanted()
+                    if session.run(head + values).warning_count:
+                        require_no_warnings(session, relation, "load")
+        except InterruptedRunError:
+            # The table will be dropped, for which the rows need not be undone.
+            with contextlib.suppress(ServerError):
+                session.run("commit")
+            raise
+        session.run("commit")
 
 
 def _bundled(rows: list[str], wanted_bytes: int, most_bytes: int) -> Generator[str, None, None]:

@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from dvt.connections.connection import Connection
 from dvt.errors import ConnectionLostError, DvtError, InterruptedRunError
 from dvt.identifiers import Relation
 
 _Session = TypeVar("_Session", bound="LoaderSession")
+# Seconds until an interrupt is told once more.
+_AGAIN_S = 1.0
 
 
 class LoaderSession(ABC):
     """One session on one connection, used by one thread at a time."""
 
+    # Whether `interrupt` ends the session, and not only the statement that runs just then.
+    interrupt_is_final: ClassVar[bool] = False
+
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.cancelled = threading.Event()
         self._session: Any = None
+        self._ending = threading.Lock()
 
     @abstractmethod
     def connect(self) -> Any:
@@ -63,10 +70,23 @@ class LoaderSession(ABC):
         session = self._session
         if session is not None:
             self.interrupt(session)
+            if not self.interrupt_is_final:
+                threading.Thread(target=self._keep_interrupting, args=(session,), daemon=True).start()
+
+    def _keep_interrupting(self, session: Any) -> None:
+        """Servers and drivers forget an interrupt that comes a moment before a statement begins."""
+        while True:
+            time.sleep(_AGAIN_S)
+            with self._ending:
+                if self._session is not session:
+                    return
+                with contextlib.suppress(DvtError):
+                    self.interrupt(session)
 
     def close(self) -> None:
         """End the session; closing twice is allowed."""
-        session, self._session = self._session, None
+        with self._ending:
+            session, self._session = self._session, None
         if session is not None:
             self.disconnect(session)
 

@@ -8,6 +8,7 @@ module, or, for the three in Java, through the JDBC driver under test, as text.
 from __future__ import annotations
 
 import contextlib
+import ctypes.util
 import importlib.util
 import re
 import shutil
@@ -69,6 +70,8 @@ def missing(name: str) -> str:
     for module in (client, _MODULES.get(name)):
         if module is not None and importlib.util.find_spec(module) is None:
             return f"{module} is not installed"
+    if method == "odbc" and ctypes.util.find_library("odbc") is None:
+        return "unixODBC is not installed (Debian: unixodbc)"
     if method == "odbc" and _ODBC_DRIVERS[database] not in _installed_odbc():
         return f"the ODBC driver {_ODBC_DRIVERS[database]} is not installed (Debian: {_DEBIAN_ODBC[database]})"
     if method == "jdbc":

@@ -1,30 +1,6 @@
 /* Rows from libpq, whose functions Python found in the library that its driver uses, until a batch is full. */
-#if !defined(_WIN32)
-#define _POSIX_C_SOURCE 200809L
-#endif
 #include "decode.h"
-
-#if !defined(_WIN32)
-#include <poll.h>
-#endif
-
-/* What a pull came to, beside DVT_OK for a full batch and enum dvt_error; library.py has the same numbers. */
-enum {
-    DVT_ENDED = 1,   /* the trailer came, and then the end */
-    DVT_WAITING = 2, /* nothing came for a while, or a signal: to be called again */
-    DVT_STOPPED = 3, /* the end without a trailer: the server has something to say */
-    DVT_FAILED = 4   /* libpq has something to say */
-};
-
-/* libpq's PQgetCopyData, PQfreemem and PQconsumeInput, and a connection of theirs on which a COPY OUT runs. */
-typedef struct {
-    void *connection;
-    int (*get_copy_data)(void *connection, char **buffer, int async);
-    void (*free_memory)(void *memory);
-    int (*consume_input)(void *connection);
-    int32_t socket;
-    int32_t wait_ms;
-} dvt_source;
+#include "source.h"
 
 DVT_EXPORT int32_t dvt_decoder_pull(dvt_decoder *decoder, const dvt_source *source, int64_t rows, int64_t bytes,
                                     dvt_problem *problem);
@@ -62,17 +38,6 @@ static int32_t decode_message(dvt_decoder *decoder, int64_t rows, int64_t bytes,
     return DVT_ENDED;
 }
 
-/* 1 when there may be more to read, 0 when it takes longer. */
-static int wait_for(const dvt_source *source) {
-#if defined(_WIN32)
-    (void)source;
-    return 0; /* Python waits */
-#else
-    struct pollfd readable = {.fd = source->socket, .events = POLLIN};
-    return poll(&readable, 1, source->wait_ms) > 0;
-#endif
-}
-
 DVT_EXPORT int32_t dvt_decoder_pull(dvt_decoder *decoder, const dvt_source *source, int64_t rows, int64_t bytes,
                                     dvt_problem *problem) {
     if (decoder->error != DVT_OK)
@@ -93,12 +58,9 @@ DVT_EXPORT int32_t dvt_decoder_pull(dvt_decoder *decoder, const dvt_source *sour
             decoder->position = 0;
             decoder->release = source->free_memory;
         } else if (got == 0) {
-            int is_there = wait_for(source);
-            /* Also when nothing seems to have come: TLS may hold it already. */
-            if (!source->consume_input(source->connection))
-                return DVT_FAILED;
-            if (!is_there)
-                return DVT_WAITING;
+            int32_t waited = dvt_wait_for(source);
+            if (waited != DVT_OK)
+                return waited;
         } else if (got == -1) {
             return decoder->has_trailer ? DVT_ENDED : DVT_STOPPED;
         } else {

@@ -119,7 +119,9 @@ SPEC = ConnectionSpec(
             "method",
             "str",
             "auto",
-            "how rows are fetched: COPY, or a server-side cursor where COPY is not allowed; auto is copy",
+            "how rows are fetched: copy is COPY as text, cursor a server-side cursor where COPY is not allowed; auto is"
+            " COPY in binary form where dvt was built with its codec, else the first of these that the server lets"
+            " through",
             choices=("auto", "copy", "cursor"),
         ),
         Option(

@@ -151,6 +151,7 @@ class Decoder:
         )
         self.rows = 0  # in the batches that were given
         self._lock = threading.Lock()
+        self._is_closing = False
         self._decoder: int | None = self._new(columns, precisions, len(readings))
         if not self._decoder:
             raise MemoryError("no memory for a decoder")
@@ -158,7 +159,7 @@ class Decoder:
     @property
     def is_closed(self) -> bool:
         """Whether it gives no more rows."""
-        return self._decoder is None
+        return self._is_closing
 
     def pull(self, libpq: Libpq, rows: int, max_bytes: int) -> int:
         """Read and decode until a batch has `rows` rows or `max_bytes` bytes; the GIL is free meanwhile.
@@ -178,7 +179,7 @@ class Decoder:
         )
         problem = codec.Problem()
         with self._lock:  # whoever closes the connection waits here first
-            if self._decoder is None:
+            if self._decoder is None or self._is_closing:
                 return FAILED
             outcome = int(self._pull(self._decoder, ctypes.byref(source), rows, max_bytes, ctypes.byref(problem)))
             if outcome < 0:
@@ -190,12 +191,14 @@ class Decoder:
         with self._lock:
             return int(self._rows(self._decoder)) if self._decoder is not None else 0
 
-    def batch(self) -> pa.RecordBatch:
-        """The rows that were decoded since the last batch."""
+    def batch(self) -> pa.RecordBatch | None:
+        """The rows that were decoded since the last batch; None when it was closed meanwhile."""
         array = codec.CArray()
         address = ctypes.addressof(array)
         with self._lock:
-            if self._decoder is None or self._export(self._decoder, address) != 0:
+            if self._decoder is None:
+                return None
+            if self._export(self._decoder, address) != 0:
                 raise MemoryError("no memory for a batch")
         batch = pa.RecordBatch._import_from_c(address, self._schema)
         self.rows += batch.num_rows
@@ -203,6 +206,7 @@ class Decoder:
 
     def close(self) -> None:
         """Free what it holds, once no thread is in it; the connection is not touched after this."""
+        self._is_closing = True  # the thread in `pull` comes out, and not in again before this one has its turn
         with self._lock:
             decoder, self._decoder = self._decoder, None
             if decoder is not None:

@@ -101,11 +101,11 @@ def test_plan_run_and_results(project: Faulty, postgres_server: PostgresServer) 
     assert scans["web"]["remarks"] == ["a result is held in memory as a whole"]
     assert scans["web"]["passed_over"] == [
         {"method": name, "why": f"the server refuses it: no {what} here (SQLSTATE 0A000)"}
-        for name, what in (("copy_streaming", "COPY"), ("cursor_streaming", "cursors"))
+        for name, what in (("copy_native", "COPY"), ("copy_streaming", "COPY"), ("cursor_streaming", "cursors"))
     ]
 
     log = project.run("run", code=0).output
-    assert "web.visits was read by buffered (copy_streaming: the server refuses it: no COPY here" in log
+    assert "web.visits was read by buffered (copy_native: the server refuses it: no COPY here" in log
     assert "crm.customers was read by jdbc_spark, 2 parts (streaming: dvt.read_by is jdbc;" in log
     for answer, expected in ANSWERS.items():
         assert postgres_server.psql("method_e2e", answer) == postgres_server.psql("method_e2e", expected)

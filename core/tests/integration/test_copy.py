@@ -231,7 +231,7 @@ def test_a_doubled_key_leaves_the_table(world: World) -> None:
 
 def test_to_mariadb_and_back(world: World) -> None:
     there = world.json("crm:orders", "shop:bestellungen", "--parallel", "2")
-    assert (there["rows"], there["read_by"], there["loaded_by"]) == (2000, "copy_streaming", "load_data")
+    assert (there["rows"], there["read_by"], there["loaded_by"]) == (2000, "copy_native", "load_data")
     # Two parts of so small a table are not worth two sessions; that is said.
     assert (there["parts"], there["whole_because"]) == (1, "it is small")
     assert there["swap"] == "swapped by one statement"
@@ -282,7 +282,7 @@ def test_names_with_odd_letters(world: World) -> None:
 def test_a_dry_run_writes_nothing(world: World) -> None:
     plan = world.json("crm:orders", "warehouse:raw.orders", "--dry-run", "--where", "amount > 10")
     assert plan["statement"].endswith("WHERE (amount > 10)")
-    assert (plan["read_by"], plan["target_exists"], plan["is_atomic"]) == ("copy_streaming", False, True)
+    assert (plan["read_by"], plan["target_exists"], plan["is_atomic"]) == ("copy_native", False, True)
     assert plan["columns"][2] == {"name": "amount", "source_type": "numeric(12,2)", "target_type": "numeric(12,2)"}
     assert world.dw("select count(*) from pg_namespace where nspname = 'raw'") == "0"
     text = world.dvt("crm:orders", "lake:orders", "--dry-run")

@@ -42,7 +42,7 @@ def test_the_choice_is_made_before_the_first_row_and_told(postgres_server: Postg
             assert rows.to_table().num_rows == 2
     native = open_connection("crm", output(postgres_server))
     with new_extractor(native) as extractor, extractor.scan(ExtractionConfig(relation=Relation("t", "public"))) as rows:
-        assert rows.method == "copy_streaming"
+        assert rows.method == "copy_native"
 
 
 def test_a_missing_client_leaves_jdbc(postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -140,6 +140,8 @@ class NativeCopy:
 
     def _batch(self) -> pa.RecordBatch:
         batch = self._decoder.batch()
+        if batch is None:
+            raise self._closed()
         is_whole = all(type_ == one.type for type_, one in zip(batch.schema.types, self._csv.carriers, strict=True))
         return batch if is_whole else self._csv.assemble(batch.columns)
 
@@ -156,7 +158,7 @@ class NativeCopy:
         import psycopg
 
         if self._decoder.is_closed:
-            raise psycopg.OperationalError("the connection is closed")
+            raise self._closed()
         said = self._session.pgconn.error_message.decode(errors="replace") if outcome == native.FAILED else ""
         counted = self._wire.finish_copy()  # the server's own error says more than libpq's
         if outcome == native.FAILED:
@@ -166,6 +168,11 @@ class NativeCopy:
             raise self._broken("the rows ended without their end mark", decoded, None)
         if counted != decoded:
             raise self._broken(f"the server sent {counted} rows, {decoded} came", decoded, None)
+
+    def _closed(self) -> psycopg.OperationalError:
+        from psycopg import OperationalError
+
+        return OperationalError("the connection was closed while it was read")
 
     def _broken(self, what: str, row: int, column: int | None) -> DataError:
         name = self._csv.columns[column].name if column is not None else None

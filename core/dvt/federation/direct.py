@@ -78,12 +78,12 @@ class _Reading:
         if offer is None or [column.name for column in offer.columns] != list(sources):
             return None
 
-        def start(types: Sequence[str]) -> Generator[bytes, None, int]:
+        def start(types: Sequence[str]) -> Generator[bytes | memoryview, None, int]:
             return self._counted(offer, types)
 
         return replace(offer, start=start)
 
-    def _counted(self, offer: RawRows, types: Sequence[str]) -> Generator[bytes, None, int]:
+    def _counted(self, offer: RawRows, types: Sequence[str]) -> Generator[bytes | memoryview, None, int]:
         started, size = time.monotonic(), 0
         scan = self._direct.scan
         with scan_errors(scan):

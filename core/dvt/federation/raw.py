@@ -35,7 +35,7 @@ class RawRows:
 
     format: str
     columns: tuple[RawColumn, ...]
-    start: Callable[[Sequence[str]], Generator[bytes, None, int]]
+    start: Callable[[Sequence[str]], Generator[bytes | memoryview, None, int]]
 
 
 @runtime_checkable

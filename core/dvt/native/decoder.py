@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import os
+import select
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ from dvt.native.libpq import Libpq
 from dvt.types import postgres_binary as oids
 from dvt.types.postgres import Carrier
 
-# What a pull comes to (src/pull.c), beside the codes of `dvt.native.library`.
+# What a pull comes to (src/source.h), beside the codes of `dvt.native.library`.
 FULL, ENDED, WAITING, STOPPED, FAILED = range(5)
 
 _WAIT_MS: Final = 100
@@ -112,8 +114,8 @@ class BrokenStreamError(Exception):
         self.row, self.column = row, column
 
 
-class _Source(ctypes.Structure):
-    """`dvt_source` of src/pull.c."""
+class Source(ctypes.Structure):
+    """`dvt_source` of src/source.h."""
 
     _fields_ = [
         ("connection", ctypes.c_void_p),
@@ -123,6 +125,22 @@ class _Source(ctypes.Structure):
         ("socket", ctypes.c_int32),
         ("wait_ms", ctypes.c_int32),
     ]
+
+
+def source_of(libpq: Libpq) -> Source:
+    """What C is given of a session."""
+    return Source(
+        libpq.connection,
+        *[libpq.address(name) for name in ("PQgetCopyData", "PQfreemem", "PQconsumeInput")],
+        libpq.socket,
+        _WAIT_MS,
+    )
+
+
+def pause(libpq: Libpq) -> None:
+    """After WAITING: C has waited in `poll`, but for Windows, which has none."""
+    if os.name == "nt":
+        select.select([libpq.socket], [], [], _WAIT_MS / 1000)
 
 
 class Decoder:
@@ -171,12 +189,7 @@ class Decoder:
             ValueRefusedError: Arrow's type cannot carry a value.
             BrokenStreamError: The stream is none.
         """
-        source = _Source(
-            libpq.connection,
-            *[libpq.address(name) for name in ("PQgetCopyData", "PQfreemem", "PQconsumeInput")],
-            libpq.socket,
-            _WAIT_MS,
-        )
+        source = source_of(libpq)
         problem = codec.Problem()
         with self._lock:  # whoever closes the connection waits here first
             if self._decoder is None or self._is_closing:

@@ -20,7 +20,7 @@ from dvt.federation.extractors.postgres_lanes import CsvLane, Lane
 from dvt.federation.extractors.postgres_methods import COPY, NATIVE
 from dvt.federation.extractors.postgres_native import NativeLane
 from dvt.federation.extractors.postgres_parallel import ParallelCopy
-from dvt.federation.extractors.postgres_raw import copied_blocks, raw_rows
+from dvt.federation.extractors.postgres_raw import copied_blocks, raw_pull, raw_rows
 from dvt.federation.extractors.postgres_snapshot import BEHIND_SCAN, SnapshotExtractor
 from dvt.federation.extractors.postgres_split import Cut, cut
 from dvt.federation.extractors.postgres_wire import Wire
@@ -126,12 +126,13 @@ class PostgresExtractor(SnapshotExtractor):
 
     def _raw_blocks(
         self, session: psycopg.Connection[Any], statement: str, request: ExtractionConfig
-    ) -> Generator[bytes, None, int]:
+    ) -> Generator[bytes | memoryview, None, int]:
         import psycopg
 
         try:
             self._begin(session)
-            blocks = copied_blocks(session, statement)
+            self._copy = pull = raw_pull(session) if self.connection.options["native"] else None
+            blocks = copied_blocks(session, statement, pull)
             while True:
                 self._check()
                 try:

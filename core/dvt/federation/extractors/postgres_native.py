@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from dvt.errors import DataError, DvtError, ResourceError, UnsupportedError
 from dvt.federation.extractors.postgres_csv import CsvDecoder
+from dvt.federation.extractors.postgres_raw import finished
 from dvt.federation.extractors.postgres_refused import server_text, why_refused
 from dvt.federation.extractors.postgres_wire import Wire
 from dvt.identifiers import quote
@@ -123,7 +124,7 @@ class NativeCopy:
                 if outcome == native.FULL:
                     yield self._batch()
                 elif outcome == native.WAITING:
-                    self._wait()
+                    native.pause(self._libpq)
                 else:
                     break
             self._end(outcome)
@@ -145,24 +146,10 @@ class NativeCopy:
         is_whole = all(type_ == one.type for type_, one in zip(batch.schema.types, self._csv.carriers, strict=True))
         return batch if is_whole else self._csv.assemble(batch.columns)
 
-    def _wait(self) -> None:
-        """The decoder has waited in `poll`, but for Windows, which has none."""
-        import os
-
-        if os.name == "nt":
-            import select
-
-            select.select([self._libpq.socket], [], [], 0.1)
-
     def _end(self, outcome: int) -> None:
-        import psycopg
-
         if self._decoder.is_closed:
             raise self._closed()
-        said = self._session.pgconn.error_message.decode(errors="replace") if outcome == native.FAILED else ""
-        counted = self._wire.finish_copy()  # the server's own error says more than libpq's
-        if outcome == native.FAILED:
-            raise psycopg.OperationalError(f"the rows cannot be read: {said.strip()}")
+        counted = finished(self._session, self._wire, outcome)
         decoded = self._decoder.rows + self._decoder.waiting_rows()
         if outcome == native.STOPPED:
             raise self._broken("the rows ended without their end mark", decoded, None)

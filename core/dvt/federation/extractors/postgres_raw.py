@@ -11,6 +11,10 @@ from dvt.federation.extractors.base import ExtractionConfig
 from dvt.federation.extractors.postgres_wire import Wire
 from dvt.federation.extractors.scan_sql import scan_sql
 from dvt.federation.raw import RawColumn, RawRows
+from dvt.native import library as codec
+from dvt.native.decoder import FAILED, FULL, WAITING
+from dvt.native.libpq import of_psycopg
+from dvt.native.raw import RawPull
 from dvt.types.postgres_binary import STABLE
 
 if TYPE_CHECKING:
@@ -45,7 +49,7 @@ def lack_of_binary(session: psycopg.Connection[Any]) -> str | None:
 def raw_rows(
     session: psycopg.Connection[Any],
     request: ExtractionConfig,
-    run: Callable[[str], Generator[bytes, None, int]],
+    run: Callable[[str], Generator[bytes | memoryview, None, int]],
 ) -> RawRows | None:
     """The offer for a request; None where a column has to be decoded.
 
@@ -61,7 +65,7 @@ def raw_rows(
     if not all(column.type[0] in STABLE for column in columns):
         return None
 
-    def start(types: Sequence[str]) -> Generator[bytes, None, int]:
+    def start(types: Sequence[str]) -> Generator[bytes | memoryview, None, int]:
         casts = {
             column.name: exp.Cast(
                 this=exp.column(exp.to_identifier(column.name, quoted=True)),
@@ -75,10 +79,44 @@ def raw_rows(
     return RawRows(FORMAT, columns, start)
 
 
-def copied_blocks(session: psycopg.Connection[Any], statement: str) -> Generator[bytes, None, int]:
-    """The bytes of a COPY in blocks of about a megabyte; returns the rows that the server counted."""
+def copied_blocks(
+    session: psycopg.Connection[Any], statement: str, pull: RawPull | None
+) -> Generator[bytes | memoryview, None, int]:
+    """The bytes of a COPY in blocks of about a megabyte; returns the rows that the server counted.
+
+    Args:
+        session: Where it runs.
+        statement: The COPY.
+        pull: What fills blocks natively; None where Python does.
+    """
     wire = Wire(session)
     wire.start_copy(statement)
-    for block in wire.copy_rows(_BLOCK_ROWS, _BLOCK_BYTES):
-        yield b"".join(block)
-    return wire.copied
+    if pull is None:
+        for block in wire.copy_rows(_BLOCK_ROWS, _BLOCK_BYTES):
+            yield b"".join(block)
+        return wire.copied
+    outcome = FULL
+    while outcome in (FULL, WAITING):
+        outcome, filled = pull.next_block()
+        yield filled  # also an empty one: whoever takes them looks whether they are still wanted
+    return finished(session, wire, outcome)
+
+
+def finished(session: psycopg.Connection[Any], wire: Wire, outcome: int) -> int:
+    """The rows that the server counted, after the last of a COPY's; raises what the server, or libpq, says instead."""
+    import psycopg
+
+    said = session.pgconn.error_message.decode(errors="replace") if outcome == FAILED else ""
+    counted = wire.finish_copy()  # the server's own error says more than libpq's
+    if outcome == FAILED:
+        raise psycopg.OperationalError(f"the rows cannot be read: {said.strip()}")
+    return counted
+
+
+def raw_pull(session: psycopg.Connection[Any]) -> RawPull | None:
+    """What fills blocks natively on a session; None where there is no codec or no libpq that fits."""
+    library = codec.load()
+    if isinstance(library, str):
+        return None
+    libpq = of_psycopg(session)
+    return None if isinstance(libpq, str) else RawPull(library, libpq)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dvt.connections.connection import Connection
     from dvt.federation.extractors.postgres_lanes import Copy
     from dvt.federation.extractors.postgres_parallel import ParallelCopy
+    from dvt.native.raw import RawPull
 
 _SAVEPOINT = "dvt_scan"
 BEHIND_SCAN = f"rollback to savepoint {_SAVEPOINT}"
@@ -39,7 +40,7 @@ class SnapshotExtractor(SessionExtractor["psycopg.Connection[Any]"]):
         self._snapshot: str | None = None
         self._chosen: Chosen | None = None
         self._parallel: ParallelCopy | None = None
-        self._copy: Copy | None = None
+        self._copy: Copy | RawPull | None = None
 
     def ping(self) -> str:
         """Log in and give the server's version."""

@@ -72,7 +72,7 @@ def project(tmp_path: Path) -> Faulty:
     folder = tmp_path / "project"
     folder.mkdir()
     secrets = [db2_driver.PASSWORD, teradata_driver.PASSWORD]
-    made = Faulty(folder, outputs, {"PYTHONPATH": f"{drivers}:{tests}"}, secrets)
+    made = Faulty(folder, outputs, {"DVT_TEST_LATE_PATH": f"{drivers}:{tests}"}, secrets)
     made.write(dbt_project__yml=PROJECT, models__sources__yml=SOURCES, models__m__sql=MODEL)
     made.write_profile()
     return made

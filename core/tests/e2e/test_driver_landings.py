@@ -84,7 +84,7 @@ class Engine:
     Args:
         way: Its landing way, and whether that is atomic.
         module: What makes its double.
-        file: The module's file; one of the interpreter's own where the vendor's module stays.
+        file: The module's file; one that the command begins with where the vendor's module stays.
         filled: Words of its CREATE TABLE: before the name, and for the two columns.
         output: A profile output.
         secret: Its password.
@@ -106,7 +106,7 @@ ENGINES = {
     "oracle": Engine(
         ("DELETE and INSERT in one transaction", True),
         ORACLE,
-        "sitecustomize.py",
+        "late_start.py",
         ("table", '\\"ID\\" NUMBER(19,0)', '\\"NAME\\" VARCHAR2(4000)'),
         oracle_driver.output(schema="kit"),
         oracle_driver.PASSWORD,
@@ -156,7 +156,7 @@ def project(tmp_path: Path, engine: Engine) -> Faulty:
     folder, found = tmp_path / "project", tmp_path / "found"
     folder.mkdir()
     found.mkdir()
-    env = {"PYTHONPATH": f"{drivers}:{Path(__file__).parents[1]}", "DVT_TEST_FOUND": str(found)}
+    env = {"DVT_TEST_LATE_PATH": f"{drivers}:{Path(__file__).parents[1]}", "DVT_TEST_FOUND": str(found)}
     made = Faulty(folder, outputs, env, [engine.secret])
     files = {f"models__{name}__sql": CHANGES.replace("STRATEGY", name.replace("_", "+")) for name in _STRATEGIES}
     files |= {"models__t__sql": TABLE, "models__v__sql": VIEW.replace("COLUMN", engine.column)}

@@ -12,7 +12,7 @@ from dbt.adapters.sql import SQLConnectionManager
 from dbt_common.exceptions import DbtDatabaseError, DbtRuntimeError
 
 from dvt.dbt_bridge.shim.dialects import DIALECTS, ShimDialect
-from dvt.errors import DvtError
+from dvt.errors import DvtError, InterruptedRunError
 
 
 class ShimCursor:
@@ -34,10 +34,11 @@ class ShimCursor:
 
 
 class ShimHandle:
-    """A DB-API connection as dbt's manager holds it."""
+    """A DB-API connection as dbt's manager holds it; once it is cancelled, whatever fails in it was interrupted."""
 
     def __init__(self, raw: Any, dialect: ShimDialect) -> None:
         self.raw = raw
+        self.is_cancelled = False
         self._dialect = dialect
 
     def cursor(self) -> ShimCursor:
@@ -76,6 +77,7 @@ class ShimConnectionManager(SQLConnectionManager):
 
     def cancel(self, connection: Any) -> None:
         credentials = connection.credentials
+        connection.handle.is_cancelled = True
         DIALECTS[base_type(credentials.type)].cancel(connection.handle.raw, credentials.connection())
 
     @contextmanager
@@ -88,9 +90,11 @@ class ShimConnectionManager(SQLConnectionManager):
             self.release()
             raise DbtDatabaseError(str(error)) from error
         except Exception as error:
-            credentials = self.get_thread_connection().credentials
-            own = credentials.connection()
-            known = DIALECTS[base_type(credentials.type)].translate(error, own)
+            connection = self.get_thread_connection()
+            own = connection.credentials.connection()
+            known = DIALECTS[base_type(connection.credentials.type)].translate(error, own)
+            if known is not None and connection.handle is not None and connection.handle.is_cancelled:
+                known = InterruptedRunError("the statement was cancelled", connection=own.name, phase="land")
             self.release()
             if known is None:
                 raise

@@ -33,6 +33,13 @@ class SparkExtractor(SessionExtractor["SparkConnectClient"]):
         self._is_running = False
         self._is_late = threading.Event()
 
+    @classmethod
+    def over(cls, connection: Connection, client: SparkConnectClient) -> SparkExtractor:
+        """An extractor in a session that is another's, who ends it."""
+        made = cls(connection)
+        made._session = client
+        return made
+
     def ping(self) -> str:
         """Connect, log in, and give the server's version."""
         client = self._opened()

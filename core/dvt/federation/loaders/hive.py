@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -66,6 +67,11 @@ class HiveLoader(SparkTables):
         """The rows of a small result."""
         session: HiveExtractor = self.session()
         return list(session.shown(sql))
+
+    @contextlib.contextmanager
+    def describer(self) -> Iterator[HiveExtractor]:
+        """The session itself: a further one takes the server longer than a description does."""
+        yield self.session()
 
     def native_type(self, field: pa.Field) -> str | None:
         """Hive's type for a column."""

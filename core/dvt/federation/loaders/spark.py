@@ -15,6 +15,7 @@ from dvt.connections.connection import Connection
 from dvt.connections.landing_ways import Way
 from dvt.connections.spark import SPEC, connect, limit_s, run, translate
 from dvt.errors import DataError, DvtError, TimeoutExceededError
+from dvt.federation.extractors.spark import SparkExtractor
 from dvt.federation.loaders.changes import ChangeWords
 from dvt.federation.loaders.config import LoadConfig
 from dvt.federation.loaders.filling import Filled, Filling, LoadMethod
@@ -114,6 +115,11 @@ class SparkLoader(SparkTables):
         with self._limited() as client:
             found: pa.Table = run(client, sql)
         return list(zip(*(column.to_pylist() for column in found.columns), strict=True))
+
+    @contextlib.contextmanager
+    def describer(self) -> Iterator[SparkExtractor]:
+        """The session itself: a further one takes the server longer than a description does."""
+        yield SparkExtractor.over(self.connection, self.session())
 
     def _command(self, plan: Any) -> None:
         with self._limited() as client:

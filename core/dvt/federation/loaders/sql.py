@@ -134,7 +134,7 @@ class SQLLoader(BaseLoader):
 
     def describe(self, relation: Relation) -> list[ColumnSchema] | None:
         """The columns of a relation, as the extractor describes them; None when it does not exist."""
-        with new_extractor(self.connection) as extractor:
+        with self.describer() as extractor:
             self._describing = extractor
             try:
                 self.check()
@@ -143,6 +143,12 @@ class SQLLoader(BaseLoader):
                 return None
             finally:
                 self._describing = None
+
+    @contextlib.contextmanager
+    def describer(self) -> Iterator[BaseExtractor]:
+        """What is asked for a relation's columns: an extractor with a session of its own."""
+        with new_extractor(self.connection) as extractor:
+            yield extractor
 
     def cancel(self) -> None:
         """End what runs, also where it is a description."""

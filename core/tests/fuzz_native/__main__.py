@@ -1,4 +1,4 @@
-"""`python core/tests/fuzz_native [--seconds 60] [--seed 1]`: the native decoder fed with wrong bytes, under sanitizers."""
+"""`python core/tests/fuzz_native [--seconds 60] [--seed 1]`: the native decoder, fed wrong bytes, under sanitizers."""
 
 from __future__ import annotations
 

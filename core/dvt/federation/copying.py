@@ -232,7 +232,9 @@ class Copying:
             yield batch
         self.progress.phase = "landing"
 
-    def _watched_blocks(self, blocks: Generator[bytes | memoryview, None, int]) -> Generator[bytes, None, int]:
+    def _watched_blocks(
+        self, blocks: Generator[bytes | memoryview, None, int]
+    ) -> Generator[bytes | memoryview, None, int]:
         try:
             while True:
                 block = next(blocks)

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 _SOURCES = Path(__file__).parents[2] / "dvt" / "native" / "src"
-_DECODER = ("decode.c", "decode_batch.c", "decode_numeric.c", "decode_text.c", "pull.c", "vector.c")
+_DECODER = ("decode.c", "decode_batch.c", "decode_numeric.c", "decode_text.c", "pull.c", "source.c", "vector.c")
 _FLAGS = (
     *("-std=c11", "-g", "-O1", "-fno-omit-frame-pointer"),
     *("-fsanitize=address,undefined", "-fno-sanitize-recover=all"),

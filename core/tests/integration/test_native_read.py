@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -251,7 +252,15 @@ def test_cancelled_from_another_thread(postgres_server, database, query):
             for _ in extractor.extract_stream(ENDLESS[query]).batches():
                 pass
         thread.join()
-    assert postgres_server.psql(database, running) == "0"
+    assert is_over(postgres_server, database)
+
+
+def is_over(server, database: str) -> bool:
+    running = "select count(*) from pg_stat_activity where state = 'active' and query like 'copy%native_endless%'"
+    deadline = time.monotonic() + 60
+    while server.psql(database, running) != "0" and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return server.psql(database, running) == "0"
 
 
 STOPPED = {
@@ -268,18 +277,22 @@ def test_closed_from_another_thread(postgres_server, database, query):
     closing = threading.Thread(target=lambda: has_begun.wait(60) and extractor.close())
     closing.start()
     stream = extractor.extract_stream(STOPPED[query])
-    with pytest.raises(errors.ConnectionLostError):  # noqa: PT012 - the batches before it are read too
+    with pytest.raises(errors.InterruptedRunError):  # noqa: PT012 - the batches before it are read too
         for _ in stream.batches():
             has_begun.set()
     closing.join()
+    assert is_over(postgres_server, database)
 
 
 def test_an_interrupt_of_the_keyboard_is_heard(postgres_server, database):
-    """Python's own handlers run in the main thread, which is the one that waits for rows here."""
-    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
-    with PostgresExtractor(connection(postgres_server, database)) as extractor:
+    """It comes to the main thread, which waits for rows here; and the server is told."""
+    with PostgresExtractor(connection(postgres_server, database, batch_rows=100)) as extractor:
+        stream = extractor.extract_stream(STOPPED["waits"])
+        assert stream.read_batch(10).num_rows == 10
+        threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
         with pytest.raises(KeyboardInterrupt):
-            extractor.extract_stream(ENDLESS["waits"]).to_table()
+            stream.to_table()
+    assert is_over(postgres_server, database)
 
 
 def test_a_backend_that_is_killed_in_the_middle(postgres_server, database):

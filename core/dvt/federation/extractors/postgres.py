@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
 
-from dvt.connections.postgres import SPEC, read_unconverted
+from dvt.connections.postgres import SPEC, cancel, read_unconverted
 from dvt.connections.spec import ConnectionSpec
 from dvt.errors import DvtError
 from dvt.federation.extractors.base import ExtractionConfig, TableStatistics
@@ -16,7 +17,7 @@ from dvt.federation.extractors.methods import BUFFERED
 from dvt.federation.extractors.postgres_catalog import RelationFacts, columns_of, primary_key, table_statistics
 from dvt.federation.extractors.postgres_csv import CsvDecoder
 from dvt.federation.extractors.postgres_cursor import buffered_batches, cursor_batches
-from dvt.federation.extractors.postgres_lanes import CsvLane, Lane
+from dvt.federation.extractors.postgres_lanes import Ahead, CsvLane, Lane
 from dvt.federation.extractors.postgres_methods import COPY, NATIVE
 from dvt.federation.extractors.postgres_native import NativeLane
 from dvt.federation.extractors.postgres_parallel import ParallelCopy
@@ -185,9 +186,11 @@ class PostgresExtractor(SnapshotExtractor):
         wire = Wire(session)
         if found.facts is not None and found.facts.blocks >= _MANY_BLOCKS:
             wire.widen()
-        self._copy = lane.copy(session, BEHIND_SCAN)
+        self._copy = copy = lane.copy(session, BEHIND_SCAN)
         wire.start_copy(lane.statement(sql))
-        return self._copy.batches(rows, _BLOCK_BYTES)
+        if method == NATIVE:  # C decodes without the GIL: a thread of its own gains where the consumer works
+            self._copy = copy = Ahead(copy, partial(cancel, session))
+        return copy.batches(rows, _BLOCK_BYTES)
 
     def _guarded(self, batches: Iterator[pa.RecordBatch], request: ExtractionConfig) -> Iterator[pa.RecordBatch]:
         """The batches, with the driver's errors translated."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
+from dvt.federation.extractors.part_readers import PartReaders
 from dvt.federation.extractors.postgres_csv import CsvDecoder
 from dvt.federation.extractors.postgres_wire import Wire
 
@@ -75,3 +76,27 @@ class CsvCopy:
 
     def close(self) -> None:
         """Python calls libpq under the GIL, and finds a closed session closed."""
+
+
+class Ahead:
+    """A COPY that is read in a thread of its own, one batch ahead of whoever takes the batches.
+
+    Args:
+        copy: The COPY; its decoder leaves the GIL to others.
+        stop: Ends it on the server, so that a thread that waits for rows goes on.
+    """
+
+    def __init__(self, copy: Copy, stop: Callable[[], None]) -> None:
+        self._copy, self._stop = copy, stop
+        self._readers: PartReaders | None = None
+
+    def batches(self, rows: int, max_bytes: int) -> Iterator[pa.RecordBatch]:
+        """Batches of at most `rows` rows that end soon after `max_bytes`; reading begins at once."""
+        self._readers = PartReaders([self._copy.batches(rows, max_bytes)], self._stop)
+        return self._readers.batches()
+
+    def close(self) -> None:
+        """Stop what still runs, and wait for the thread."""
+        if self._readers is not None:
+            self._readers.close()
+        self._copy.close()

@@ -64,7 +64,7 @@ def why_not_written(schema: pa.Schema, types: list[str]) -> str | None:
     """
     for field, native in zip(schema, types, strict=True):
         if not _NAME.match(field.name):
-            return f"column {field.name}: the API names no columns with such names"
+            return f"column {field.name}: it is not known how the API writes such names"
         if written_type(field.type, native) is None:
             return f"column {field.name}: the API has no Arrow type for {native}"
     return None

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 from integration.bigquery_kit import connect, read
 from servers.bigquery import BigQueryServer
+from servers.cut_off import cut_off
 
 from dvt.connections.connection import Connection
 from dvt.errors import ConnectionLostError, DataError, InterruptedRunError
@@ -161,6 +162,21 @@ def test_a_connection_that_is_always_cut_leaves_nothing(server: BigQueryServer) 
     with pytest.raises(ConnectionLostError, match=r"rows 1 to 2 were sent 5 times.*made by the test: cut"):
         _load(_loader(server), pa.table({"id": range(10)}))
     assert (_ids(server), _private(server)) == (["7"], [])
+
+
+def test_a_network_that_is_cut_in_mid_request_leaves_nothing(server: BigQueryServer) -> None:
+    with cut_off(server.grpc_port, 100_000, of_the_client=True) as port:
+        loader = _loader(server, storage_endpoint=f"http://127.0.0.1:{port}")
+        with pytest.raises(ConnectionLostError, match=r"were sent 5 times"):
+            _load(loader, pa.table({"id": range(4), "t": ["x", "y", "z" * 200_000, ""]}), 1)
+    assert _private(server) == []
+
+
+def test_a_plan_names_the_method(server: BigQueryServer) -> None:
+    with _loader(server) as loader:
+        assert loader.planned().method == "storage_write_arrow"
+    with _loader(server, load_with="jobs") as loader:
+        assert loader.planned().method == "load_parquet"
 
 
 def test_a_row_that_is_refused_is_named(server: BigQueryServer) -> None:

@@ -15,9 +15,9 @@ from dvt.identifiers import Relation
 
 if TYPE_CHECKING:
     from google.cloud.bigquery import Client, QueryJobConfig
-    from google.cloud.bigquery_storage import BigQueryReadClient
+    from google.cloud.bigquery_storage import BigQueryReadClient, BigQueryWriteClient
 
-__all__ = ["SPEC", "connect", "job_config", "qualified", "read_client", "table_path", "translate"]
+__all__ = ["SPEC", "connect", "job_config", "qualified", "read_client", "table_path", "translate", "write_client"]
 
 
 def _place(settings: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -80,8 +80,17 @@ SPEC = ConnectionSpec(
             "storage_endpoint",
             "str",
             "",
-            "address of the Storage Read API where it is not Google's own (a private endpoint; `http://` means without"
-            " TLS, for an emulator)",
+            "address of the Storage APIs, Read and Write, where it is not Google's own (a private endpoint; `http://`"
+            " means without TLS, for an emulator)",
+        ),
+        Option(
+            "load_with",
+            "str",
+            "jobs",
+            "what loads: load jobs of Parquet, which are free of charge, or the Storage Write API (storage_write),"
+            " which is billed by the byte and waits in no queue of jobs; a table with a column that it does not take"
+            " as Arrow is loaded by jobs all the same",
+            choices=("jobs", "storage_write"),
         ),
     ),
     drivers=("google.cloud.bigquery_storage",),
@@ -147,19 +156,37 @@ def read_client(connection: Connection, login: Any) -> BigQueryReadClient:
     from google.cloud.bigquery_storage import BigQueryReadClient
     from google.cloud.bigquery_storage_v1.services.big_query_read.transports import BigQueryReadGrpcTransport
 
-    endpoint = str(connection.options["storage_endpoint"])
-    if endpoint.startswith("http://"):
-        import grpc
-
-        channel = grpc.insecure_channel(
-            endpoint.removeprefix("http://"), options=[("grpc.max_receive_message_length", -1)]
-        )
+    if channel := _plain_channel(connection):
         return BigQueryReadClient(transport=BigQueryReadGrpcTransport(channel=channel))
-    options = {"api_endpoint": endpoint} if endpoint else {}
-    quota = connection.first("quota_project")
-    return BigQueryReadClient(
-        credentials=login, client_options={**options, **({"quota_project_id": quota} if quota else {})}
-    )
+    return BigQueryReadClient(credentials=login, client_options=_storage_options(connection))
+
+
+def write_client(connection: Connection, login: Any) -> BigQueryWriteClient:
+    """The same for the Storage Write API."""
+    from google.cloud.bigquery_storage import BigQueryWriteClient
+    from google.cloud.bigquery_storage_v1.services.big_query_write.transports import BigQueryWriteGrpcTransport
+
+    if channel := _plain_channel(connection):
+        return BigQueryWriteClient(transport=BigQueryWriteGrpcTransport(channel=channel))
+    return BigQueryWriteClient(credentials=login, client_options=_storage_options(connection))
+
+
+def _plain_channel(connection: Connection) -> Any:
+    """A channel without TLS, for an emulator; None where the endpoint is another."""
+    endpoint = str(connection.options["storage_endpoint"])
+    if not endpoint.startswith("http://"):
+        return None
+    import grpc
+
+    # No limit, as in the clients' own channels.
+    options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+    return grpc.insecure_channel(endpoint.removeprefix("http://"), options=options)
+
+
+def _storage_options(connection: Connection) -> dict[str, str]:
+    endpoint, quota = connection.options["storage_endpoint"], connection.first("quota_project")
+    given = {"api_endpoint": endpoint, "quota_project_id": quota}
+    return {key: str(value) for key, value in given.items() if value}
 
 
 def job_config(connection: Connection, **more: Any) -> QueryJobConfig:

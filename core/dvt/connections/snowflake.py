@@ -109,6 +109,15 @@ SPEC = ConnectionSpec(
             "how TIMESTAMP_TZ is read: as an instant (its offset is not carried), or as text with the offset",
             choices=("instant", "text"),
         ),
+        Option(
+            "load_with",
+            "str",
+            "put",
+            "what loads: Parquet by PUT and a COPY that says how each value is read, or the ingest of"
+            " adbc-driver-snowflake (adbc), whose rows are read back and compared; a table with a column that is not"
+            " for it is loaded by PUT all the same",
+            choices=("put", "adbc"),
+        ),
     ),
     drivers=("snowflake.connector",),
     extra="snowflake",

@@ -115,27 +115,40 @@ class TestSnowflake(LoaderContract):
         )
 
 
+def bigquery_place(server: BigQueryServer) -> Place:
+    def ask(sql: str) -> list[str]:
+        return [str(row[0]) for row in server.query(sql)]
+
+    return Place(
+        "bigquery",
+        Tag.EMULATED,
+        server.output(),
+        server.execute,
+        server.statements,
+        schema=DATASET,
+        refused=server.output(token="wr0ng-token"),
+        name="bigquery (local-bigquery)",
+        ask=ask,
+        tables=lambda: ask(f"select table_name from {DATASET}.INFORMATION_SCHEMA.TABLES"),
+    )
+
+
 class TestBigQuery(LoaderContract):
     @pytest.fixture(scope="class")
     @classmethod
     def place(cls, bigquery_server: BigQueryServer) -> Place:
-        server = bigquery_server
+        return bigquery_place(bigquery_server)
 
-        def ask(sql: str) -> list[str]:
-            return [str(row[0]) for row in server.query(sql)]
 
-        return Place(
-            "bigquery",
-            Tag.EMULATED,
-            server.output(),
-            server.execute,
-            server.statements,
-            schema=DATASET,
-            refused=server.output(token="wr0ng-token"),
-            name="bigquery (local-bigquery)",
-            ask=ask,
-            tables=lambda: ask(f"select table_name from {DATASET}.INFORMATION_SCHEMA.TABLES"),
-        )
+class TestBigQueryWritten(LoaderContract):
+    """By the Storage Write API: streams are the emulator's, types and limits our own."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls, bigquery_server: BigQueryServer) -> Place:
+        place = bigquery_place(bigquery_server)
+        output = bigquery_server.output({"load_with": "storage_write"})
+        return replace(place, tag=Tag.FAKE, output=output, words="bigquery-written", name="bigquery (Storage Write)")
 
 
 class TestFiles(LoaderContract):

@@ -46,7 +46,7 @@ class BigQueryServer:
 
     Args:
         port: Loopback port of the REST interface.
-        grpc_port: Loopback port of the Storage Read API.
+        grpc_port: Loopback port of the Storage Read and Write APIs.
         pid: Process id.
     """
 
@@ -81,7 +81,11 @@ class BigQueryServer:
         return [[cell["v"] for cell in row["f"]] for row in answer.get("rows", ())]
 
     def statements(self) -> list[str]:
-        """What it was sent since it was last asked: queries, and read sessions as `read table (columns) where ...`."""
+        """What it was sent since it was last asked.
+
+        Queries, read sessions as `read table (columns) where ...`, `load` for a load job, and for the Storage Write API
+        `create PENDING stream`, `append ROWS at OFFSET`, `finalize`, `commit`.
+        """
         found: list[str] = self._post("/dvt/statements", {})
         return found
 
@@ -89,6 +93,14 @@ class BigQueryServer:
         """Canned streams that are being read."""
         found: list[str] = self._post("/dvt/open", {})
         return found
+
+    def write_fault(self, fault: str = "", at: int = 1, message: str = "") -> None:
+        """What happens to the append of that number from now on, by `bigquery_writing`; nothing where none is named."""
+        self._post("/dvt/writing", {"fault": fault, "at": at, "message": message})
+
+    def open_appends(self) -> int:
+        """Calls of AppendRows that are open."""
+        return int(self._post("/dvt/writing", {})["open"])
 
     def can(
         self, name: str, fields: Sequence[dict[str, Any]], streams: Sequence[Sequence[pa.Table]], **more: Any

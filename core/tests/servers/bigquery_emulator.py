@@ -2,14 +2,16 @@
 
 Run as a program, with the interpreter of an environment in which local-bigquery is. SQL, the REST interface and the
 Storage Read API are local-bigquery's (DuckDB's, by way of sqlglot). Ours are: who may call, the log of statements and
-read sessions, and tables named `CANNED...`, whose schema and Arrow streams a test has put there, because DuckDB holds
-no such values, and to let streams fail.
+read sessions, tables named `CANNED...`, whose schema and Arrow streams a test has put there, because DuckDB holds no
+such values, and to let streams fail; and what `bigquery_writing` says of the Storage Write API.
 """
 
 from __future__ import annotations
 
 import base64
 import fcntl
+import functools
+import importlib.util
 import json
 import os
 import re
@@ -32,6 +34,7 @@ _log: list[str] = []
 _canned: dict[str, dict[str, Any]] = {}
 _open_streams: set[str] = set()
 _broken: set[str] = set()
+_writing: list[Any] = []
 
 
 def _prepare(home: Path) -> None:
@@ -113,6 +116,8 @@ def _asked(path: str, body: bytes) -> Any:
         return {}
     if path == "/dvt/open":
         return sorted(_open_streams)
+    if path == "/dvt/writing":
+        return _writing[0].asked(json.loads(body))
     found, _log[:] = list(_log), []
     return found
 
@@ -217,6 +222,16 @@ def _canned_rows(canned: dict[str, Any], number: int, request: Any) -> Iterator[
         time.sleep(0.01)
 
 
+def _beside(name: str) -> Any:
+    """A module beside this one: the interpreter is isolated, and does not look here."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def _status(code: str) -> Exception:
     from local_bigquery.grpc import read
 
@@ -258,6 +273,10 @@ def main() -> None:
     load._projection = _of_bytes(load._projection)
     read.STREAM_ROWS = int(os.environ["DVT_TEST_STREAM_ROWS"])
     read.create_session, read.read_rows = _create_session(read.create_session), _read_rows(read.read_rows)
+    _writing.append(_beside("bigquery_writing").Writing(_log))
+    _writing[0].install()
+    # Requests of Storage Write are larger than gRPC's default lets through.
+    grpc.server = functools.partial(grpc.server, options=[("grpc.max_receive_message_length", -1)])
     from local_bigquery.grpc import server  # it takes the functions as they are now
 
     storage, _ = server.start("127.0.0.1", grpc_port)

@@ -65,6 +65,7 @@ class Front:
         self.limits: dict[int, float] = {}
         self.ended: dict[int, asyncio.Event] = {}
         self.stages = _beside("snowflake_stages").Stages(self.address)
+        self.ingest = _beside("snowflake_ingest").Ingest(self.stages)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -157,7 +158,10 @@ class Front:
             await _reply(send, json.dumps(self._result(_wire.text_column("WAITED"), [])).encode())
             return
         if not asked.get("describeOnly"):
-            staged = await asyncio.to_thread(self.stages.answer, authorization[17:-1], sql)
+            token, bound = authorization[17:-1], asked.get("bindings") or {}
+            staged = await asyncio.to_thread(self.ingest.answer, token, sql, bound)
+            if staged is None:
+                staged = await asyncio.to_thread(self.stages.answer, token, sql)
             if staged is not None:
                 await _reply(send, json.dumps(self._staged(staged)).encode())
                 return

@@ -1,10 +1,12 @@
-"""Writes BigQuery: load jobs of Parquet into a private table, and one CREATE OR REPLACE TABLE."""
+"""Writes BigQuery: load jobs of Parquet, or Storage Write, into a private table; one CREATE OR REPLACE TABLE."""
 
 from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import dataclasses
 import io
+import itertools
 import re
 import time
 from collections.abc import Iterator, Sequence
@@ -13,9 +15,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
 
-from dvt.connections.bigquery import SPEC, connect, job_config, qualified, timeout_s, translate
+from dvt.connections.bigquery import (
+    SPEC,
+    connect,
+    job_config,
+    qualified,
+    table_path,
+    timeout_s,
+    translate,
+    write_client,
+)
 from dvt.errors import DataError, DvtError
 from dvt.federation.loaders.bigquery_keeping import kept
+from dvt.federation.loaders.bigquery_write import PendingStream
 from dvt.federation.loaders.changes import ChangeWords
 from dvt.federation.loaders.config import LoadConfig
 from dvt.federation.loaders.filling import Filled, Filling, LoadMethod
@@ -24,6 +36,7 @@ from dvt.federation.loaders.parquet_pieces import PIECE_BYTES, parquet_pieces
 from dvt.federation.loaders.sql import SQLLoader
 from dvt.identifiers import Relation
 from dvt.types.bigquery_landing import bigquery_type, parsed, sent
+from dvt.types.bigquery_write import why_not_written, written_type
 from dvt.types.landing_texts import named
 
 if TYPE_CHECKING:
@@ -47,6 +60,7 @@ class BigQueryLoader(SQLLoader):
     change_words = ChangeWords(delete="exists", merge="merge")
     begins = "begin transaction"
     piece_bytes: ClassVar[int] = 2 * PIECE_BYTES  # a table takes 1,500 load jobs a day
+    answer_s: ClassVar[float] = 120.0  # within which a request with rows is answered, or sent again
     _script: list[str] | None = None
     _running: Any = None
 
@@ -143,8 +157,32 @@ class BigQueryLoader(SQLLoader):
             )
 
     def methods(self, filling: Filling) -> list[LoadMethod]:
-        """Load jobs of Parquet."""
-        return [LoadMethod("load_parquet", fill=self._load)]
+        """Load jobs of Parquet; before them Storage Write, where it is asked for."""
+        jobs = LoadMethod("load_parquet", fill=self._load)
+        if not self._is_written:
+            return [jobs]
+        return [LoadMethod("storage_write_arrow", lacks=lambda: _why_not_written(filling), fill=self._write), jobs]
+
+    @property
+    def _is_written(self) -> bool:
+        return bool(self.connection.options["load_with"] == "storage_write")
+
+    def _write(self, filling: Filling) -> Filled:
+        """All rows in one pending stream, and one commit."""
+        rows = _written(filling)
+        first = next(rows, None)
+        if first is None:
+            return Filled(taken=0)
+        client: Client = self.session()
+        writer = write_client(self.connection, client._credentials)
+        try:
+            path, wait = table_path(filling.relation), self.cancelled.wait
+            self._running = stream = PendingStream(writer, path, first.schema, self.answer_s, wait, filling.check)
+            total = stream.append(itertools.chain([first], rows))
+            return Filled(taken=stream.commit(), bytes=total)
+        finally:
+            self._running = None
+            writer.transport.close()
 
     def _load(self, filling: Filling) -> Filled:
         from google.cloud.bigquery import LoadJobConfig
@@ -208,18 +246,26 @@ class BigQueryLoader(SQLLoader):
 
     def replacing(self, private: Relation, target: Relation, kind: str | None, config: LoadConfig) -> Landing:
         """One statement, which keeps description, labels, partitions and clustering of what is there."""
-        if kind != "table":
-            return super().replacing(private, target, kind, config)
-        layout, options = kept(self._table(target))
         old, new = target.sql(self.dialect), private.sql(self.dialect)
-        if layout:  # a copy has the private table's partitions: none, and BigQuery replaces no table by such a one
-            # A SELECT would give columns without the digits that are declared.
-            columns = ", ".join(self.column_sql(c.name, c.native_type) for c in self.describe(private) or [])
-            made = ["create or replace table", old, "(", columns, ")"]
-            words = [*made, *layout, *options, "as select * from", new]
+        if kind != "table":
+            landing = super().replacing(private, target, kind, config)
+            if not self._is_written:
+                return landing
+            made = " ".join(self._selected("create table", old, private))
+            return dataclasses.replace(landing, statements=(*landing.statements[:-1], made))
+        layout, options = kept(self._table(target))
+        # A copy has the private table's partitions: none, and BigQuery replaces no table by such a one. And it has not
+        # what was written a moment ago: rows of Storage Write may be in a buffer, where only queries look.
+        if layout or self._is_written:
+            words = self._selected("create or replace table", old, private, *layout, *options)
         else:
             words = ["create or replace table", old, "copy", new, *options]
         return Landing(self.spec.landing, (" ".join(words),))
+
+    def _selected(self, made: str, target: str, private: Relation, *more: str) -> list[str]:
+        """A table of the private one's rows; a SELECT alone would give columns without the digits that are declared."""
+        columns = ", ".join(self.column_sql(c.name, c.native_type) for c in self.describe(private) or [])
+        return [made, target, "(", columns, ")", *more, "as select * from", private.sql(self.dialect)]
 
 
 def _reference(relation: Relation) -> Any:
@@ -240,3 +286,20 @@ def _staged(filling: Filling) -> Iterator[pa.RecordBatch]:
         columns = zip(batch.columns, names, filling.types, strict=True)
         arrays = [named(partial(sent, native=native), array, name, "BigQuery") for array, name, native in columns]
         yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _why_not_written(filling: Filling) -> str | None:
+    from google.cloud.bigquery_storage import __version__
+    from google.cloud.bigquery_storage_v1.types import AppendRowsRequest
+
+    if "arrow_rows" not in AppendRowsRequest.meta.fields:
+        return f"google-cloud-bigquery-storage {__version__} sends no Arrow: install a newer one"
+    return why_not_written(_schema(filling), filling.types)
+
+
+def _written(filling: Filling) -> Iterator[pa.RecordBatch]:
+    types = [written_type(f.type, n) for f, n in zip(_schema(filling), filling.types, strict=True)]
+    schema = pa.schema(list(zip(filling.schema.names, types, strict=True)))
+    for batch in _staged(filling):
+        if batch.num_rows:
+            yield batch.cast(schema)

@@ -12,13 +12,14 @@ from decimal import Decimal
 import pyarrow as pa
 
 from dvt.errors import DataError, UnsupportedError
-from dvt.federation.extractors.base import ExtractionConfig
+from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig
 from dvt.federation.extractors.generic import GenericExtractor
 from dvt.federation.extractors.generic_method import Method
 from dvt.identifiers import Relation
 from dvt.types.generic_compare import comparable, declared_for, read_as
 
 _REMEDY = "Mend the value in the model, declare another type, or use the engine's own connection type"
+_UNREAD = "Cast the column in the model, or say dvt.check_loads: count, which trusts the driver"
 
 
 class Sums:
@@ -57,10 +58,14 @@ class ReadBack:
     Args:
         schema: Of what is sent.
         truth_is_a_number: Whether a truth value lands as a number.
+        remedy: What to do about a table that holds something else.
+        unread: What to do about one that cannot be read back.
     """
 
-    def __init__(self, schema: pa.Schema, *, truth_is_a_number: bool) -> None:
-        self._schema = schema
+    def __init__(
+        self, schema: pa.Schema, *, truth_is_a_number: bool, remedy: str = _REMEDY, unread: str = _UNREAD
+    ) -> None:
+        self._schema, self._remedy, self._unread = schema, remedy, unread
         self._sent = Sums(len(schema))
         said = ((field.name, declared_for(field.type, truth_is_a_number=truth_is_a_number)) for field in schema)
         self._declared: Mapping[str, str] = {name: type_ for name, type_ in said if type_}
@@ -71,7 +76,7 @@ class ReadBack:
             self._sent.add([comparable(column) for column in batch.columns])
             yield batch
 
-    def check(self, extractor: GenericExtractor, relation: Relation) -> None:
+    def check(self, extractor: BaseExtractor, relation: Relation) -> None:
         """Read a table and compare.
 
         Raises:
@@ -85,9 +90,9 @@ class ReadBack:
         place = self._sent.first_difference(found)
         if place is not None:
             column = names[place] if place < len(names) else ", ".join(names)
-            raise DataError("the database does not hold the values that were sent", column=column, remedy=_REMEDY)
+            raise DataError("the database does not hold the values that were sent", column=column, remedy=self._remedy)
 
-    def _read(self, extractor: GenericExtractor, request: ExtractionConfig) -> Iterator[pa.RecordBatch]:
+    def _read(self, extractor: BaseExtractor, request: ExtractionConfig) -> Iterator[pa.RecordBatch]:
         try:
             with extractor.scan(request) as stream:
                 yield from stream.batches()
@@ -97,7 +102,7 @@ class ReadBack:
             raise UnsupportedError(
                 f"what was loaded cannot be read back, so that it is not known whether it is right: {error.message}",
                 column=error.column,
-                remedy="Cast the column in the model, or say dvt.check_loads: count, which trusts the driver",
+                remedy=self._unread,
             ) from error
 
     def _as_sent(self, array: pa.Array, field: pa.Field) -> pa.Array:
@@ -108,7 +113,7 @@ class ReadBack:
                 f"the database does not hold the values of type {field.type} that were sent: {error}",
                 column=field.name,
                 phase="load",
-                remedy=_REMEDY,
+                remedy=self._remedy,
             ) from error
 
 

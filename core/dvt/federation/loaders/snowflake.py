@@ -20,6 +20,7 @@ from dvt.federation.loaders.config import LoadConfig
 from dvt.federation.loaders.filling import Filled, Filling, LoadMethod
 from dvt.federation.loaders.landing import Landing, Words
 from dvt.federation.loaders.parquet_pieces import PIECE_BYTES, parquet_pieces
+from dvt.federation.loaders.snowflake_ingest import AdbcIngest, why_not
 from dvt.federation.loaders.sql import SQLLoader
 from dvt.identifiers import Relation, quote, quote_all
 from dvt.types.landing_texts import named
@@ -47,6 +48,7 @@ class SnowflakeLoader(SQLLoader):
     words = Words(rename="alter table {private} rename to {target}")
     change_words = ChangeWords(delete="using", merge="merge")
     piece_bytes: ClassVar[int] = PIECE_BYTES
+    _ingest: AdbcIngest | None = None
 
     def connect(self) -> Any:
         """A session of the account."""
@@ -61,6 +63,8 @@ class SnowflakeLoader(SQLLoader):
 
     def interrupt(self, session: Any) -> None:
         """End what the session runs on the server."""
+        if self._ingest is not None:
+            self._ingest.cancel()
         cancel_all(self.connection, session.session_id)
 
     def translated(self, error: Exception, phase: str, relation: str | None) -> DvtError | None:
@@ -110,8 +114,22 @@ class SnowflakeLoader(SQLLoader):
         return super().column_sql(folded(name, self.connection), type_)
 
     def methods(self, filling: Filling) -> list[LoadMethod]:
-        """Parquet into a stage, and one COPY."""
-        return [LoadMethod("put_copy", fill=self._copy)]
+        """Parquet into a stage, and one COPY; before it the ADBC driver's ingest, where it is asked for."""
+        self._ingest = None  # of a load that failed
+        put = LoadMethod("put_copy", fill=self._copy)
+        if self.connection.options["load_with"] != "adbc":
+            return [put]
+        return [LoadMethod("adbc_ingest", lacks=lambda: why_not(self.connection, filling), fill=self._by_adbc), put]
+
+    def _by_adbc(self, filling: Filling) -> Filled:
+        self._ingest = ingest = AdbcIngest(self.connection, filling)
+        return ingest.fill()
+
+    def accept(self, filling: Filling) -> None:
+        """What the ADBC driver loaded is read back."""
+        ingest, self._ingest = self._ingest, None
+        if ingest is not None:
+            ingest.check()
 
     def _copy(self, filling: Filling) -> Filled:
         stage = filling.relation.sibling("DVT_" + uuid.uuid4().hex.upper())

@@ -82,6 +82,13 @@ SPEC = ConnectionSpec(
             "the format of tables that land; auto is orc, and parquet behind Spark's Thrift server",
             choices=("auto", "orc", "parquet"),
         ),
+        Option(
+            "load_through",
+            "str",
+            "",
+            "`s3a://bucket/folder`, `gs://...`, `abfss://...`, or `file:///folder` of the server's own disk, through"
+            " which rows are loaded as Parquet; dvt reaches a bucket with the environment's credentials",
+        ),
     ),
     drivers=("impala.hiveserver2",),
     extra="hive",

@@ -75,6 +75,20 @@ SPEC = ConnectionSpec(
             "characters of an INSERT at most: the server's query.max-length",
             minimum=10_000,
         ),
+        Option(
+            "load_through",
+            "str",
+            "",
+            "`s3://bucket/folder`, `gs://...` or `abfss://...` through which rows are loaded as Parquet; dvt reaches it"
+            " with the environment's credentials",
+        ),
+        Option(
+            "load_catalog",
+            "str",
+            "",
+            "the catalogue of the Hive connector that reads load_through; the output's own when not given",
+        ),
+        Option("load_schema", "str", "", "the schema in it for external tables; the output's own when not given"),
     ),
     drivers=("trino",),
     extra="trino",

@@ -28,6 +28,19 @@ def is_declarable(native: str) -> bool:
     return found is not None and not found.is_padded
 
 
+def hive_values(array: pa.Array, native: str) -> pa.Array:
+    """The values as Arrow has those of the column.
+
+    Raises:
+        ValueError: The column does not hold a value as it is.
+    """
+    to = spark_shape(native, "hive")
+    if to is None:
+        raise ValueError(f"{array.type} does not become {native} by itself")
+    is_own = array.type == to.type
+    return fitted(array if is_own or not pa.types.is_string(to.type) else plain_texts(array), to)
+
+
 def hive_literals(array: pa.Array, native: str) -> pa.Array:
     r"""The values as texts in quotes; none of them is NULL for Arrow.
 
@@ -37,12 +50,7 @@ def hive_literals(array: pa.Array, native: str) -> pa.Array:
     >>> print(hive_literals(pa.array(["it's ${x}"]), "string")[0])
     'it\'s \u0024{x}'
     """
-    to = spark_shape(native, "hive")
-    if to is None:
-        raise ValueError(f"{array.type} does not become {native} by itself")
-    is_own = array.type == to.type
-    found = array if is_own else plain_texts(array) if pa.types.is_string(to.type) else array
-    found = fitted(found, to)
+    found = hive_values(array, native)
     if pa.types.is_binary(found.type):
         return pa.array([NULL if value is None else f"'{value.hex()}'" for value in found.to_pylist()], pa.string())
     texts = plain_texts(found)
@@ -61,6 +69,12 @@ def hive_literals_in_orc(array: pa.Array, native: str) -> pa.Array:
     Raises:
         ValueError: There is such a moment, or the column does not hold a value as it is.
     """
+    require_orc_moments(array)
+    return hive_literals(array, native)
+
+
+def require_orc_moments(array: pa.Array) -> None:
+    """Raise ValueError for a moment that ORC moves."""
     if pa.types.is_timestamp(array.type):
         micros = array.cast(pa.int64())
         is_whole = pc.equal(pc.multiply(pc.divide(micros, 1_000_000), 1_000_000), micros)
@@ -68,7 +82,6 @@ def hive_literals_in_orc(array: pa.Array, native: str) -> pa.Array:
             raise ValueError(
                 "ORC moves moments before 1970 with fractions of a second: set dvt.table_format to parquet"
             )
-    return hive_literals(array, native)
 
 
 def hive_value(column: str, native: str) -> str:

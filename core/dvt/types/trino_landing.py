@@ -113,11 +113,12 @@ def trino_literals(array: pa.Array, native: str) -> pa.Array:
     if pa.types.is_binary(found.type):
         texts = [NULL if value is None else f"x'{value.hex()}'" for value in found.to_pylist()]
         return pa.array(texts, pa.string())
-    quoted = pc.replace_substring(_texts(found), "'", "''")
+    quoted = pc.replace_substring(trino_texts(found), "'", "''")
     return pc.binary_join_element_wise("'", quoted, "'", "").fill_null(NULL)
 
 
-def _texts(array: pa.Array) -> pa.Array:
+def trino_texts(array: pa.Array) -> pa.Array:
+    """The texts of which Trino's casts make the values."""
     type_ = array.type
     if pa.types.is_timestamp(type_) and type_.unit == "ns" and not type_.tz:
         return array.cast(pa.string())  # its years are 1677 to 2262

@@ -5,7 +5,7 @@ What the second shows of Hive is the protocol and the client; what runs the stat
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from servers.spark import SparkServer
@@ -102,3 +102,25 @@ class TestLoadingHive(LoaderContract):
             ask=_asking(server, f"{schema}.dvt_kit"),
             tables=lambda: [str(row[1]) for row in server.query(f"show tables in {schema}")],
         )
+
+
+class TestLoadingHiveByFiles(LoaderContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls, spark_server: SparkServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+        pytest.importorskip("impala.hiveserver2")
+        server, folder = spark_server, tmp_path_factory.mktemp("through")
+        schema = server.database("dvt_contract_hive_files")
+        yield Place(
+            "hive",
+            Tag.REAL,
+            server.hive_output(dvt={"load_through": folder.as_uri()}),
+            server.in_utc().execute,
+            schema=schema,
+            words="hive-files",
+            running=lambda: server.settled(schema),
+            name="hive (Spark's HiveServer2, files)",
+            ask=_asking(server, f"{schema}.dvt_kit"),
+            tables=lambda: [str(row[1]) for row in server.query(f"show tables in {schema}")],
+        )
+        assert list(folder.iterdir()) == []

@@ -26,6 +26,8 @@ from urllib.parse import unquote, urlsplit
 
 from servers.fake_sql import FakeColumn, FakeCursor, FakeResult, FakeSQL, FakeSQLError
 from servers.place import Place, Tag
+from servers.trino_external import CATALOG as FILES
+from servers.trino_external import ExternalTables
 from servers.trino_values import duckdb_native, signature, stored_as, text, wire_value
 from servers.trino_writing import in_duckdb, refusal
 
@@ -132,6 +134,9 @@ class TrinoServer:
     headers: list[dict[str, str]] = field(default_factory=list)
     numbers: Iterator[int] = field(default_factory=itertools.count)
     _sent: int = 0
+
+    def __post_init__(self) -> None:
+        self.external = ExternalTables(self.engine)
 
     @property
     def address(self) -> str:
@@ -308,7 +313,9 @@ def _worked_out(fake: TrinoServer, query: _Query, schema: str) -> None:
         if refused is not None:
             query.error = _failure(*refused)
             return
-        query.result = _asked(fake, query.sql, schema) or fake.engine.run(query.sql, schema, cursor=query.cursor)
+        query.result = _asked(fake, query.sql, schema) or fake.engine.run(
+            fake.external.as_seen(query.sql), schema, query.sql, cursor=query.cursor
+        )
     except FakeSQLError as error:
         query.error = query.error or _failure(*_ERRORS[error.kind], _words(error, schema))
     finally:
@@ -424,7 +431,8 @@ def _failure(code: int, name: str, message: str) -> dict[str, Any]:
 def _asked(fake: TrinoServer, sql: str, schema: str) -> FakeResult | None:
     """SHOW STATS FOR: the row of the whole table, as Trino gives it last. And what catalogues there are."""
     if "system.metadata.catalogs" in sql:
-        about = f"values ('{CATALOG}', '{fake.behaviour.connector}')) as catalogs (catalog_name, connector_name)"
+        listed = f"('{CATALOG}', '{fake.behaviour.connector}'), ('{FILES}', 'hive')"
+        about = f"values {listed}) as catalogs (catalog_name, connector_name)"
         return fake.engine.run(sql.replace("system.metadata.catalogs", f"({about}"), schema, sql)
     found = _STATISTICS.match(sql)
     if found is None:

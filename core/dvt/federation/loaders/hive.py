@@ -1,4 +1,4 @@
-"""Writes Hive over HiveServer2: INSERTs of many rows into a private table, which is renamed in the target's place."""
+"""Writes Hive over HiveServer2: files that it reads, or INSERTs of many rows, into a private table; renames."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ import pyarrow.compute as pc
 
 from dvt.connections.connection import Connection
 from dvt.connections.hive import SPEC
+from dvt.connections.shared_folder import LocalFolder, private_folder
+from dvt.connections.store_folder import StoreFolder
 from dvt.errors import DataError, DvtError
 from dvt.federation.extractors.hive import HiveExtractor
 from dvt.federation.extractors.methods import BUFFERED
 from dvt.federation.loaders.filling import Filled, Filling, LoadMethod
+from dvt.federation.loaders.hive_files import hive_carried
 from dvt.federation.loaders.spark_tables import SparkTables
+from dvt.federation.loaders.through_files import Carried, ThroughFiles
 from dvt.identifiers import Relation, quote
 from dvt.types.hive_landing import Literals, hive_literals, hive_literals_in_orc, hive_value, is_declarable
 from dvt.types.landing_texts import named
@@ -28,13 +32,14 @@ _PIECE_CHARACTERS = 1_000_000
 _PIECE_VALUES = 20_000
 
 
-class HiveLoader(SparkTables):
+class HiveLoader(ThroughFiles, SparkTables):
     """Writes to one HiveServer2. Statements are run by what reads it too; each is committed by itself.
 
     Hive's casts make NULL of what they cannot read: the values that are there are counted, column by column.
     """
 
     spec = SPEC
+    inserts_by_place = True
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
@@ -111,11 +116,36 @@ class HiveLoader(SparkTables):
         return given if given != "auto" else "parquet" if session.is_spark() else "orc"
 
     def methods(self, filling: Filling) -> list[LoadMethod]:
-        """INSERTs of many rows."""
-        return [LoadMethod("insert", BUFFERED, fill=self._insert)]
+        """Parquet files that the server reads, where the output names a folder for them; else INSERTs of many rows."""
+        self._present = [0] * len(filling.schema)
+        return [*self.through_files(filling), LoadMethod("insert", BUFFERED, fill=self._insert)]
+
+    def private_folder(self) -> StoreFolder | LocalFolder:
+        """In a bucket, or on a disk that the server sees."""
+        return private_folder(self.connection, takes_local=True)
+
+    def carried(self, field: pa.Field, native: str) -> Carried | None:
+        """Days and moments as texts, for which no reader has a calendar or a zone."""
+        return hive_carried(native, is_orc=self._format() == "orc")
+
+    def external(self, private: Relation) -> Relation:
+        """Beside the private table."""
+        return private.sibling(self.external_name(private))
+
+    def external_sql(self, external: Relation, columns: str, url: str) -> str:
+        """Spark behind Hive's protocol may have no Hive: its own words make an external table of a location too."""
+        session: HiveExtractor = self.session()
+        is_spark = session.is_spark()
+        head = ["create table" if is_spark else "create external table", external.sql(self.dialect), "(", columns, ")"]
+        stored = "using parquet" if is_spark else "stored as parquet"
+        return " ".join([*head, stored, "location", self.literal(url)])
+
+    def sent(self, batch: pa.RecordBatch) -> None:
+        """Counts the values."""
+        for place, column in enumerate(batch.columns):
+            self._present[place] += len(column) - column.null_count
 
     def _insert(self, filling: Filling) -> Filled:
-        self._present = [0] * len(filling.schema)
         sent_bytes = 0
         is_orc = self._format() == "orc"
         for sql in self._statements(filling, hive_literals_in_orc if is_orc else hive_literals):

@@ -1,4 +1,4 @@
-"""Writes Trino: INSERTs of literals into a private table, which takes its target's place as the connector can."""
+"""Writes Trino: files that it reads, or INSERTs of literals, into a private table, which takes its target's place."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import pyarrow as pa
 
 from dvt.connections.connection import Connection
 from dvt.connections.landing_ways import Way
+from dvt.connections.shared_folder import LocalFolder, private_folder
+from dvt.connections.store_folder import StoreFolder
 from dvt.connections.trino import SPEC, connect
 from dvt.connections.trino_errors import CutOffError, translate
 from dvt.connections.trino_statement import Cancelled, Statement
@@ -22,6 +24,8 @@ from dvt.federation.loaders.filling import Filled, Filling, LoadMethod
 from dvt.federation.loaders.landing import Landing, Words
 from dvt.federation.loaders.setting_aside import SettingAside
 from dvt.federation.loaders.sql import SQLLoader
+from dvt.federation.loaders.through_files import Carried, ThroughFiles
+from dvt.federation.loaders.trino_files import trino_carried
 from dvt.federation.loaders.trino_insert import inserts
 from dvt.federation.stream import RowStream
 from dvt.identifiers import Relation
@@ -36,7 +40,7 @@ if TYPE_CHECKING:
 _REPLACING = frozenset({"iceberg", "delta_lake"})
 
 
-class TrinoLoader(SettingAside, SQLLoader):
+class TrinoLoader(ThroughFiles, SettingAside, SQLLoader):
     """Writes to one Trino coordinator. Each statement is committed by itself.
 
     What merges or replaces rows is one MERGE: a connector that has none refuses, and nothing has changed.
@@ -133,8 +137,37 @@ class TrinoLoader(SettingAside, SQLLoader):
                 )
 
     def methods(self, filling: Filling) -> list[LoadMethod]:
-        """INSERTs of many rows."""
-        return [LoadMethod("insert", BUFFERED, fill=self._insert)]
+        """Parquet files that a catalogue of the Hive connector reads, where the output names a bucket; else INSERTs."""
+        return [*self.through_files(filling), LoadMethod("insert", BUFFERED, fill=self._insert)]
+
+    def private_folder(self) -> StoreFolder | LocalFolder:
+        """In a bucket."""
+        return private_folder(self.connection)
+
+    def why_no_files(self, filling: Filling) -> str | None:
+        """Also where the catalogue is none that reads files where they lie."""
+        why = super().why_no_files(filling)
+        catalogue = self._files_relation("x").database or ""
+        if why is None and (connector := self._connector(catalogue)) not in ("hive", ""):
+            return f"dvt.load_catalog names none of the Hive connector, which reads files: {catalogue} is {connector}'s"
+        return why
+
+    def carried(self, field: pa.Field, native: str) -> Carried | None:
+        """Moments as texts: the connector's own have as many digits as its catalogue says."""
+        return trino_carried(field.type, native)
+
+    def external(self, private: Relation) -> Relation:
+        """In the catalogue that reads files."""
+        return self._files_relation(self.external_name(private))
+
+    def _files_relation(self, name: str) -> Relation:
+        options = self.connection.options
+        return self.qualified(Relation(name, options["load_schema"] or None, options["load_catalog"] or None))
+
+    def external_sql(self, external: Relation, columns: str, url: str) -> str:
+        """A table of the Hive connector's that is not its own."""
+        properties = f"external_location = {self.literal(url)}, format = 'PARQUET'"
+        return " ".join(["create table", external.sql(self.dialect), "(", columns, ") with (", properties, ")"])
 
     def _insert(self, filling: Filling) -> Filled:
         sent_bytes = 0

@@ -31,11 +31,13 @@ class RawRows:
         columns: The columns in their order.
         start: Reads the rows once: takes for each column the type in which the landing wants it, as the engine writes
             it, or "" to take it as it is; gives blocks of bytes, and in the end the rows as the source counted them.
+        are_checked: Whether values that decoding would refuse end the reading; a landing looks for them itself if not.
     """
 
     format: str
     columns: tuple[RawColumn, ...]
     start: Callable[[Sequence[str]], Generator[bytes | memoryview, None, int]]
+    are_checked: bool = False
 
 
 @runtime_checkable

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
+from collections.abc import Sequence
 from typing import Final
 
 from dvt.native import library as codec
@@ -13,10 +14,36 @@ from dvt.native.libpq import Libpq
 _BLOCK_BYTES: Final = 1 << 20
 
 
-class _Held(ctypes.Structure):
-    """`dvt_held` of src/pull_raw.c."""
+NONE, NUMERIC, TIMESTAMP, INTERVAL = range(4)
+"""What is looked for in a column's values (src/pull_raw.c): what no decoding lane carries."""
 
-    _fields_ = [("message", ctypes.c_void_p), ("length", ctypes.c_int64)]
+
+class RawRefusedError(Exception):
+    """A value that is refused, or a stream that is broken.
+
+    Args:
+        code: Of `library`: NAN, RANGE, BROKEN.
+        column: Its column from 0; -1 where none is known.
+        row: Its row from 0.
+    """
+
+    def __init__(self, code: int, column: int, row: int) -> None:
+        super().__init__(f"refused ({code}) in row {row}, column {column}")
+        self.code, self.column, self.row = code, column, row
+
+
+class _Raw(ctypes.Structure):
+    """`dvt_raw` of src/pull_raw.c."""
+
+    _fields_ = [
+        ("message", ctypes.c_void_p),
+        ("length", ctypes.c_int64),
+        ("checks", ctypes.c_char_p),
+        ("rows", ctypes.c_int64),
+        ("width", ctypes.c_int32),
+        ("has_header", ctypes.c_int32),
+        ("refused", ctypes.c_int32),
+    ]
 
 
 class RawPull:
@@ -25,14 +52,16 @@ class RawPull:
     Args:
         library: The codec.
         libpq: The session's.
+        checks: What is looked for in each column.
     """
 
-    def __init__(self, library: ctypes.CDLL, libpq: Libpq) -> None:
-        self._pull, self._free = library["dvt_pull_raw"], library["dvt_free_held"]
+    def __init__(self, library: ctypes.CDLL, libpq: Libpq, checks: Sequence[int]) -> None:
+        self._pull, self._free = library["dvt_pull_raw"], library["dvt_free_raw"]
         self._pull.restype, self._free.restype = ctypes.c_int32, None
         self._libpq = libpq
         self._source: Source = source_of(libpq)
-        self._held = _Held()
+        # The structure keeps the bytes alive; rows are walked only where there is something to look for.
+        self._raw = _Raw(checks=bytes(checks) if any(checks) else None, width=len(checks), refused=-1)
         self._size = _BLOCK_BYTES
         self._is_closed = False
         self._lock = threading.Lock()
@@ -41,6 +70,9 @@ class RawPull:
         """Whole messages, and whether they are all: the outcome is one of `decoder`'s, FULL where there are more.
 
         The GIL is free meanwhile. The block is the caller's.
+
+        Raises:
+            RawRefusedError: A value of a column that is looked at, or a stream that is none of these columns.
         """
         used = ctypes.c_int64()
         block = bytearray(self._size)
@@ -49,12 +81,14 @@ class RawPull:
             if self._is_closed:
                 return FAILED, memoryview(b"")
             outcome = self._pull(
-                ctypes.byref(self._source), ctypes.byref(self._held), place, ctypes.c_int64(self._size),
+                ctypes.byref(self._source), ctypes.byref(self._raw), place, ctypes.c_int64(self._size),
                 ctypes.byref(used),
             )  # fmt: skip
         if outcome == codec.SPACE:
-            self._size = max(2 * self._size, self._held.length)
+            self._size = max(2 * self._size, self._raw.length)
             return self.next_block()
+        if outcome < 0:
+            raise RawRefusedError(outcome, self._raw.refused, self._raw.rows)
         if outcome == WAITING:
             pause(self._libpq)
         return outcome, memoryview(block)[: used.value]
@@ -63,5 +97,5 @@ class RawPull:
         """Free what is held, once no thread is in it; the connection is not touched after this."""
         with self._lock:
             if not self._is_closed:
-                self._free(ctypes.byref(self._source), ctypes.byref(self._held))
+                self._free(ctypes.byref(self._source), ctypes.byref(self._raw))
             self._is_closed = True

@@ -21,7 +21,7 @@ from dvt.federation.extractors.postgres_lanes import Ahead, CsvLane, Lane
 from dvt.federation.extractors.postgres_methods import COPY, NATIVE
 from dvt.federation.extractors.postgres_native import NativeLane
 from dvt.federation.extractors.postgres_parallel import ParallelCopy
-from dvt.federation.extractors.postgres_raw import copied_blocks, raw_pull, raw_rows
+from dvt.federation.extractors.postgres_raw import copied_blocks, raw_rows
 from dvt.federation.extractors.postgres_snapshot import BEHIND_SCAN, SnapshotExtractor
 from dvt.federation.extractors.postgres_split import Cut, cut
 from dvt.federation.extractors.postgres_wire import Wire
@@ -32,6 +32,8 @@ from dvt.identifiers import Relation
 
 if TYPE_CHECKING:
     import psycopg
+
+    from dvt.native.raw import RawPull
 
 # A block of wide rows ends at this size, before it has `batch_rows` rows.
 _BLOCK_BYTES = 16 * 1024 * 1024
@@ -118,7 +120,12 @@ class PostgresExtractor(SnapshotExtractor):
         session = self._opened()
         try:
             self._begin(session)
-            offer = raw_rows(session, request, lambda statement: self._raw_blocks(session, statement, request))
+            offer = raw_rows(
+                session,
+                request,
+                lambda statement, pull: self._raw_blocks(session, statement, pull, request),
+                bool(self.connection.options["native"]),
+            )
         except (psycopg.Error, DvtError) as error:
             self._rewind(session)
             raise self._translated(error, "extract", request) from error
@@ -126,14 +133,14 @@ class PostgresExtractor(SnapshotExtractor):
         return offer
 
     def _raw_blocks(
-        self, session: psycopg.Connection[Any], statement: str, request: ExtractionConfig
+        self, session: psycopg.Connection[Any], statement: str, pull: RawPull | None, request: ExtractionConfig
     ) -> Generator[bytes | memoryview, None, int]:
         import psycopg
 
         try:
             self._begin(session)
-            self._copy = pull = raw_pull(session) if self.connection.options["native"] else None
-            blocks = copied_blocks(session, statement, pull)
+            self._copy = pull
+            blocks = copied_blocks(session, statement, pull, request.columns or ())
             while True:
                 self._check()
                 try:

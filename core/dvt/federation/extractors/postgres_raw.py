@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlglot import exp
 
+from dvt.errors import DataError
 from dvt.federation.extractors.base import ExtractionConfig
 from dvt.federation.extractors.postgres_wire import Wire
 from dvt.federation.extractors.scan_sql import scan_sql
 from dvt.federation.raw import RawColumn, RawRows
 from dvt.native import library as codec
+from dvt.native import raw
 from dvt.native.decoder import FAILED, FULL, WAITING
 from dvt.native.libpq import of_psycopg
-from dvt.native.raw import RawPull
-from dvt.types.postgres_binary import STABLE
+from dvt.native.raw import RawPull, RawRefusedError
+from dvt.types import postgres_binary as pg
 
 if TYPE_CHECKING:
     import psycopg
@@ -24,6 +26,12 @@ FORMAT: Final = "copy_binary_pipe"
 
 # Since version 10 timestamps are whole numbers everywhere.
 _FIRST_VERSION = 10_00_00
+_LOOKED_FOR: Final = {
+    pg.NUMERIC: raw.NUMERIC,
+    pg.TIMESTAMP: raw.TIMESTAMP,
+    pg.TIMESTAMPTZ: raw.TIMESTAMP,
+    pg.INTERVAL: raw.INTERVAL,
+}
 _BLOCK_ROWS = 1_000_000
 _BLOCK_BYTES = 1 << 20
 
@@ -49,7 +57,8 @@ def lack_of_binary(session: psycopg.Connection[Any]) -> str | None:
 def raw_rows(
     session: psycopg.Connection[Any],
     request: ExtractionConfig,
-    run: Callable[[str], Generator[bytes | memoryview, None, int]],
+    run: Callable[[str, RawPull | None], Generator[bytes | memoryview, None, int]],
+    native: bool,
 ) -> RawRows | None:
     """The offer for a request; None where a column has to be decoded.
 
@@ -57,13 +66,15 @@ def raw_rows(
         session: An open session, in its snapshot.
         request: Names a relation and its columns.
         run: Runs a COPY statement and gives its blocks, and in the end the rows that the server counted.
+        native: Whether blocks may be filled, and values be looked at, by the native codec.
     """
     if request.relation is None or not request.columns or not speaks_binary(session):
         return None
     described = Wire(session).describe(scan_sql(request, "postgres"))
     columns = tuple(RawColumn(name, (oid, typmod)) for name, oid, typmod, _, _ in described)
-    if not all(column.type[0] in STABLE for column in columns):
+    if not all(column.type[0] in pg.STABLE for column in columns):
         return None
+    pull = _raw_pull(session, columns) if native else None
 
     def start(types: Sequence[str]) -> Generator[bytes | memoryview, None, int]:
         casts = {
@@ -74,13 +85,13 @@ def raw_rows(
             for column, type_ in zip(columns, types, strict=True)
             if type_
         }
-        return run("".join(["copy (", scan_sql(request, "postgres", casts), "\n) to stdout (format binary)"]))
+        return run("".join(["copy (", scan_sql(request, "postgres", casts), "\n) to stdout (format binary)"]), pull)
 
-    return RawRows(FORMAT, columns, start)
+    return RawRows(FORMAT, columns, start, are_checked=pull is not None)
 
 
 def copied_blocks(
-    session: psycopg.Connection[Any], statement: str, pull: RawPull | None
+    session: psycopg.Connection[Any], statement: str, pull: RawPull | None, names: Sequence[str]
 ) -> Generator[bytes | memoryview, None, int]:
     """The bytes of a COPY in blocks of about a megabyte; returns the rows that the server counted.
 
@@ -88,6 +99,10 @@ def copied_blocks(
         session: Where it runs.
         statement: The COPY.
         pull: What fills blocks natively; None where Python does.
+        names: The columns.
+
+    Raises:
+        DataError: A value that decoding would refuse; only what fills blocks natively looks for it.
     """
     wire = Wire(session)
     wire.start_copy(statement)
@@ -96,10 +111,21 @@ def copied_blocks(
             yield b"".join(block)
         return wire.copied
     outcome = FULL
-    while outcome in (FULL, WAITING):
-        outcome, filled = pull.next_block()
-        yield filled  # also an empty one: whoever takes them looks whether they are still wanted
+    try:
+        while outcome in (FULL, WAITING):
+            outcome, filled = pull.next_block()
+            yield filled  # also an empty one: whoever takes them looks whether they are still wanted
+    except RawRefusedError as error:
+        raise _refusal(error, names) from error
     return finished(session, wire, outcome)
+
+
+def _refusal(error: RawRefusedError, names: Sequence[str]) -> DataError:
+    if error.code != codec.BROKEN:
+        return refused_value(names[error.column], error.row + 1)
+    remedy = "Set dvt.native to false, which reads the rows without the native codec"
+    what = "the bytes are no binary COPY of these columns"
+    return DataError(what, rows=f"row {error.row + 1}", phase="extract", remedy=remedy)
 
 
 def finished(session: psycopg.Connection[Any], wire: Wire, outcome: int) -> int:
@@ -113,10 +139,23 @@ def finished(session: psycopg.Connection[Any], wire: Wire, outcome: int) -> int:
     return counted
 
 
-def raw_pull(session: psycopg.Connection[Any]) -> RawPull | None:
+def refused_value(column: str, row: int | None = None) -> DataError:
+    """The error for a value that the binary form lets through, and decoding does not."""
+    return DataError(
+        "a value is NaN in a decimal, or is out of the range that dvt carries",
+        column=column,
+        rows=None if row is None else f"row {row}",
+        phase="extract",
+        remedy="Cast the column in a query or view of the source, for example to text",
+    )
+
+
+def _raw_pull(session: psycopg.Connection[Any], columns: Sequence[RawColumn]) -> RawPull | None:
     """What fills blocks natively on a session; None where there is no codec or no libpq that fits."""
     library = codec.load()
     if isinstance(library, str):
         return None
     libpq = of_psycopg(session)
-    return None if isinstance(libpq, str) else RawPull(library, libpq)
+    if isinstance(libpq, str):
+        return None
+    return RawPull(library, libpq, [_LOOKED_FOR.get(column.type[0], raw.NONE) for column in columns])

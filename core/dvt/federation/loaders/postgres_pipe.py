@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from dvt.errors import DataError
-from dvt.federation.extractors.postgres_raw import FORMAT, speaks_binary
+from dvt.federation.extractors.postgres_raw import FORMAT, refused_value, speaks_binary
 from dvt.federation.raw import RawRows
 from dvt.identifiers import Relation, quote, quote_all
 from dvt.types.postgres_binary import REFUSED, cast_for
@@ -89,7 +88,7 @@ def pipe(
 
 
 def check_values(session: psycopg.Connection[Any], relation: Relation, names: list[str], raw: RawRows) -> None:
-    """Refuse what decoding would have refused.
+    """Refuse what decoding would have refused, where the source does not look for it.
 
     Raises:
         DataError: A value that no other lane carries; the column is named.
@@ -99,16 +98,11 @@ def check_values(session: psycopg.Connection[Any], relation: Relation, names: li
         for name, column in zip(names, raw.columns, strict=True)
         if column.type[0] in REFUSED
     ]
-    if not checked:
+    if raw.are_checked or not checked:
         return
     counts = ", ".join("".join(["bool_or(", condition, ")"]) for _, condition in checked)
     row = session.execute(" ".join(["select", counts, "from", relation.sql("postgres")]).encode()).fetchone()
     assert row is not None, "an aggregate gives one row"
     for (name, _), is_found in zip(checked, row, strict=True):
         if is_found:
-            raise DataError(
-                "a value is NaN in a decimal, or is out of the range that dvt carries",
-                column=name,
-                phase="extract",
-                remedy="Cast the column in a query or view of the source, for example to text",
-            )
+            raise refused_value(name)

@@ -1,48 +1,151 @@
-/* Rows from libpq as they are, many in one block: for another PostgreSQL, which decodes them itself. */
+/* Rows from libpq as they are, many in one block: for another PostgreSQL, which decodes them itself.
+ *
+ * Values that no decoding lane carries are refused on the way: rows are walked field by field, each length held against
+ * the bytes that are there. */
 #include "codec.h"
 #include "source.h"
 
-/* A message that did not fit the block before it; of libpq's memory. */
+/* What is looked for in a column's values; postgres_raw.py has the same numbers. */
+enum { CHECK_NONE = 0, CHECK_NUMERIC = 1, CHECK_TIMESTAMP = 2, CHECK_INTERVAL = 3 };
+enum { HEADER = 19, NUMERIC_HEAD = 8, NUMERIC_SPECIAL = 0xC000 };
+
+/* One COPY. A message that did not fit the block before it is held; it is of libpq's memory. */
 typedef struct {
     char *message;
     int64_t length;
-} dvt_held;
+    const uint8_t *checks; /* one for each column; NULL: nothing is looked for */
+    int64_t rows;          /* that were walked */
+    int32_t width;         /* columns */
+    int32_t has_header;
+    int32_t refused;       /* the column of a value that is refused; -1: none */
+} dvt_raw;
 
-DVT_EXPORT int32_t dvt_pull_raw(const dvt_source *source, dvt_held *held, uint8_t *block, int64_t size, int64_t *used);
-DVT_EXPORT void dvt_free_held(const dvt_source *source, dvt_held *held);
+DVT_EXPORT int32_t dvt_pull_raw(const dvt_source *source, dvt_raw *raw, uint8_t *block, int64_t size, int64_t *used);
+DVT_EXPORT void dvt_free_raw(const dvt_source *source, dvt_raw *raw);
+
+static int32_t check_numeric(const uint8_t *p, int64_t length) {
+    if (length < NUMERIC_HEAD)
+        return DVT_BROKEN;
+    return (dvt_get16(p + 4) & NUMERIC_SPECIAL) == NUMERIC_SPECIAL ? DVT_NAN : DVT_OK; /* infinities too */
+}
+
+static int32_t check_timestamp(const uint8_t *p, int64_t length) {
+    if (length != 8)
+        return DVT_BROKEN;
+    int64_t micros = (int64_t)dvt_get64(p);
+    return micros != INT64_MAX && micros >= INT64_MAX - DVT_EPOCH_MICROS ? DVT_RANGE : DVT_OK;
+}
+
+static int32_t check_interval(const uint8_t *p, int64_t length) {
+    if (length != 16)
+        return DVT_BROKEN;
+    int64_t micros = (int64_t)dvt_get64(p);
+    return micros > INT64_MAX / 1000 || micros < -(INT64_MAX / 1000) ? DVT_RANGE : DVT_OK;
+}
+
+static int32_t check_value(uint8_t check, const uint8_t *p, int64_t length) {
+    switch (check) {
+    case CHECK_NUMERIC:
+        return check_numeric(p, length);
+    case CHECK_TIMESTAMP:
+        return check_timestamp(p, length);
+    case CHECK_INTERVAL:
+        return check_interval(p, length);
+    default:
+        return DVT_OK;
+    }
+}
+
+/* One row, or the trailer; `*p` goes behind it. */
+static int32_t walk_row(dvt_raw *raw, const uint8_t **p, const uint8_t *end) {
+    const uint8_t *at = *p;
+    if (end - at < 2)
+        return DVT_BROKEN;
+    uint16_t fields = dvt_get16(at);
+    at += 2;
+    *p = at;
+    if (fields == UINT16_MAX)
+        return DVT_OK;
+    if (fields != raw->width)
+        return DVT_BROKEN;
+    for (int32_t i = 0; i < raw->width; i++) {
+        if (end - at < 4)
+            return DVT_BROKEN;
+        int64_t length = (int32_t)dvt_get32(at);
+        at += 4;
+        if (length < -1 || length > end - at)
+            return DVT_BROKEN;
+        if (length < 0)
+            continue;
+        int32_t error = check_value(raw->checks[i], at, length);
+        if (error != DVT_OK) {
+            raw->refused = i;
+            return error;
+        }
+        at += length;
+    }
+    raw->rows++;
+    *p = at;
+    return DVT_OK;
+}
+
+static int32_t walk(dvt_raw *raw) {
+    const uint8_t *p = (const uint8_t *)raw->message, *end = p + raw->length;
+    if (!raw->has_header) {
+        if (raw->length < HEADER || dvt_get32(p + HEADER - 4) > (uint64_t)(raw->length - HEADER))
+            return DVT_BROKEN;
+        p += HEADER + dvt_get32(p + HEADER - 4);
+        raw->has_header = 1;
+    }
+    int32_t error = DVT_OK;
+    while (error == DVT_OK && p < end)
+        error = walk_row(raw, &p, end);
+    return error;
+}
+
+/* The next message is held; DVT_OK, or what there is instead. */
+static int32_t hold(const dvt_source *source, dvt_raw *raw) {
+    while (raw->message == NULL) {
+        int got = source->get_copy_data(source->connection, &raw->message, 1);
+        if (got < 0)
+            return got == -1 ? DVT_ENDED : DVT_FAILED;
+        if (got == 0) {
+            raw->message = NULL;
+            int32_t waited = dvt_wait_for(source);
+            if (waited != DVT_OK)
+                return waited;
+            continue;
+        }
+        raw->length = got;
+        int32_t error = raw->checks != NULL ? walk(raw) : DVT_OK;
+        if (error != DVT_OK)
+            return error;
+    }
+    return DVT_OK;
+}
 
 /* Fills a block with whole messages.
  *
  * `*used` bytes of the block, which takes `size`, are filled. Gives DVT_OK when the next message does not fit (it is
- * held), DVT_SPACE when it does not fit an empty block either, DVT_ENDED, DVT_WAITING or DVT_FAILED; what is in the
- * block counts in every case. */
-DVT_EXPORT int32_t dvt_pull_raw(const dvt_source *source, dvt_held *held, uint8_t *block, int64_t size, int64_t *used) {
+ * held), DVT_SPACE when it does not fit an empty block either, DVT_ENDED, DVT_WAITING, DVT_FAILED, or the error of a
+ * value or of the stream; what is in the block counts but after an error. */
+DVT_EXPORT int32_t dvt_pull_raw(const dvt_source *source, dvt_raw *raw, uint8_t *block, int64_t size, int64_t *used) {
     *used = 0;
     for (;;) {
-        if (held->message == NULL) {
-            int got = source->get_copy_data(source->connection, &held->message, 1);
-            if (got < 0)
-                return got == -1 ? DVT_ENDED : DVT_FAILED;
-            if (got == 0) {
-                held->message = NULL;
-                int32_t waited = dvt_wait_for(source);
-                if (waited != DVT_OK)
-                    return waited;
-                continue;
-            }
-            held->length = got;
-        }
-        if (held->length > size - *used)
+        int32_t held = hold(source, raw);
+        if (held != DVT_OK)
+            return held;
+        if (raw->length > size - *used)
             return *used > 0 ? DVT_OK : DVT_SPACE;
-        memcpy(block + *used, held->message, (size_t)held->length);
-        *used += held->length;
-        dvt_free_held(source, held);
+        memcpy(block + *used, raw->message, (size_t)raw->length);
+        *used += raw->length;
+        dvt_free_raw(source, raw);
     }
 }
 
-DVT_EXPORT void dvt_free_held(const dvt_source *source, dvt_held *held) {
-    if (held->message != NULL)
-        source->free_memory(held->message);
-    held->message = NULL;
-    held->length = 0;
+DVT_EXPORT void dvt_free_raw(const dvt_source *source, dvt_raw *raw) {
+    if (raw->message != NULL)
+        source->free_memory(raw->message);
+    raw->message = NULL;
+    raw->length = 0;
 }

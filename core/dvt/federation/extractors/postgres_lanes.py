@@ -88,12 +88,17 @@ class Ahead:
 
     def __init__(self, copy: Copy, stop: Callable[[], None]) -> None:
         self._copy, self._stop = copy, stop
+        self.is_ended = False  # on the server, which is told once: a second time could meet the statement behind it
         self._readers: PartReaders | None = None
 
     def batches(self, rows: int, max_bytes: int) -> Iterator[pa.RecordBatch]:
         """Batches of at most `rows` rows that end soon after `max_bytes`; reading begins at once."""
-        self._readers = PartReaders([self._copy.batches(rows, max_bytes)], self._stop)
+        self._readers = PartReaders([self._copy.batches(rows, max_bytes)], self._end)
         return self._readers.batches()
+
+    def _end(self) -> None:
+        self.is_ended = True
+        self._stop()
 
     def close(self) -> None:
         """Stop what still runs, and wait for the thread."""

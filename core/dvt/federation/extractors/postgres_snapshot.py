@@ -10,6 +10,7 @@ from dvt.errors import ConnectionLostError, DvtError
 from dvt.federation.extractors.base import ExtractionConfig
 from dvt.federation.extractors.methods import BUFFERED, STREAMING, Chosen, Method
 from dvt.federation.extractors.postgres_catalog import missing_relation
+from dvt.federation.extractors.postgres_lanes import Ahead
 from dvt.federation.extractors.postgres_methods import methods_of
 from dvt.federation.extractors.postgres_wire import Wire
 from dvt.federation.extractors.sessions import SessionExtractor
@@ -114,25 +115,28 @@ class SnapshotExtractor(SessionExtractor["psycopg.Connection[Any]"]):
         import psycopg
         from psycopg.pq import TransactionStatus
 
-        self._end_parts()
+        is_ended = self._end_parts()
         if session.closed:
             return
         try:
             if session.pgconn.transaction_status == TransactionStatus.ACTIVE:
-                cancel(session)
+                if not is_ended:
+                    cancel(session)
                 Wire(session).discard_copy()
             self._rewind(session)
         except psycopg.Error:
             # The scan is over either way; a session that broke is opened anew by the next one.
             self.close()
 
-    def _end_parts(self) -> None:
+    def _end_parts(self) -> bool:
+        """Stop what reads; gives whether the server was told to end the session's own statement."""
         copy, self._copy = self._copy, None
         if copy is not None:
             copy.close()
         parallel, self._parallel = self._parallel, None
         if parallel is not None:
             parallel.close()
+        return isinstance(copy, Ahead) and copy.is_ended
 
     def _translated(self, error: BaseException, phase: str, request: ExtractionConfig | None) -> DvtError:
         label = request.label if request is not None else None

@@ -70,9 +70,14 @@ class SnapshotExtractor(SessionExtractor["psycopg.Connection[Any]"]):
         return self._chosen
 
     def close(self) -> None:
-        """End the session; a transaction that is open is rolled back by the server."""
-        self._end_parts()
+        """End the session; a transaction that is open is rolled back by the server.
+
+        A statement that runs is ended first: a server notices only when it sends that nobody is there.
+        """
+        is_ended = self._end_parts()
         if self._session is not None:
+            if not is_ended and _is_running(self._session):
+                cancel(self._session)
             self._session.close()
         self._session = self._snapshot = None
 
@@ -113,13 +118,12 @@ class SnapshotExtractor(SessionExtractor["psycopg.Connection[Any]"]):
     def _end_scan(self, session: psycopg.Connection[Any]) -> None:
         """Stop what still runs on the server, and go back behind the savepoint."""
         import psycopg
-        from psycopg.pq import TransactionStatus
 
         is_ended = self._end_parts()
         if session.closed:
             return
         try:
-            if session.pgconn.transaction_status == TransactionStatus.ACTIVE:
+            if _is_running(session):
                 if not is_ended:
                     cancel(session)
                 Wire(session).discard_copy()
@@ -151,3 +155,9 @@ class SnapshotExtractor(SessionExtractor["psycopg.Connection[Any]"]):
             assert self._session is not None, "the server answered a moment ago"
             return missing_relation(self._session, request.relation, self.connection, phase)
         return found
+
+
+def _is_running(session: psycopg.Connection[Any]) -> bool:
+    from psycopg.pq import TransactionStatus
+
+    return bool(session.pgconn.transaction_status == TransactionStatus.ACTIVE)

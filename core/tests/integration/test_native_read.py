@@ -295,18 +295,6 @@ def test_an_interrupt_of_the_keyboard_is_heard(postgres_server, database):
     assert is_over(postgres_server, database)
 
 
-@pytest.mark.parametrize("method", ["auto", "copy"])
-def test_an_interrupt_before_the_first_row_ends_the_statement(postgres_server, database, method):
-    """The server sends nothing yet, and so would not notice that nobody is there."""
-    query = "select count(*) as native_endless from generate_series(1, 2000000000000)"
-    with PostgresExtractor(connection(postgres_server, database, method=method)) as extractor:
-        extractor.ping()
-        threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
-        with pytest.raises(KeyboardInterrupt):
-            extractor.extract_stream(query).to_table()
-    assert is_over(postgres_server, database)
-
-
 def test_a_backend_that_is_killed_in_the_middle(postgres_server, database):
     for number in (signal.SIGTERM, signal.SIGKILL) if os.environ.get("DVT_TEST_CRASH") else (signal.SIGTERM,):
         with PostgresExtractor(connection(postgres_server, database, batch_rows=100)) as extractor:

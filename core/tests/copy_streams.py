@@ -186,8 +186,13 @@ class Messages:
 
 def _has_midnight_at_the_end(batch: pa.RecordBatch) -> bool:
     """24:00:00, a time in PostgreSQL, which Arrow carries and its own check refuses."""
-    times = [column for column in batch.columns if column.type == TIME]
-    return any(86_400_000_000 in values_of(column) for column in times)
+    return any(_holds_it(column) for column in batch.columns)
+
+
+def _holds_it(column: pa.Array) -> bool:
+    if pa.types.is_list(column.type):
+        return _holds_it(column.values)
+    return column.type == TIME and 86_400_000_000 in values_of(column)
 
 
 def made(readings: Sequence[Reading]) -> Decoder:

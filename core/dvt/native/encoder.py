@@ -16,7 +16,7 @@ TRAILER: Final = b"\xff\xff"
 BUFFER_BYTES: Final = 1 << 18
 
 
-@dataclass(frozen=True)
+@dataclass  # not frozen: an exception is given its traceback
 class EncodingProblem(Exception):
     """A value that was refused.
 

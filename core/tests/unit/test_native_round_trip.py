@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import decimal
+from collections.abc import Iterator
 
 import pyarrow as pa
 import pytest
@@ -46,7 +48,7 @@ _KINDS = {
     "text": (Reading(pa.string(), codec.TEXT), _TEXTS, 25),
     "jsonb": (Reading(pa.string(), codec.JSONB), _TEXTS, 3802),
     "uuid": (Reading(pa.binary(16), codec.FIXED, 16), st.binary(min_size=16, max_size=16), 2950),
-    "date": (Reading(pa.date32(), codec.DATE), st.integers(-2_440_588, 2**31 - 1 - 10_957 - 1), 1082),
+    "date": (Reading(pa.date32(), codec.DATE), st.integers(-2_440_588, 2_145_042_905), 1082),
     "time": (Reading(TIME, codec.TIME), st.integers(0, 86_400_000_000), 1083),
     "timestamp": (Reading(MICROS, codec.TIMESTAMP), _MICROS, 1114),
     "interval": (
@@ -119,3 +121,14 @@ def test_a_nul_below_a_null_is_none_of_the_tables() -> None:
     batch = pa.record_batch({"t": hidden})
     (piece,) = _encoded([_KINDS["text"][0]], batch, 64)
     assert piece == b"\0\1\xff\xff\xff\xff\0\1\0\0\0\1b"
+
+
+@contextlib.contextmanager
+def _passing_on() -> Iterator[None]:
+    yield
+
+
+def test_a_refusal_passes_through_a_context_manager_of_python() -> None:
+    """Which gives it another traceback: a frozen error would be replaced by one about that."""
+    with pytest.raises(EncodingProblem), _passing_on():
+        _encoded([_KINDS["text"][0]], pa.record_batch({"t": ["\0"]}), 64)

@@ -13,15 +13,13 @@ import base64
 import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from dvt.connections.secrets import Secret, redact
 from dvt.errors import DataError
 from dvt.federation.engines.spark_parquet import result_batch
+from dvt.federation.executor_parts import part_file
 from dvt.federation.loaders.pieces import halved
 from dvt.federation.loaders.postgres_rows import PIECE_BYTES, encoded
 from dvt.federation.stream import ColumnSchema
@@ -82,7 +80,7 @@ class Executor:
             with self._session() as session, session.transaction(force_rollback=True):
                 # Only the server that dvt itself is logged in to has this ledger.
                 session.execute(self._order["claim"].encode(), [-1, 0])
-            pq.ParquetFile(_path(self._order["parts"][0][0])).close()
+            part_file(self._order["parts"][0][0]).close()
         except psycopg.Error as error:
             why = f"they do not reach the target: {_line(error)}"
         except OSError as error:
@@ -126,7 +124,7 @@ class Executor:
 
     def _copied(self, session: psycopg.Connection[Any], path: str, groups: list[int]) -> int:
         columns = _columns(self._order["schema"])
-        with session.cursor() as cursor, pq.ParquetFile(_path(path)) as file:
+        with session.cursor() as cursor, part_file(path) as file:
             with cursor.copy(self._order["copy"].encode()) as copy:
                 for batch in file.iter_batches(self._order["batch_rows"], row_groups=groups):
                     for piece in halved(result_batch(batch, columns), PIECE_BYTES):
@@ -146,11 +144,6 @@ class Executor:
             [list(settings), list(settings.values())],
         )
         return session
-
-
-def _path(seen: str) -> str:
-    """A file that is Spark's to name, for Python: in a bucket it has none."""
-    return url2pathname(urlsplit(seen).path) if seen.startswith("file:") else seen
 
 
 def _columns(schema: str) -> list[ColumnSchema]:

@@ -31,7 +31,7 @@ from dvt.federation.plan.planner import plan_query, with_sql
 from dvt.federation.plan.pushdown import ALL_MOVES, Move, Pushdown
 from dvt.federation.plan.reasons import Reason
 from dvt.federation.plan.router import Lane
-from dvt.federation.registry import engine_class, new_extractor
+from dvt.federation.registry import engine_class, loader_class, new_extractor
 from dvt.federation.sizes import Sizes
 from dvt.federation.staging.address import ScanUnit, scan_units
 from dvt.federation.staging.parquet import can_stage, scan_errors
@@ -327,7 +327,8 @@ class RunSession:
 
     def landing_remark(self, name: str, connection: Connection) -> str:
         """How what an engine computes lands on a connection, where that is not by dvt's own process."""
-        return engine_class(name).landing_remark(self._engine_options.get(name) or {}, connection.type)
+        how = loader_class(connection.type).landed_by_executors(connection)
+        return engine_class(name).landing_remark(self._engine_options.get(name) or {}, how)
 
     def _relations(self, plan: QueryPlan) -> dict[Handle, list[ColumnSchema]]:
         """The columns that a plan reads of each relation."""

@@ -9,6 +9,9 @@ from typing import Any
 EXECUTORS, ROW_PIPE = "spark_executors", "spark_row_pipe"
 """The methods by which they land, as results name them."""
 
+BY_COPY = "by COPY"
+"""What executors do for a loader of PostgreSQL, in the words of `BaseLoader.landed_by_executors`."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -35,6 +38,8 @@ class Told:
         column: The column of a value that was refused.
         state: The server's SQLSTATE, where it was the server's word.
         refusal: What was wrong; empty when it was landed.
+        files: Where it is landed by files: the name, the rows and the bytes of each.
+        present: With files, how many values of each column are not NULL.
     """
 
     part: int
@@ -42,6 +47,8 @@ class Told:
     column: str = ""
     state: str = ""
     refusal: str = ""
+    files: Sequence[tuple[str, int, int]] = ()
+    present: Sequence[int] = ()
 
 
 @dataclass(frozen=True)

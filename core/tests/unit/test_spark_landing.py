@@ -14,8 +14,10 @@ from dvt.errors import ConfigurationError
 from dvt.federation.engines.spark import SparkEngine
 from dvt.federation.engines.spark_landing import landing_remark
 from dvt.federation.engines.spark_options import SparkOptions
-from dvt.federation.loaders.postgres_executor import Executor
+from dvt.federation.loaders.postgres_executor import Task
 from dvt.federation.loaders.postgres_spread import ledger_of
+from dvt.federation.registry import loader_class, open_connection
+from dvt.federation.spread import BY_COPY
 from dvt.identifiers import Relation
 
 CLUSTER = {"master": "spark://there:7077", "staging": "/shared"}
@@ -82,23 +84,47 @@ def test_a_staged_file_has_the_name_that_executors_know() -> None:
 
 
 def test_a_plan_says_who_lands() -> None:
-    assert landing_remark(SparkOptions.of(CLUSTER), "postgres").startswith(
-        "lands from Spark's executors, by COPY over at most 8"
+    assert landing_remark(SparkOptions.of(CLUSTER), BY_COPY).startswith(
+        "lands from Spark's executors, by COPY, at most 8 at a time"
     )
-    assert (
-        landing_remark(SparkOptions.of({**CLUSTER, "landing": "driver"}), "postgres")
-        == "lands through Spark's driver, by one COPY"
-    )
-    assert "without TLS" in landing_remark(SparkOptions.of({"remote": "sc://there:1"}), "postgres")
-    assert not landing_remark(SparkOptions.of(CLUSTER), "mysql")
-    assert not landing_remark(SparkOptions.of({}), "postgres")
+    by_driver = SparkOptions.of({**CLUSTER, "landing": "driver"})
+    assert landing_remark(by_driver, BY_COPY) == "lands through Spark's driver, by one COPY"
+    assert not landing_remark(by_driver, "as files in s3://b/in")
+    assert "by one COPY" not in landing_remark(SparkOptions.of(CLUSTER), "as files in s3://b/in")
+    assert "without TLS" in landing_remark(SparkOptions.of({"remote": "sc://there:1"}), BY_COPY)
+    assert not landing_remark(SparkOptions.of(CLUSTER), "")
+    assert not landing_remark(SparkOptions.of({}), BY_COPY)
+
+
+_LOGIN = {"host": "h", "user": "u"}
+_TRINO = {"type": "trino", **_LOGIN, "port": 1, "database": "d", "schema": "s"}
+_REDSHIFT = {"type": "redshift", **_LOGIN, "password": "p", "dbname": "d", "schema": "s"}
+
+
+@pytest.mark.parametrize(
+    ("output", "how"),
+    [
+        ({"type": "postgres", **_LOGIN, "dbname": "d"}, BY_COPY),
+        ({**_REDSHIFT, "dvt": {"load_through": "s3://b/in"}}, "as files in s3://b/in"),
+        (_REDSHIFT, ""),
+        ({**_TRINO, "dvt": {"load_through": "s3://b/in"}}, "as files in s3://b/in"),
+        (
+            {"type": "athena", "s3_staging_dir": "s3://b/x", "region_name": "r", "database": "d", "schema": "s"},
+            "as files in the table's own folder",
+        ),
+        ({"type": "mysql", "server": "h", "username": "u", "schema": "s"}, ""),
+    ],
+)
+def test_what_executors_are_asked_to_do(output: dict[str, Any], how: str) -> None:
+    connection = open_connection("dw", output)
+    assert loader_class(connection.type).landed_by_executors(connection) == how
 
 
 def test_an_order_shows_no_secret_and_is_written_by_name() -> None:
     """What an executor needs to unpickle it is dvt's own package, not the function's code."""
     order = {"login": {"parameters": {"password": "hunter2hunter2"}}}
-    assert "hunter2" not in repr(Executor(order))
-    assert b"dvt.federation.loaders.postgres_executor" in pickle.dumps(Executor(order))
+    assert "hunter2" not in repr(Task(order))
+    assert b"dvt.federation.loaders.postgres_executor" in pickle.dumps(Task(order))
 
 
 def test_executors_need_no_more_than_pyarrow_and_psycopg() -> None:
@@ -107,7 +133,7 @@ def test_executors_need_no_more_than_pyarrow_and_psycopg() -> None:
 import sys
 for name in ("duckdb", "sqlglot", "dbt", "yaml", "click", "pandas", "numpy"):
     sys.modules[name] = None
-import dvt.federation.loaders.postgres_executor
+import dvt.federation.loaders.postgres_executor, dvt.federation.loaders.files_executor
 """
     done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -91,12 +91,12 @@ class BaseEngine(ABC):
         return
 
     @classmethod
-    def landing_remark(cls, given: Mapping[str, Any], type_: str) -> str:
+    def landing_remark(cls, given: Mapping[str, Any], how: str) -> str:
         """How a result lands, where that is not by dvt's own process; for `dvt plan`.
 
         Args:
             given: The engine's options.
-            type_: The landing's type.
+            how: What the engine's processes would do for the target, empty where they are not asked.
         """
         return ""
 

@@ -77,9 +77,9 @@ class SparkEngine(BaseEngine):
         SparkOptions.of(given).staging_folder(Path())
 
     @classmethod
-    def landing_remark(cls, given: Mapping[str, Any], type_: str) -> str:
+    def landing_remark(cls, given: Mapping[str, Any], how: str) -> str:
         """Whether Spark's own processes land the result."""
-        return landing_remark(SparkOptions.of(given), type_)
+        return landing_remark(SparkOptions.of(given), how)
 
     def register(self, handle: Handle, stream: RowStream) -> int:
         """Stage a stream as Parquet; columns that Spark does not read are left out, and refused where they are named.

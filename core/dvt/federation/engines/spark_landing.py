@@ -18,13 +18,12 @@ from dvt.connections.spark_process import SparkSaidError
 from dvt.errors import ConnectionLostError, DataError
 from dvt.federation.engines.spark_errors import translate
 from dvt.federation.engines.spark_options import SparkOptions
-from dvt.federation.spread import Part, SpreadRows, Told
+from dvt.federation.spread import BY_COPY, Part, SpreadRows, Told
 from dvt.federation.stream import ColumnSchema
 
 # A part is a transaction: what is lost with an executor is at most so much.
 _PART_BYTES = 128 << 20
 _LINES_BYTES = 1 << 20
-_TYPES = ("postgres",)
 _OF_EXECUTOR = re.compile(r"SaidError: (.*)")
 # DuckDB's types, as the columns of Spark that need no cast to give PostgreSQL the same texts.
 _SAME = {
@@ -114,19 +113,23 @@ class SparkLanding:
         return int(block["rows"])
 
 
-def landing_remark(options: SparkOptions, type_: str) -> str:
-    """How a result of Spark's will land, in one line; empty for the ordinary way."""
-    if type_ not in _TYPES or not options.lands_by:
+def landing_remark(options: SparkOptions, how: str) -> str:
+    """How a result of Spark's will land, in one line; empty for the ordinary way.
+
+    Args:
+        options: Where Spark runs.
+        how: What the executors would do for the target's loader (`BaseLoader.landed_by_executors`).
+    """
+    if not how or not options.lands_by:
         return ""
+    is_by_copy = how == BY_COPY
     if options.lands_by == "driver":
-        return "lands through Spark's driver, by one COPY"
+        return "lands through Spark's driver, by one COPY" if is_by_copy else ""
     if why := options.why_not_executors():
         return f"does not land from Spark's executors: {why}"
-    most = options.landing_sessions
-    return (
-        f"lands from Spark's executors, by COPY over at most {most} sessions; by dvt itself if they have no psycopg "
-        "or do not reach the server"
-    )
+    what = "have no psycopg or do not reach the server" if is_by_copy else "do not reach the folder"
+    most = f"at most {options.landing_sessions} at a time"
+    return f"lands from Spark's executors, {how}, {most}; by dvt itself if they {what}"
 
 
 def _parts(path: Path, seen: str) -> list[Part]:

@@ -81,20 +81,22 @@ class _Session:
         return self._tasks(order, tasks, tasks, is_trial=True)
 
     def land(self, order: dict[str, Any], tasks: int) -> list[list[Any]]:
-        """Let executors land every part of a result, each in a transaction of its own."""
+        """Let executors land every part of a result, each whole or not at all."""
         return self._tasks(order, len(order["parts"]), tasks, is_trial=False)
 
     def _tasks(self, order: dict[str, Any], count: int, tasks: int, *, is_trial: bool) -> list[list[Any]]:
-        module = importlib.import_module("dvt.federation.loaders.postgres_executor")
+        parts = importlib.import_module("dvt.federation.executor_parts")
+        task = importlib.import_module(order["task"]).Task(order, is_trial=is_trial)
         if not self._is_handed_on:
-            package = _packed(importlib.import_module("dvt"))
-            if self._is_remote:
-                self._spark.addArtifacts(package, pyfile=True)
-            else:
-                self._spark.sparkContext.addPyFile(package)
+            for name in ("dvt", "sqlglot"):  # pure Python: executors need no environment of dvt's
+                package = _packed(importlib.import_module(name))
+                if self._is_remote:
+                    self._spark.addArtifacts(package, pyfile=True)
+                else:
+                    self._spark.sparkContext.addPyFile(package)
             self._is_handed_on = True
         numbers = self._spark.range(0, count, 1, tasks)
-        found = numbers.mapInArrow(module.Executor(order, is_trial=is_trial), module.SCHEMA).collect()
+        found = numbers.mapInArrow(task, parts.SCHEMA).collect()
         return [[row.part, json.loads(row.said)] for row in found]
 
     def open_rows(self, paths: list[str], names: list[str]) -> None:

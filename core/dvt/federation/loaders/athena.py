@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from dvt.connections.athena import SPEC, QueryFailedError, translate
+from dvt.connections.connection import Connection
 from dvt.errors import ConfigurationError, DataError, DvtError
+from dvt.federation.extractors.s3_parquet import S3Folder
 from dvt.federation.loaders.athena_changes import rewritten
 from dvt.federation.loaders.athena_session import AthenaSession
 from dvt.federation.loaders.athena_swap import Statement, append, as_statement, rename, require_plain, swap
-from dvt.federation.loaders.bucket_files import BucketFiles, ParquetForm
+from dvt.federation.loaders.bucket_files import ParquetForm
+from dvt.federation.loaders.bucket_load import BucketLoad, as_files
 from dvt.federation.loaders.changes import ChangeWords
 from dvt.federation.loaders.config import LoadConfig
-from dvt.federation.loaders.filling import Filled, Filling, LoadMethod
+from dvt.federation.loaders.file_columns import FileColumns
+from dvt.federation.loaders.filling import Filling, LoadMethod
 from dvt.federation.loaders.landing import Landing, Words
 from dvt.federation.loaders.sql import SQLLoader
 from dvt.identifiers import Relation, quote
 from dvt.types.athena_landing import Stored, athena_type, stored
-from dvt.types.landing_texts import named
 
-_PIECE_BYTES = 16 << 20
 # Athena's own words for names; it takes no others in tables that it makes.
 _NAME = re.compile(r"[A-Za-z0-9_]+")
 _HIVE = re.compile(
@@ -114,24 +116,29 @@ class AthenaLoader(SQLLoader):
         """Hive's words."""
         return " ".join([quote(name.lower(), "hive"), type_])
 
-    def methods(self, filling: Filling) -> list[LoadMethod]:
-        """Parquet files."""
-        return [LoadMethod("parquet_files", fill=self._write)]
+    @classmethod
+    def landed_by_executors(cls, connection: Connection) -> str:
+        """The table's files."""
+        return as_files("the table's own folder")
 
-    def _write(self, filling: Filling) -> Filled:
+    def methods(self, filling: Filling) -> list[LoadMethod]:
+        """Parquet files, which are the table's."""
+        by_files = BucketLoad(
+            "parquet_files",
+            folder=lambda: self._folder_of(filling.relation),
+            columns=lambda: _file_columns(filling),
+            load=lambda files: None,
+            form=ParquetForm(timestamps="ms"),
+            is_kept=True,
+        )
+        return by_files.methods(filling)
+
+    def _folder_of(self, relation: Relation) -> S3Folder:
         session: AthenaSession = self.session()
-        table = session.table(filling.relation)
+        table = session.table(relation)
         if table is None:
-            raise DataError(f"{filling.relation} has gone", remedy="Run it again")
-        columns = _columns(filling.types)
-        names = [name.lower() for name in filling.schema.names]  # files are read by the names that Glue has
-        schema = pa.schema([(name, column.type) for name, column in zip(names, columns, strict=True)])
-        with BucketFiles(
-            session.folder_at(table["StorageDescriptor"]["Location"]), ParquetForm(timestamps="ms")
-        ) as files:
-            files.write(schema, _batches(filling, columns, schema))
-            files.keep()
-            return Filled(files.rows)
+            raise DataError(f"{relation} has gone", remedy="Run it again")
+        return session.folder_at(table["StorageDescriptor"]["Location"])
 
     def qualified(self, relation: Relation) -> Relation:
         """With the connection's schema. Athena's names have no upper case."""
@@ -214,13 +221,11 @@ def _columns(types: Sequence[str]) -> list[Stored]:
     return [column for column in found if column is not None]
 
 
-def _batches(filling: Filling, columns: Sequence[Stored], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    for batch in filling.batches(_PIECE_BYTES):
-        arrays = [
-            named(column.values, array, name, "Athena")
-            for column, array, name in zip(columns, batch.columns, batch.schema.names, strict=True)
-        ]
-        yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+def _file_columns(filling: Filling) -> FileColumns:
+    """Under the names that Glue has, by which files are read."""
+    columns, names = _columns(filling.types), filling.schema.names
+    schema = pa.schema([(name.lower(), column.type) for name, column in zip(names, columns, strict=True)])
+    return FileColumns(schema, tuple(column.values for column in columns), tuple(names), "Athena")
 
 
 def _check_names(relation: Relation, names: Sequence[str]) -> None:

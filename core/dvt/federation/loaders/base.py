@@ -11,6 +11,7 @@ from typing import ClassVar
 
 import pyarrow as pa
 
+from dvt.connections.connection import Connection
 from dvt.connections.spec import ConnectionSpec
 from dvt.errors import ConnectionLostError, DataError, DvtError, InterruptedRunError
 from dvt.federation.extractors.methods import JDBC, Chosen, first_that_can
@@ -19,6 +20,7 @@ from dvt.federation.loaders.filling import Filling, LoadMethod
 from dvt.federation.loaders.jdbc_fill import JdbcTexts, jdbc_method
 from dvt.federation.loaders.landing import Landing
 from dvt.federation.loaders.session import LoaderSession
+from dvt.federation.spread import SpreadRows
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation, private_name
 
@@ -42,11 +44,17 @@ class BaseLoader(LoaderSession):
     spec: ClassVar[ConnectionSpec]
     # Whether a private relation is made, filled and counted in one transaction; it is dropped after a failure if not.
     stages_in_transaction: ClassVar[bool] = False
+    _spread: SpreadRows | None = None
 
     @classmethod
     def spec_for(cls, type_: str) -> ConnectionSpec:
         """The spec for one of the types that the plugin is registered under."""
         return cls.spec
+
+    @classmethod
+    def landed_by_executors(cls, connection: Connection) -> str:
+        """What Spark's executors would do for a load, in a few words; empty where they are not asked."""
+        return ""
 
     # What an engine gives.
 
@@ -117,6 +125,12 @@ class BaseLoader(LoaderSession):
 
     # What is the same everywhere.
 
+    def cancel(self) -> None:
+        """End a running load, also where Spark's executors do it."""
+        super().cancel()
+        if self._spread is not None:
+            self._spread.stop()
+
     def stage(
         self,
         stream: RowStream,
@@ -139,6 +153,7 @@ class BaseLoader(LoaderSession):
             DataError: A value does not fit the column's type; the column is named.
         """
         started = time.monotonic()
+        self._spread = stream.spread
         relation = self.qualified(relation)
         with self.guarded("load", relation):
             types = self._types(stream.schema, declared or {})

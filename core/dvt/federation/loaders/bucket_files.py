@@ -98,6 +98,11 @@ class BucketFile:
     rows: int
     bytes: int
 
+    @property
+    def name(self) -> str:
+        """Its name in the folder."""
+        return self.url.rpartition("/")[2]
+
 
 class BucketFiles:
     """The files below one private prefix; they are gone when the block ends, unless they are kept.
@@ -105,12 +110,14 @@ class BucketFiles:
     Args:
         folder: Nothing else may use it.
         form: How they are written.
+        prefix: Of the files' names; who writes into the same folder has another one.
     """
 
-    def __init__(self, folder: Folder, form: ParquetForm | None = None) -> None:
+    def __init__(self, folder: Folder, form: ParquetForm | None = None, prefix: str = "") -> None:
         self.folder = folder
         self.written: list[BucketFile] = []
         self._form = form or ParquetForm()
+        self._prefix = prefix
         self._is_kept = False
 
     def __enter__(self) -> BucketFiles:
@@ -176,7 +183,7 @@ class BucketFiles:
         return sum(file.bytes for file in self.written)
 
     def _next_name(self) -> str:
-        return f"{len(self.written):05d}.parquet"
+        return f"{self._prefix}{len(self.written):05d}.parquet"
 
 
 class _File:

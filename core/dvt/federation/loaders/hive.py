@@ -140,10 +140,9 @@ class HiveLoader(ThroughFiles, SparkTables):
         stored = "using parquet" if is_spark else "stored as parquet"
         return " ".join([*head, stored, "location", self.literal(url)])
 
-    def sent(self, batch: pa.RecordBatch) -> None:
-        """Counts the values."""
-        for place, column in enumerate(batch.columns):
-            self._present[place] += len(column) - column.null_count
+    def counted(self, present: Sequence[int]) -> None:
+        """Keeps the numbers."""
+        self._present = list(present)
 
     def _insert(self, filling: Filling) -> Filled:
         sent_bytes = 0

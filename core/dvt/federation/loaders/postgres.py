@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
 
+from dvt.connections.connection import Connection
 from dvt.connections.postgres import SPEC, cancel, connect, translate
 from dvt.connections.spec import ConnectionSpec
 from dvt.errors import ConfigurationError, DvtError
@@ -30,7 +31,7 @@ from dvt.federation.loaders.postgres_rows import PIECE_BYTES, encoded
 from dvt.federation.loaders.postgres_spread import SpreadFill
 from dvt.federation.loaders.spark_row_pipe import _SparkRowPipe as _SparkRowPipe
 from dvt.federation.loaders.sql import SQLLoader
-from dvt.federation.spread import SpreadRows
+from dvt.federation.spread import BY_COPY, SpreadRows
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation, quote_all
 from dvt.native import library as native
@@ -49,7 +50,6 @@ class PostgresLoader(SQLLoader):
 
     spec: ClassVar[ConnectionSpec] = SPEC
     stages_in_transaction = True
-    _spread: SpreadRows | None = None
 
     def connect(self) -> psycopg.Connection[Any]:
         """A session in which each statement is a transaction, unless one is begun."""
@@ -122,9 +122,9 @@ class PostgresLoader(SQLLoader):
     def methods(self, filling: Filling) -> list[LoadMethod]:
         """The bytes of another PostgreSQL as they are, where it offers them; binary COPY, COPY of CSV otherwise."""
         raw, found = filling.stream.raw, list[LoadMethod]()
-        self._spread = self._offer(filling.stream)
-        if self._spread is not None:
-            found += SpreadFill(self.session(), self.connection, filling, self._spread).methods()
+        spread = self._offer(filling.stream)
+        if spread is not None:
+            found += SpreadFill(self.session(), self.connection, filling, spread).methods()
         if raw is not None:
             found.append(LoadMethod(raw.format, lacks=lambda: self._why_not_raw(filling), fill=self._pipe))
         if self.connection.options["native"] and not isinstance(native.load(), str):
@@ -172,15 +172,14 @@ class PostgresLoader(SQLLoader):
             return True
         return spread is not None and spread.by == "executors" and not spread.why_not and bool(spread.parts)
 
+    @classmethod
+    def landed_by_executors(cls, connection: Connection) -> str:
+        """COPY of parts, into PostgreSQL itself."""
+        return BY_COPY if cls.spec is SPEC else ""
+
     def _offer(self, stream: RowStream) -> SpreadRows | None:
         """What Spark offers; only PostgreSQL itself is known to keep the ledger's primary key."""
         return stream.spread if self.spec is SPEC else None
-
-    def cancel(self) -> None:
-        """End a running load, also where Spark's executors do it."""
-        super().cancel()
-        if self._spread is not None:
-            self._spread.stop()
 
     def _pipe(self, filling: Filling) -> Filled:
         session, relation, names, raw = self.session(), filling.relation, filling.schema.names, filling.stream.raw

@@ -9,26 +9,16 @@ Executors get this module in dvt's own package, and need psycopg and PyArrow bes
 
 from __future__ import annotations
 
-import base64
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
-from dvt.connections.secrets import Secret, redact
+from dvt.connections.secrets import redact
 from dvt.errors import DataError
-from dvt.federation.engines.spark_parquet import result_batch
-from dvt.federation.executor_parts import part_file
-from dvt.federation.loaders.pieces import halved
+from dvt.federation.executor_parts import PartTask, SaidError, line, part_file
 from dvt.federation.loaders.postgres_rows import PIECE_BYTES, encoded
-from dvt.federation.stream import ColumnSchema
 
 if TYPE_CHECKING:
     import psycopg
-
-SCHEMA = "part bigint, said string"
-"""What a task gives for each part, in Spark's words: the part's number, and JSON."""
 
 # The session broke, the server is full or ends, another transaction was in the way: another attempt may succeed.
 _MAY_PASS = ("08", "40", "53300", "57P")
@@ -40,35 +30,14 @@ class _DoneError(Exception):
     """The part is landed."""
 
 
-class SaidError(Exception):
-    """What went wrong on an executor, without secrets; Spark writes it into its logs."""
+class Task(PartTask):
+    """A load by COPY. Its order adds `login` (`parameters`, `settings`, `role`), `copy`, `claim`, `codec`."""
 
+    def secrets(self) -> list[str]:
+        """The password."""
+        return [self._order["login"]["parameters"].get("password") or ""]
 
-class Executor:
-    """One load, as a task's function over the numbers of its parts.
-
-    Args:
-        order: `login` (`parameters`, `settings`, `role`), `copy`, `claim`, `schema`, `codec`, `parts`, `batch_rows`.
-        is_trial: Do everything but the load.
-    """
-
-    def __init__(self, order: Mapping[str, Any], *, is_trial: bool = False) -> None:
-        self._order = dict(order)
-        self._is_trial = is_trial
-
-    def __repr__(self) -> str:  # Spark shows what it is given to run
-        return "Executor(***)"
-
-    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """What a task does: `mapInArrow` gives it one column of numbers."""
-        numbers = [number for batch in batches for number in batch.column(0).to_pylist()]
-        if not numbers:
-            return
-        Secret(self._order["login"]["parameters"].get("password") or "")  # so that it is known to `redact`
-        for number, said in self._trial(numbers) if self._is_trial else self._landed(numbers):
-            yield pa.RecordBatch.from_pydict({"part": pa.array([number], pa.int64()), "said": [json.dumps(said)]})
-
-    def _trial(self, numbers: list[int]) -> Iterator[tuple[int, dict[str, Any]]]:
+    def tried(self, numbers: list[int]) -> Iterator[tuple[int, dict[str, Any]]]:
         """What is missing here, in one line."""
         why = ""
         try:
@@ -82,12 +51,12 @@ class Executor:
                 session.execute(self._order["claim"].encode(), [-1, 0])
             part_file(self._order["parts"][0][0]).close()
         except psycopg.Error as error:
-            why = f"they do not reach the target: {_line(error)}"
+            why = f"they do not reach the target: {line(error)}"
         except OSError as error:
-            why = f"their Python does not see the result: {_line(error)}"
+            why = f"their Python does not see the result: {line(error)}"
         yield numbers[0], {"why": why}
 
-    def _landed(self, numbers: list[int]) -> Iterator[tuple[int, dict[str, Any]]]:
+    def landed(self, numbers: list[int]) -> Iterator[tuple[int, dict[str, Any]]]:
         import psycopg
 
         try:
@@ -95,40 +64,38 @@ class Executor:
                 for number in numbers:
                     yield number, self._part(session, number)
         except psycopg.Error as error:  # Spark tries the task once more
-            raise SaidError(_line(error)) from None
+            raise SaidError(line(error)) from None
 
     def _part(self, session: psycopg.Connection[Any], number: int) -> dict[str, Any]:
         import psycopg
 
-        path, groups, rows = self._order["parts"][number]
+        rows = self._order["parts"][number][2]
         try:
             with session.transaction():
                 try:
                     session.execute(self._order["claim"].encode(), [number, rows])
                 except psycopg.errors.UniqueViolation:
                     raise _DoneError from None
-                taken = self._copied(session, path, groups)
+                taken = self._copied(session, number)
                 if taken != rows:
                     raise DataError(f"{rows} rows were to land, and {taken} were taken")
         except _DoneError:
             return {"rows": 0}
         except DataError as error:
-            return {"rows": 0, "refusal": redact(error.message), "column": error.column or ""}
+            return self.refusal(error)
         except psycopg.Error as error:
             state = error.sqlstate or ""
             if not state or state.startswith(_MAY_PASS):
                 raise
             place = (error.diag.context or "").partition(", column ")[2].partition(":")[0]
-            return {"rows": 0, "refusal": redact(_line(error)), "column": place, "state": state}
+            return {"rows": 0, "refusal": redact(line(error)), "column": place, "state": state}
         return {"rows": taken}
 
-    def _copied(self, session: psycopg.Connection[Any], path: str, groups: list[int]) -> int:
-        columns = _columns(self._order["schema"])
-        with session.cursor() as cursor, part_file(path) as file:
+    def _copied(self, session: psycopg.Connection[Any], number: int) -> int:
+        with session.cursor() as cursor:
             with cursor.copy(self._order["copy"].encode()) as copy:
-                for batch in file.iter_batches(self._order["batch_rows"], row_groups=groups):
-                    for piece in halved(result_batch(batch, columns), PIECE_BYTES):
-                        copy.write(encoded(piece, self._order["codec"]))
+                for piece in self.pieces(number, PIECE_BYTES):
+                    copy.write(encoded(piece, self._order["codec"]))
             return int(cursor.rowcount)
 
     def _session(self) -> psycopg.Connection[Any]:
@@ -144,14 +111,3 @@ class Executor:
             [list(settings), list(settings.values())],
         )
         return session
-
-
-def _columns(schema: str) -> list[ColumnSchema]:
-    read = pa.ipc.read_schema(pa.BufferReader(base64.b64decode(schema)))
-    return [ColumnSchema(field.name, field.type, field.nullable) for field in read]
-
-
-def _line(error: BaseException) -> str:
-    """An error in one line, without secrets; what its causes hold is not shown."""
-    diag = getattr(error, "diag", None)
-    return redact(" ".join(str(getattr(diag, "message_primary", None) or error).split()))

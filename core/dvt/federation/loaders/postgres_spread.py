@@ -7,7 +7,6 @@ is in place of the target is swapped in afterwards, as always.
 
 from __future__ import annotations
 
-import base64
 import contextlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from dvt.connections.connection import Connection
 from dvt.connections.postgres import connect, login_elsewhere
 from dvt.errors import DataError, DvtError
+from dvt.federation.executor_parts import PASSED_ROWS, schema_of
+from dvt.federation.loaders import postgres_executor
 from dvt.federation.loaders.filling import Filled, Filling, LoadMethod
 from dvt.federation.loaders.postgres_encode import python_codec
 from dvt.federation.spread import EXECUTORS, ROW_PIPE, SpreadRows, Told
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     import psycopg
 
 _MAX_NAME_BYTES = 63
-_PASSED_ROWS = 50_000
 
 
 class SpreadFill:
@@ -107,13 +107,14 @@ class SpreadFill:
         login["parameters"]["application_name"] = self._ledger.name
         ledger = self._ledger.sql("postgres")
         return {
+            "task": postgres_executor.__name__,
             "login": login,
             "copy": "".join(["copy ", self._into(), " from stdin (format csv)"]),
             "claim": " ".join(["insert into", ledger, "(part, rows) values (%s, %s)"]),
-            "schema": base64.b64encode(self._filling.schema.serialize().to_pybytes()).decode(),
+            "schema": schema_of(self._filling.schema),
             "codec": self._codec,
             "parts": [[part.path, list(part.groups), part.rows] for part in self._spread.parts],
-            "batch_rows": _PASSED_ROWS,
+            "batch_rows": PASSED_ROWS,
         }
 
     def _into(self) -> str:

@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from dvt.connections.connection import Connection
 from dvt.connections.redshift import SPEC, connect, end_session, forget, run, translate
 from dvt.errors import ConfigurationError, DvtError
 from dvt.federation.extractors.methods import BUFFERED
 from dvt.federation.extractors.redshift_unload import authorization, private_folder
 from dvt.federation.loaders.bucket_files import BucketFiles
+from dvt.federation.loaders.bucket_load import BucketLoad, as_files
 from dvt.federation.loaders.changes import Changes, ChangeWords
 from dvt.federation.loaders.config import LoadConfig
 from dvt.federation.loaders.filling import Filled, Filling, LoadMethod
 from dvt.federation.loaders.landing import Landing
-from dvt.federation.loaders.redshift_copy import copy, insert
+from dvt.federation.loaders.redshift_copy import copy, file_columns, insert
 from dvt.federation.loaders.redshift_landing import RedshiftLanding, check_room
 from dvt.federation.loaders.sql import SQLLoader
 from dvt.identifiers import Relation
@@ -94,21 +96,27 @@ class RedshiftLoader(SQLLoader):
                 remedy="Correct data_type in the model's contract, or declare varchar",
             )
 
+    @classmethod
+    def landed_by_executors(cls, connection: Connection) -> str:
+        """Files, where the output names a folder."""
+        return as_files(str(connection.options["load_through"]))
+
     def methods(self, filling: Filling) -> list[LoadMethod]:
         """COPY where the output names a bucket, INSERT otherwise."""
-        return [
-            LoadMethod("copy_parquet", lacks=self._why_no_bucket, fill=self._copy),
-            LoadMethod("insert", BUFFERED, fill=self._insert),
-        ]
+        by_copy = BucketLoad(
+            "copy_parquet",
+            folder=lambda: private_folder(self.connection, "load_through"),
+            columns=lambda: file_columns(filling),
+            load=lambda files: self._copy(filling, files),
+            lacks=self._why_no_bucket,
+        )
+        return [*by_copy.methods(filling), LoadMethod("insert", BUFFERED, fill=self._insert)]
 
     def _why_no_bucket(self) -> str | None:
         return None if self.connection.options["load_through"] else "dvt.load_through names no bucket"
 
-    def _copy(self, filling: Filling) -> Filled:
-        role = authorization(self.connection, "load_through", "load_role", "unload_role")
-        with BucketFiles(private_folder(self.connection, "load_through")) as files:
-            copy(filling, files, role, self.run)
-            return Filled(files.rows)
+    def _copy(self, filling: Filling, files: BucketFiles) -> None:
+        copy(filling, files, authorization(self.connection, "load_through", "load_role", "unload_role"), self.run)
 
     def _insert(self, filling: Filling) -> Filled:
         return Filled(bytes=max(insert(filling, self.run), filling.stream.bytes_read))

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from dvt.errors import DataError
 from dvt.federation.extractors.redshift_unload import literal
 from dvt.federation.loaders.bucket_files import BucketFiles
+from dvt.federation.loaders.file_columns import FileColumns
 from dvt.federation.loaders.filling import Filling
 from dvt.identifiers import quote, quote_all
 from dvt.types.landing_texts import named
@@ -32,36 +33,19 @@ def columns_of(filling: Filling) -> list[Sent]:
     return [column for column in found if column is not None]
 
 
-def sent_batches(filling: Filling, columns: Sequence[Sent]) -> Iterator[pa.RecordBatch]:
-    """The rows as Redshift's types have them. Columns have names of their own: COPY goes by their places.
-
-    Raises:
-        DataError: A value has no place; the column is named.
-    """
-    schema = sent_schema(columns)
-    for batch in filling.batches(_PIECE_BYTES):
-        arrays = [
-            named(column.values, array, name, "Redshift")
-            for column, array, name in zip(columns, batch.columns, batch.schema.names, strict=True)
-        ]
-        yield pa.RecordBatch.from_arrays(arrays, schema=schema)
-
-
-def sent_schema(columns: Sequence[Sent]) -> pa.Schema:
-    """The files' columns."""
-    return pa.schema([(f"c{index}", column.type) for index, column in enumerate(columns)])
+def file_columns(filling: Filling) -> FileColumns:
+    """The rows as Redshift's types have them; COPY goes by the columns' places."""
+    columns = columns_of(filling)
+    return FileColumns.of((c.type for c in columns), (c.values for c in columns), filling.schema.names, "Redshift")
 
 
 def copy(filling: Filling, files: BucketFiles, authorization: str, run: Run) -> None:
-    """Write the rows as Parquet, and let the cluster read the files that a manifest lists.
+    """Let the cluster read the files, which a manifest lists.
 
     COPY has no Parquet form for TIME, and a text stays a text in SUPER: where there are such columns, the files are
     copied into a temporary table, from which a query makes the values.
     """
     columns = columns_of(filling)
-    files.write(sent_schema(columns), sent_batches(filling, columns))
-    if not files.rows:
-        return
     manifest = _write_manifest(files)
     source = ["from", literal(manifest), authorization, "format as parquet manifest"]
     target = filling.relation.sql("redshift")
@@ -99,7 +83,7 @@ def insert(filling: Filling, run: Run) -> int:
     names = quote_all(filling.schema.names, "redshift")
     head = " ".join(["insert into", filling.relation.sql("redshift"), "(", names, ") values\n"])
     total = 0
-    for batch in sent_batches(filling, columns):
+    for batch in map(file_columns(filling).batch, filling.batches(_PIECE_BYTES)):
         for rows in _statements(batch, columns):
             filling.check()
             run(head + rows)

@@ -8,25 +8,25 @@ from __future__ import annotations
 import re
 import uuid
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
 
+from dvt.connections.connection import Connection
 from dvt.connections.shared_folder import LocalFolder
 from dvt.connections.store_folder import StoreFolder
-from dvt.federation.loaders.bucket_files import BucketFiles
-from dvt.federation.loaders.filling import Filled, Filling, LoadMethod
+from dvt.federation.loaders.bucket_load import BucketLoad, as_files
+from dvt.federation.loaders.file_columns import FileColumns, own_name
+from dvt.federation.loaders.filling import Filling, LoadMethod
 from dvt.identifiers import Relation, quote_all
-from dvt.types.landing_texts import named
 
 if TYPE_CHECKING:
     from dvt.federation.loaders.sql import SQLLoader as _Base
 else:
     _Base = object
 
-_PIECE_BYTES = 16 << 20
 _NAME_CHARACTERS = 128
 _ODD = re.compile(r"[^a-z0-9_]")
 
@@ -79,12 +79,25 @@ class ThroughFiles(_Base):
         ending = f"_{uuid.uuid4().hex[:8]}_files"
         return _ODD.sub("_", private.name.lower())[-(_NAME_CHARACTERS - len(ending)) :] + ending
 
+    @classmethod
+    def landed_by_executors(cls, connection: Connection) -> str:
+        """Files, where the output names a folder."""
+        return as_files(str(connection.options["load_through"]))
+
     def through_files(self, filling: Filling) -> list[LoadMethod]:
         """The method, where it is asked for: nobody is told of what they did not ask for."""
         options = self.connection.options
         if not options["load_through"] and options["load_by"] != "streaming":
             return []
-        return [LoadMethod("external_parquet", lacks=lambda: self.why_no_files(filling), fill=self._fill_by_files)]
+        by_files = BucketLoad(
+            "external_parquet",
+            folder=self.private_folder,
+            columns=lambda: self._file_columns(filling),
+            load=lambda files: self._insert_files(filling, files.folder.url),
+            lacks=lambda: self.why_no_files(filling),
+            counted=self.counted,
+        )
+        return by_files.methods(filling)
 
     def why_no_files(self, filling: Filling) -> str | None:
         """What is missing for it."""
@@ -96,20 +109,20 @@ class ThroughFiles(_Base):
                 return f"column {field.name!r} of type {native} does not go through Parquet as it is"
         return None
 
-    def _fill_by_files(self, filling: Filling) -> Filled:
+    def _carried(self, filling: Filling) -> list[Carried]:
+        """How each column goes; it was found that all do."""
         found = (self.carried(field, native) for field, native in zip(filling.schema, filling.types, strict=True))
-        columns = [column for column in found if column is not None]
-        schema = pa.schema([(_own(at), column.type) for at, column in enumerate(columns)])
-        with BucketFiles(self.private_folder()) as files:
-            files.write(schema, self._file_batches(filling, columns, schema))
-            if files.rows:
-                self._insert_files(filling, columns, files.folder.url)
-            return Filled(files.rows)
+        return [column for column in found if column is not None]
 
-    def _insert_files(self, filling: Filling, columns: Sequence[Carried], url: str) -> None:
-        external = self.external(filling.relation)
-        listed = ", ".join(f"{_own(at)} {column.native}" for at, column in enumerate(columns))
-        made = ", ".join(column.made_by.format(_own(at)) for at, column in enumerate(columns))
+    def _file_columns(self, filling: Filling) -> FileColumns:
+        columns = self._carried(filling)
+        types, values = [column.type for column in columns], [column.values for column in columns]
+        return FileColumns.of(types, values, filling.schema.names, self.spec.type)
+
+    def _insert_files(self, filling: Filling, url: str) -> None:
+        columns, external = self._carried(filling), self.external(filling.relation)
+        listed = ", ".join(f"{own_name(at)} {column.native}" for at, column in enumerate(columns))
+        made = ", ".join(column.made_by.format(own_name(at)) for at, column in enumerate(columns))
         self._external[filling.relation] = external
         self.run(self.external_sql(external, listed, url))
         into = filling.relation.sql(self.dialect)
@@ -118,19 +131,8 @@ class ThroughFiles(_Base):
         self.run(" ".join([*head, "select", made, "from", external.sql(self.dialect)]))
         self._drop_external(filling.relation)
 
-    def _file_batches(
-        self, filling: Filling, columns: Sequence[Carried], schema: pa.Schema
-    ) -> Iterator[pa.RecordBatch]:
-        for batch in filling.batches(_PIECE_BYTES):
-            arrays = [
-                named(column.values, array, name, self.spec.type)
-                for column, array, name in zip(columns, batch.columns, filling.schema.names, strict=True)
-            ]
-            self.sent(batch)
-            yield pa.RecordBatch.from_arrays(arrays, schema=schema)
-
-    def sent(self, batch: pa.RecordBatch) -> None:
-        """Is told of each batch; for loaders that compare more than the number of rows."""
+    def counted(self, present: Sequence[int]) -> None:
+        """Is told how many values of each column were written; for loaders that compare more than the rows."""
 
     def _drop_external(self, private: Relation) -> None:
         external = self._external.get(private)
@@ -142,7 +144,3 @@ class ThroughFiles(_Base):
         """Drop a private table, and the external one from which it was filled."""
         self._drop_external(relation)
         super().remove(relation)
-
-
-def _own(place: int) -> str:
-    return f"c{place}"

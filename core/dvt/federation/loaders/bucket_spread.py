@@ -1,0 +1,113 @@
+"""Letting Spark's executors write the files of a load, and seeing that they did (`files_executor.py` runs there)."""
+
+from __future__ import annotations
+
+import base64
+import pickle
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from dvt.errors import DataError
+from dvt.federation.executor_parts import PASSED_ROWS, schema_of
+from dvt.federation.loaders import files_executor
+from dvt.federation.loaders.bucket_files import BucketFile, BucketFiles, Folder, ParquetForm
+from dvt.federation.loaders.file_columns import FileColumns
+from dvt.federation.loaders.files_executor import Place, trial_name
+from dvt.federation.spread import SpreadRows, Told
+
+# As pyarrow's file systems name them.
+_SECRETS = ("secret_key", "session_token", "access_token", "account_key", "sas_token", "client_secret")
+
+
+class BucketSpread:
+    """The files of one load.
+
+    Args:
+        spread: The offer.
+        columns: Of the files.
+        form: How they are written.
+    """
+
+    def __init__(self, spread: SpreadRows, columns: FileColumns, form: ParquetForm) -> None:
+        self._spread = spread
+        self._columns = columns
+        self._form = form
+
+    def lacks(self, folder: Folder, schema: pa.Schema) -> str | None:
+        """What executors lack for it, in one line. They write small files below the folder; it is empty afterwards."""
+        if why := self._spread.why_not:
+            return why
+        if not self._spread.parts:
+            return "there are no rows"
+        with BucketFiles(folder) as files:
+            why = self._spread.try_out(self._order(folder, schema))
+            if not why and not _sizes(files, [trial_name(0)])[0]:
+                why = f"what they write to {folder.url} is not there: it is another place for them"
+        return why or None
+
+    def write(self, files: BucketFiles, schema: pa.Schema) -> list[int]:
+        """Have the files written; `files.written` is what is there.
+
+        Returns:
+            How many values of each column are not NULL.
+
+        Raises:
+            DataError: A value has no place, or what is there is not what was to be.
+        """
+        told = sorted(self._spread.land(self._order(files.folder, schema)), key=lambda each: each.part)
+        _refuse(told)
+        if [each.part for each in told] != list(range(len(self._spread.parts))):
+            raise DataError(f"{len(self._spread.parts)} parts were to be written, and {len(told)} were")
+        for each, part in zip(told, self._spread.parts, strict=True):
+            if each.rows != part.rows:
+                raise DataError(f"{part.rows} rows of a part were to be written, and {each.rows} were")
+        files.written = [
+            BucketFile(files.folder.url + name, rows, size) for each in told for name, rows, size in each.files
+        ]
+        there = _sizes(files, [file.name for file in files.written])
+        for file, size in zip(files.written, there, strict=True):
+            if file.bytes != size:
+                raise DataError(f"{file.url} was written with {file.bytes} bytes, and there are {size}")
+        return [sum(counts) for counts in zip(*(each.present for each in told), strict=True)]
+
+    def _order(self, folder: Folder, schema: pa.Schema) -> dict[str, Any]:
+        with folder.guarded():
+            place = Place(folder.url, folder.path, folder.filesystem)
+        return {
+            "task": files_executor.__name__,
+            "made": base64.b64encode(pickle.dumps((place, self._columns, self._form))).decode(),
+            "secrets": list(_secrets(place.filesystem.__reduce__())),
+            "schema": schema_of(schema),
+            "parts": [[part.path, list(part.groups), part.rows] for part in self._spread.parts],
+            "batch_rows": PASSED_ROWS,
+        }
+
+
+def _secrets(made: object) -> Iterator[str]:
+    """The secrets in what a file system is made of."""
+    if isinstance(made, Mapping):
+        for name, value in made.items():
+            if isinstance(value, str) and name in _SECRETS and value:
+                yield value
+            yield from _secrets(value)
+    elif isinstance(made, (list, tuple)):
+        for value in made:
+            yield from _secrets(value)
+
+
+def _refuse(told: Sequence[Told]) -> None:
+    for each in told:
+        if each.refusal:
+            raise DataError(
+                each.refusal, column=each.column or None, phase="load", remedy="Cast or replace the value in the model"
+            )
+
+
+def _sizes(files: BucketFiles, names: Sequence[str]) -> list[int]:
+    """The bytes of files, 0 for one that is not there."""
+    folder = files.folder
+    with folder.guarded():
+        found = folder.filesystem.get_file_info([f"{folder.path}/{name}" for name in names])
+    return [info.size or 0 for info in found]

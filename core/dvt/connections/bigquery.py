@@ -84,6 +84,12 @@ SPEC = ConnectionSpec(
             " means without TLS, for an emulator)",
         ),
         Option(
+            "load_through",
+            "str",
+            "",
+            "`gs://bucket/folder` through which load jobs read rows as Parquet; dvt reaches it as the output's login",
+        ),
+        Option(
             "load_with",
             "str",
             "jobs",

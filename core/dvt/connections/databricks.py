@@ -68,6 +68,13 @@ SPEC = ConnectionSpec(
     place=_place,
     options=(
         Option(
+            "load_through",
+            "str",
+            "",
+            "`s3://bucket/folder`, `gs://...` or `abfss://...` of an external location, through which rows are loaded"
+            " as Parquet; dvt reaches it with the environment's credentials",
+        ),
+        Option(
             "volume",
             "str",
             "",

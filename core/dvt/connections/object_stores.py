@@ -6,6 +6,7 @@ Everything goes through pyarrow's own clients, which come in its wheel; nothing 
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 import uuid
@@ -127,6 +128,8 @@ def endpoint_of_settings(settings: Mapping[str, Any], kind: str) -> str | None:
         from dvt.connections.object_store_s3 import endpoint_of_environment
 
         given = endpoint_of_environment()
+    if given is None and kind == "gs":  # as Google's own clients do
+        given = os.environ.get("STORAGE_EMULATOR_HOST") or None
     if given is None:
         return None
     parts = urlsplit(str(given))

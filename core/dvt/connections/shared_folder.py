@@ -6,10 +6,10 @@ import contextlib
 import dataclasses
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit
 
 from dvt.connections.connection import Connection
@@ -75,11 +75,14 @@ class LocalFolder:
             ) from error
 
 
-def private_folder(connection: Connection, *, takes_local: bool = False) -> StoreFolder | LocalFolder:
+def private_folder(
+    connection: Connection, *, settings: Mapping[str, Any] | None = None, takes_local: bool = False
+) -> StoreFolder | LocalFolder:
     """A new folder below the one that `dvt.load_through` names; nothing is sent or made yet.
 
     Args:
-        connection: The engine's. A store's credentials are those of the environment.
+        connection: The engine's.
+        settings: The store's credentials, where they are not those of the environment.
         takes_local: Whether the engine reads `file:///folder`.
 
     Raises:
@@ -97,7 +100,7 @@ def private_folder(connection: Connection, *, takes_local: bool = False) -> Stor
     if "://" not in own:
         raise _no_address(given, connection, takes_local)
     try:
-        folder = store_folder(connection, own, {}, "dvt.load_through")
+        folder = store_folder(connection, own, settings or {}, "dvt.load_through")
     except ConfigurationError as error:
         raise _no_address(given, connection, takes_local) from error
     return dataclasses.replace(folder, url=given.rstrip("/") + "/").private()

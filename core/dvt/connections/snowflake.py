@@ -110,6 +110,14 @@ SPEC = ConnectionSpec(
             choices=("instant", "text"),
         ),
         Option(
+            "load_through",
+            "str",
+            "",
+            "`s3://bucket/folder`, `gs://...` or `abfss://...` through which rows are loaded as Parquet, in the place"
+            " of PUT; dvt reaches it with the environment's credentials",
+        ),
+        Option("load_integration", "str", "", "the storage integration by which Snowflake reads load_through"),
+        Option(
             "load_with",
             "str",
             "put",

@@ -98,6 +98,10 @@ class BigQueryServer:
         """What happens to the append of that number from now on, by `bigquery_writing`; nothing where none is named."""
         self._post("/dvt/writing", {"fault": fault, "at": at, "message": message})
 
+    def reads(self, endpoint: str) -> None:
+        """Where the objects are from now on that load jobs name: an address of Google's storage, emulated."""
+        self._post("/dvt/store", {"endpoint": endpoint})
+
     def open_appends(self) -> int:
         """Calls of AppendRows that are open."""
         return int(self._post("/dvt/writing", {})["open"])

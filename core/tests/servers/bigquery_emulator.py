@@ -8,6 +8,7 @@ such values, and to let streams fail; and what `bigquery_writing` says of the St
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import fcntl
 import functools
@@ -17,9 +18,11 @@ import os
 import re
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import duckdb
 import grpc
@@ -35,6 +38,7 @@ _canned: dict[str, dict[str, Any]] = {}
 _open_streams: set[str] = set()
 _broken: set[str] = set()
 _writing: list[Any] = []
+_store: dict[str, str] = {}
 
 
 def _prepare(home: Path) -> None:
@@ -83,6 +87,7 @@ class Front:
                 _log.append("load")
             elif path.endswith(("/jobs", "/queries")) and body:
                 _note(json.loads(body))
+                await asyncio.to_thread(_fetch, json.loads(body))
                 body = _with_options(body)
 
             async def receive_again() -> dict[str, Any]:
@@ -102,8 +107,22 @@ def _with_options(body: bytes) -> bytes:
     return json.dumps(job).encode()
 
 
+def _fetch(job: dict[str, Any]) -> None:
+    """Objects that a load job names, from the store that a test has named, to where the emulator looks for them."""
+    for uri in ((job.get("configuration") or {}).get("load") or {}).get("sourceUris") or []:
+        bucket, _, name = uri.removeprefix("gs://").partition("/")
+        place = Path(sys.argv[3]) / "gcs" / bucket / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        address = f"{_store['endpoint']}/download/storage/v1/b/{bucket}/o/{quote(name, safe='')}?alt=media"
+        with urllib.request.urlopen(address) as answer:
+            place.write_bytes(answer.read())
+
+
 def _note(job: dict[str, Any]) -> None:
     configuration = job.get("configuration") or {}
+    if uris := (configuration.get("load") or {}).get("sourceUris"):
+        _log.append(f"load {len(uris)} files")
+        return
     query = (configuration.get("query") or job).get("query", "")
     _log.append(("-- dry run\n" if configuration.get("dryRun") else "") + query)
 
@@ -113,6 +132,9 @@ def _asked(path: str, body: bytes) -> Any:
     if path == "/dvt/canned":
         entry = json.loads(body)
         _canned[entry["name"]] = entry
+        return {}
+    if path == "/dvt/store":
+        _store.update(json.loads(body))
         return {}
     if path == "/dvt/open":
         return sorted(_open_streams)

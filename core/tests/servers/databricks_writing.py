@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
+import os
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -72,7 +73,8 @@ class Writing:
             raise FakeSQLError("spark", "[COPY_INTO] The list of FILES has more than 1000 names. SQLSTATE: 42601")
         loaded = self._loaded.setdefault(_key(target, schema), set())
         paths = [folder.name.rstrip("/") + "/" + name for name in names]
-        missing = next((path for path in paths if path not in self._volumes.files), None)
+        contents = _in_bucket(paths) if folder.name.startswith("s3://") else self._volumes.files
+        missing = next((path for path in paths if path not in contents), None)
         if missing:
             raise FakeSQLError("spark", f"[PATH_NOT_FOUND] Path does not exist: {missing}. SQLSTATE: 42K03")
         is_forced = options["copy_options"].get("force") == "true"
@@ -80,7 +82,7 @@ class Writing:
         self.copies.append({"files": names, "lying": len(self._volumes.files), **options["format_options"]})
         rows = 0
         if paths:
-            tables = [_read(self._volumes.files[path], options["format_options"]) for path in paths]
+            tables = [_read(contents[path], options["format_options"]) for path in paths]
             cursor.own.register(ROWS, pa.concat_tables(tables))
             folder.replace(exp.table_(ROWS, db="main", catalog="temp"))
             self._check_types(target, select, schema, cursor)
@@ -187,6 +189,16 @@ def _document(rows: exp.Inline, given: Mapping[str, str]) -> pa.Table:
     assert all(field.args["kind"].this == exp.DType.TEXT for field in struct.expressions)
     found = json.loads(given[read.this.name])
     return pa.table({name: pa.array([row.get(name) for row in found], pa.string()) for name in names})
+
+
+def _in_bucket(paths: list[str]) -> dict[str, bytes]:
+    """The files that are there, on the S3 of the environment."""
+    from pyarrow.fs import FileType, S3FileSystem
+
+    store = S3FileSystem(endpoint_override=os.environ["AWS_ENDPOINT_URL_S3"])
+    found = {path: store.get_file_info(path.removeprefix("s3://")) for path in paths}
+    there = [path for path, info in found.items() if info.type == FileType.File]
+    return {path: store.open_input_file(path.removeprefix("s3://")).read() for path in there}
 
 
 def _options(tree: exp.Copy) -> dict[str, Any]:

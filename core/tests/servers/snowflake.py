@@ -101,6 +101,10 @@ class SnowflakeServer:
         found: list[dict[str, Any]] = self._post("/dvt/logins", {})
         return found
 
+    def reads(self, **store: str) -> None:
+        """Where external stages are from now on: the arguments of pyarrow's file system for S3."""
+        self._post("/dvt/store", store)
+
     def stages(self) -> list[str]:
         """The stages that there are."""
         found: list[str] = self._post("/dvt/stages", {})["stages"]

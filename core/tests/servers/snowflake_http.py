@@ -101,6 +101,9 @@ class Front:
             entry = json.loads(body)
             self.canned[entry["name"]] = entry
             return b"{}"
+        if path == "/dvt/store":
+            self.stages.store = json.loads(body)
+            return b"{}"
         if path == "/dvt/stages":
             shown = {"stages": self.stages.names(), "grants": {k: sorted(v) for k, v in self.stages.grants.items()}}
             return json.dumps(shown).encode()

@@ -17,11 +17,13 @@ from typing import Any
 
 import duckdb
 import fakesnow.server
+from pyarrow import fs
 
 _TEXT = r"(?:[^'\\]|''|\\.)*"
 _NAME = r'(?:"(?:[^"]|"")+"|\w+)'
 _PLACE = rf"{_NAME}(?:\.{_NAME})*"
 _MADE = re.compile(rf"(?is)create temporary stage ({_PLACE})$")
+_OVER = re.compile(rf"(?is)create temporary stage ({_PLACE}) url = 's3://([^']+)/' storage_integration = \"LAKE\"$")
 _DROPPED = re.compile(rf"(?is)drop stage if exists ({_PLACE})$")
 _PUT = re.compile(r"(?is)put 'file://([^']+)' '@((?:[^']|'')+)/'\s+(.*)$")
 _COPY = re.compile(
@@ -63,6 +65,8 @@ class Stages:
         self.files: dict[tuple[str, str], dict[str, bytes]] = {}
         self.uploads: dict[str, tuple[str, str, str]] = {}
         self.grants: dict[str, set[str]] = {}
+        self.store: dict[str, str] = {}
+        self.over: dict[tuple[str, str], str] = {}
 
     def names(self) -> list[str]:
         """The stages that there are."""
@@ -90,7 +94,12 @@ class Stages:
         if found := _MADE.match(sql):
             self.files[token, found.group(1)] = {}
             return ["status"], [["Stage area successfully created."]]
+        if found := _OVER.match(sql):
+            self.files[token, found.group(1)] = {}
+            self.over[token, found.group(1)] = found.group(2)
+            return ["status"], [["Stage area successfully created."]]
         if found := _DROPPED.match(sql):
+            self.over.pop((token, found.group(1)), None)
             self.files.pop((token, found.group(1)), None)
             return ["status"], [["successfully dropped."]]
         if found := _PUT.match(sql):
@@ -158,10 +167,17 @@ class Stages:
             return "002003" if isinstance(error, duckdb.CatalogException) else "001003", "42000", str(error)
         return ["status"], [["Statement executed successfully."]]
 
+    def _external(self, path: str) -> dict[str, bytes]:
+        """The files of a folder on S3: all that lie there, as COPY without a pattern takes them."""
+        store = fs.S3FileSystem(**self.store)
+        found = store.get_file_info(fs.FileSelector(path))
+        return {info.path: store.open_input_file(info.path).read() for info in found if info.type == fs.FileType.File}
+
     def _copy(
         self, token: str, table: str, columns: str, select: str, stage: str, form: str, on_error: str
     ) -> tuple[list[str], list[list[str]]] | Failure:
-        files = self.files.get((token, stage.replace("''", "'")))
+        key = token, stage.replace("''", "'")
+        files = self._external(self.over[key]) if key in self.over else self.files.get(key)
         if files is None:
             return "002003", "02000", f"SQL compilation error:\nStage '{stage}' does not exist or not authorized."
         if not form.lower().startswith("type = parquet") or on_error.lower() != "abort_statement":

@@ -16,7 +16,7 @@ from dvt.federation.loaders.athena_changes import rewritten
 from dvt.federation.loaders.athena_session import AthenaSession
 from dvt.federation.loaders.athena_swap import Statement, append, as_statement, rename, require_plain, swap
 from dvt.federation.loaders.bucket_files import ParquetForm
-from dvt.federation.loaders.bucket_load import BucketLoad, as_files
+from dvt.federation.loaders.bucket_load import BucketLoad
 from dvt.federation.loaders.changes import ChangeWords
 from dvt.federation.loaders.config import LoadConfig
 from dvt.federation.loaders.file_columns import FileColumns
@@ -119,7 +119,7 @@ class AthenaLoader(SQLLoader):
     @classmethod
     def landed_by_executors(cls, connection: Connection) -> str:
         """The table's files."""
-        return as_files("the table's own folder")
+        return "as files in the table's own folder"
 
     def methods(self, filling: Filling) -> list[LoadMethod]:
         """Parquet files, which are the table's."""
@@ -224,8 +224,8 @@ def _columns(types: Sequence[str]) -> list[Stored]:
 def _file_columns(filling: Filling) -> FileColumns:
     """Under the names that Glue has, by which files are read."""
     columns, names = _columns(filling.types), filling.schema.names
-    schema = pa.schema([(name.lower(), column.type) for name, column in zip(names, columns, strict=True)])
-    return FileColumns(schema, tuple(column.values for column in columns), tuple(names), "Athena")
+    found = FileColumns.of((c.type for c in columns), (c.values for c in columns), names, "Athena")
+    return found.under([name.lower() for name in names])
 
 
 def _check_names(relation: Relation, names: Sequence[str]) -> None:

@@ -10,7 +10,6 @@ import itertools
 import re
 import time
 from collections.abc import Iterator, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
@@ -26,8 +25,11 @@ from dvt.connections.bigquery import (
     write_client,
 )
 from dvt.errors import DataError, DvtError
+from dvt.federation.loaders.bigquery_jobs import MOST_URIS, file_columns, job_folder, load_config
 from dvt.federation.loaders.bigquery_keeping import kept
 from dvt.federation.loaders.bigquery_write import PendingStream
+from dvt.federation.loaders.bucket_files import BucketFiles
+from dvt.federation.loaders.bucket_load import BucketLoad
 from dvt.federation.loaders.changes import ChangeWords
 from dvt.federation.loaders.config import LoadConfig
 from dvt.federation.loaders.filling import Filled, Filling, LoadMethod
@@ -35,9 +37,8 @@ from dvt.federation.loaders.landing import Landing, Words
 from dvt.federation.loaders.parquet_pieces import PIECE_BYTES, parquet_pieces
 from dvt.federation.loaders.sql import SQLLoader
 from dvt.identifiers import Relation
-from dvt.types.bigquery_landing import bigquery_type, parsed, sent
+from dvt.types.bigquery_landing import bigquery_type, parsed
 from dvt.types.bigquery_write import why_not_written, written_type
-from dvt.types.landing_texts import named
 
 if TYPE_CHECKING:
     from google.cloud.bigquery import Client, Table
@@ -158,10 +159,18 @@ class BigQueryLoader(SQLLoader):
 
     def methods(self, filling: Filling) -> list[LoadMethod]:
         """Load jobs of Parquet; before them Storage Write, where it is asked for."""
-        jobs = LoadMethod("load_parquet", fill=self._load)
+        found = [LoadMethod("load_parquet", fill=self._load)]
+        if self.connection.options["load_through"]:
+            by_bucket = BucketLoad(
+                "load_uris",
+                folder=lambda: job_folder(self.connection),
+                columns=lambda: file_columns(filling),
+                load=lambda files: self._load_uris(filling, files),
+            )
+            found = [*by_bucket.methods(filling), *found]
         if not self._is_written:
-            return [jobs]
-        return [LoadMethod("storage_write_arrow", lacks=lambda: _why_not_written(filling), fill=self._write), jobs]
+            return found
+        return [LoadMethod("storage_write_arrow", lacks=lambda: _why_not_written(filling), fill=self._write), *found]
 
     @property
     def _is_written(self) -> bool:
@@ -185,22 +194,11 @@ class BigQueryLoader(SQLLoader):
             writer.transport.close()
 
     def _load(self, filling: Filling) -> Filled:
-        from google.cloud.bigquery import LoadJobConfig
-        from google.cloud.bigquery.format_options import ParquetOptions
-
         client: Client = self.session()
-        lists = ParquetOptions()
-        lists.enable_list_inference = True
-        config = LoadJobConfig(
-            source_format="PARQUET",
-            schema=self._table(filling.relation).schema,  # or BigQuery would choose types by the file
-            parquet_options=lists,
-            write_disposition="WRITE_APPEND",
-            create_disposition="CREATE_NEVER",
-            labels={"tool": "dvt"},
-        )
+        config, columns = load_config(self._table(filling.relation).schema), file_columns(filling)
         taken = 0
-        for piece in parquet_pieces(_staged(filling), _schema(filling), self.piece_bytes):
+        rows = map(columns.batch, filling.batches(_BATCH_BYTES))
+        for piece in parquet_pieces(rows, columns.schema, self.piece_bytes):
             filling.check()
             # The job has a name: what is sent twice is one job.
             job = client.load_table_from_file(
@@ -213,6 +211,22 @@ class BigQueryLoader(SQLLoader):
             )
             taken += int(self._ended(job).output_rows)
         return Filled(taken=taken)
+
+    def _load_uris(self, filling: Filling, files: BucketFiles) -> int:
+        """One job over the files that are in a bucket."""
+        client: Client = self.session()
+        config = load_config(self._table(filling.relation).schema)
+        urls, taken = [file.url for file in files.written], 0
+        for at in range(0, len(urls), MOST_URIS):
+            job = client.load_table_from_uri(
+                urls[at : at + MOST_URIS],
+                _reference(filling.relation),
+                job_id_prefix="dvt_",
+                job_config=config,
+                project=client.project,
+            )
+            taken += int(self._ended(job).output_rows)
+        return taken
 
     def _table(self, relation: Relation) -> Table:
         client: Client = self.session()
@@ -274,32 +288,19 @@ def _reference(relation: Relation) -> Any:
     return TableReference(DatasetReference(str(relation.database), str(relation.schema)), relation.name)
 
 
-def _schema(filling: Filling) -> pa.Schema:
-    types = zip(filling.schema, filling.types, strict=True)
-    empty = [named(partial(sent, native=n), pa.array([], f.type), f.name, "BigQuery") for f, n in types]
-    return pa.schema([(f.name, array.type) for f, array in zip(filling.schema, empty, strict=True)])
-
-
-def _staged(filling: Filling) -> Iterator[pa.RecordBatch]:
-    schema, names = _schema(filling), filling.schema.names
-    for batch in filling.batches(_BATCH_BYTES):
-        columns = zip(batch.columns, names, filling.types, strict=True)
-        arrays = [named(partial(sent, native=native), array, name, "BigQuery") for array, name, native in columns]
-        yield pa.RecordBatch.from_arrays(arrays, schema=schema)
-
-
 def _why_not_written(filling: Filling) -> str | None:
     from google.cloud.bigquery_storage import __version__
     from google.cloud.bigquery_storage_v1.types import AppendRowsRequest
 
     if "arrow_rows" not in AppendRowsRequest.meta.fields:
         return f"google-cloud-bigquery-storage {__version__} sends no Arrow: install a newer one"
-    return why_not_written(_schema(filling), filling.types)
+    return why_not_written(file_columns(filling).schema, filling.types)
 
 
 def _written(filling: Filling) -> Iterator[pa.RecordBatch]:
-    types = [written_type(f.type, n) for f, n in zip(_schema(filling), filling.types, strict=True)]
+    columns = file_columns(filling)
+    types = [written_type(f.type, n) for f, n in zip(columns.schema, filling.types, strict=True)]
     schema = pa.schema(list(zip(filling.schema.names, types, strict=True)))
-    for batch in _staged(filling):
+    for batch in map(columns.batch, filling.batches(_BATCH_BYTES)):
         if batch.num_rows:
             yield batch.cast(schema)

@@ -15,11 +15,6 @@ from dvt.federation.loaders.filling import Filled, Filling, LoadMethod
 from dvt.federation.spread import EXECUTORS, SpreadRows
 
 
-def as_files(folder: str) -> str:
-    """What `BaseLoader.landed_by_executors` says of a folder."""
-    return f"as files in {folder}" if folder else ""
-
-
 def _nothing() -> None:
     return None
 

@@ -17,11 +17,21 @@ from dvt.connections.databricks import SPEC, connect
 from dvt.connections.databricks_errors import translate
 from dvt.connections.databricks_statement import cancel, end
 from dvt.connections.landing_ways import Way
+from dvt.connections.shared_folder import private_folder
 from dvt.errors import ConfigurationError, DataError, DvtError, RelationNotFoundError, UnsupportedError
 from dvt.federation.extractors.methods import BUFFERED
+from dvt.federation.loaders.bucket_files import BucketFiles
+from dvt.federation.loaders.bucket_load import BucketLoad
 from dvt.federation.loaders.changes import Changes, ChangeWords
 from dvt.federation.loaders.config import LoadConfig
-from dvt.federation.loaders.databricks_fill import copy_sql, documents, insert_sql, literal, parquet_files
+from dvt.federation.loaders.databricks_fill import (
+    copy_sql,
+    documents,
+    file_columns,
+    insert_sql,
+    literal,
+    parquet_files,
+)
 from dvt.federation.loaders.filling import Filled, Filling, LoadMethod
 from dvt.federation.loaders.landing import Landing, Words
 from dvt.federation.loaders.sql import SQLLoader
@@ -33,7 +43,8 @@ if TYPE_CHECKING:
     from databricks.sql.client import Cursor
 
 _VOLUME = re.compile(r"/Volumes(?:/[^/]+){3,}/?")
-_FILES = 200  # COPY INTO takes a list of at most 1000
+_FILES = 200
+_MOST_NAMED = 1000  # COPY INTO takes no longer list
 # Delta takes these in a column's name only where columns have names apart from those in its files.
 _ODD = re.compile(r"[ ,;{}()\n\t=]")
 _VARIABLE = "${"
@@ -130,10 +141,29 @@ class DatabricksLoader(SQLLoader):
             if why := why_not(field.type, native):
                 message = f"a column of {field.type} is not loaded into {native}: {why}"
                 raise DataError(message, column=field.name, remedy="Cast it in the model, or declare another type")
+        by_files = BucketLoad(
+            "copy_into_external",
+            folder=lambda: private_folder(self.connection),
+            columns=lambda: file_columns(filling),
+            load=lambda files: self._copy_external(filling, files),
+            lacks=self._no_folder,
+        )
         return [
+            *(by_files.methods(filling) if self.connection.options["load_through"] else []),
             LoadMethod("copy_into", lacks=self._no_volume, fill=self._copy),
             LoadMethod("insert", BUFFERED, fill=self._insert),
         ]
+
+    def _no_folder(self) -> None:
+        private_folder(self.connection)  # raises for what is no address
+
+    def _copy_external(self, filling: Filling, files: BucketFiles) -> int:
+        """One COPY INTO, or one for each thousand files: it takes no more."""
+        names = [file.name for file in files.written]
+        taken = 0
+        for at in range(0, len(names), _MOST_NAMED):
+            taken += int(self.rows(copy_sql(filling, files.folder.url, names[at : at + _MOST_NAMED]))[0][0])
+        return taken
 
     def _no_volume(self) -> str | None:
         volume = str(self.connection.options["volume"])

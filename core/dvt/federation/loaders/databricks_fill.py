@@ -16,10 +16,11 @@ import pyarrow.parquet as pq
 from sqlglot import exp
 
 from dvt.errors import UnsupportedError
+from dvt.federation.loaders.file_columns import FileColumns, own_name
 from dvt.federation.loaders.filling import Filling
 from dvt.identifiers import quote, quote_all
 from dvt.types.databricks_landing import carrier, sent
-from dvt.types.landing_texts import named, plain_texts
+from dvt.types.landing_texts import plain_texts
 
 _DIALECT = "databricks"
 _FILE_BYTES = 32 << 20
@@ -32,13 +33,13 @@ _STRICT = "map('mode', 'FAILFAST')"
 
 def parquet_files(filling: Filling) -> Iterator[bytes]:
     """The rows as Parquet files of some megabytes each; none where there are no rows."""
-    schema = pa.schema([(_own(at), carrier(native)) for at, native in enumerate(filling.types)])
+    columns = file_columns(filling)
     sink, writer = io.BytesIO(), None
     for batch in filling.batches(_BATCH_BYTES):
         if writer is None:
             sink = io.BytesIO()
-            writer = pq.ParquetWriter(sink, schema, compression="zstd")
-        writer.write_batch(pa.RecordBatch.from_arrays(_sent(filling, batch), schema=schema))
+            writer = pq.ParquetWriter(sink, columns.schema, compression="zstd")
+        writer.write_batch(columns.batch(batch))
         if sink.tell() >= _FILE_BYTES:
             writer.close()
             writer = None
@@ -48,10 +49,20 @@ def parquet_files(filling: Filling) -> Iterator[bytes]:
         yield sink.getvalue()
 
 
+def file_columns(filling: Filling) -> FileColumns:
+    """The columns of files in a bucket."""
+    values = [partial(sent, native=native) for native in filling.types]
+    return FileColumns.of(map(_carried, filling.types), values, filling.schema.names, "Databricks")
+
+
+def _carried(native: str) -> pa.DataType:
+    return carrier(native) or pa.string()
+
+
 def copy_sql(filling: Filling, folder: str, files: Sequence[str]) -> str:
     """COPY INTO of just these files."""
     columns = zip(filling.schema.names, filling.types, strict=True)
-    casts = [f"cast({_own(at)} as {_cast_to(native)}) as {quote(name, _DIALECT)}"
+    casts = [f"cast({own_name(at)} as {_cast_to(native)}) as {quote(name, _DIALECT)}"
              for at, (name, native) in enumerate(columns)]  # fmt: skip
     source = ["from ( select", ", ".join(casts), "from", literal(folder), ")"]
     listed = ["files = (", ", ".join(map(literal, files)), ")"]
@@ -62,9 +73,9 @@ def copy_sql(filling: Filling, folder: str, files: Sequence[str]) -> str:
 def insert_sql(filling: Filling) -> str:
     """INSERT of the rows of a JSON document that is bound as `rows`."""
     natives = filling.types
-    struct = literal(f"array<struct<{', '.join(f'{_own(at)}: string' for at in range(len(natives)))}>>")
+    struct = literal(f"array<struct<{', '.join(f'{own_name(at)}: string' for at in range(len(natives)))}>>")
     values = [
-        f"unhex({_own(at)})" if carrier(native) == pa.binary() else f"cast({_own(at)} as {_cast_to(native)})"
+        f"unhex({own_name(at)})" if carrier(native) == pa.binary() else f"cast({own_name(at)} as {_cast_to(native)})"
         for at, native in enumerate(natives)
     ]
     into = ["insert into", filling.relation.sql(_DIALECT), "(", quote_all(filling.schema.names, _DIALECT), ")"]
@@ -86,21 +97,16 @@ def documents(filling: Filling) -> Iterator[tuple[str, int]]:
                 phase="load",
                 remedy="Give the output `dvt: {volume: /Volumes/catalog/schema/volume}`, or cast the column to text",
             )
+    columns = file_columns(filling)
     for batch in filling.batches(DOCUMENT_BYTES):
-        columns = [_texts(column) for column in _sent(filling, batch)]
-        names = [_own(at) for at in range(len(columns))]
-        rows = [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+        texts = [_texts(column) for column in columns.batch(batch).columns]
+        rows = [dict(zip(columns.schema.names, values, strict=True)) for values in zip(*texts, strict=True)]
         yield json.dumps(rows, ensure_ascii=False, separators=(",", ":")), batch.num_rows
 
 
 def literal(text: str) -> str:
     """A text as Databricks reads it."""
     return exp.Literal.string(text).sql(dialect=_DIALECT)
-
-
-def _sent(filling: Filling, batch: pa.RecordBatch) -> list[pa.Array]:
-    given = zip(batch.columns, filling.schema.names, filling.types, strict=True)
-    return [named(partial(sent, native=native), column, name, "Databricks") for column, name, native in given]
 
 
 def _texts(array: pa.Array) -> list[str | None]:
@@ -113,7 +119,3 @@ def _texts(array: pa.Array) -> list[str | None]:
 def _cast_to(native: str) -> str:
     """A text of a limited length is not cast, since that cuts it; the table itself refuses one that is too long."""
     return "string" if carrier(native) == pa.string() else native
-
-
-def _own(place: int) -> str:
-    return f"c{place}"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from dvt.types.landing_texts import named
+
+if TYPE_CHECKING:
+    from dvt.federation.loaders.filling import Filling
 
 Values = Callable[[pa.Array], pa.Array]
 
@@ -36,6 +41,19 @@ class FileColumns:
         """Columns under names of ours (`c0`), for engines that are told what they are by their places."""
         schema = pa.schema([(own_name(place), type_) for place, type_ in enumerate(types)])
         return cls(schema, tuple(values), tuple(names), engine)
+
+    @classmethod
+    def by_native(cls, convert: Callable[..., pa.Array], filling: Filling, engine: str) -> FileColumns:
+        """Columns that one function makes, `convert(array, native=...)`; their types are those that it gives."""
+        values = [partial(convert, native=native) for native in filling.types]
+        given = zip(values, filling.schema, strict=True)
+        types = [named(each, pa.array([], field.type), field.name, engine).type for each, field in given]
+        return cls.of(types, values, filling.schema.names, engine)
+
+    def under(self, names: Sequence[str]) -> FileColumns:
+        """The same under other names."""
+        schema = pa.schema([field.with_name(name) for field, name in zip(self.schema, names, strict=True)])
+        return replace(self, schema=schema)
 
     def batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Rows of the stream as a file has them.

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from dvt.connections.connection import Connection
 from dvt.connections.redshift import SPEC, connect, end_session, forget, run, translate
 from dvt.errors import ConfigurationError, DvtError
 from dvt.federation.extractors.methods import BUFFERED
 from dvt.federation.extractors.redshift_unload import authorization, private_folder
 from dvt.federation.loaders.bucket_files import BucketFiles
-from dvt.federation.loaders.bucket_load import BucketLoad, as_files
+from dvt.federation.loaders.bucket_load import BucketLoad
 from dvt.federation.loaders.changes import Changes, ChangeWords
 from dvt.federation.loaders.config import LoadConfig
 from dvt.federation.loaders.filling import Filled, Filling, LoadMethod
@@ -95,11 +94,6 @@ class RedshiftLoader(SQLLoader):
                 column=column,
                 remedy="Correct data_type in the model's contract, or declare varchar",
             )
-
-    @classmethod
-    def landed_by_executors(cls, connection: Connection) -> str:
-        """Files, where the output names a folder."""
-        return as_files(str(connection.options["load_through"]))
 
     def methods(self, filling: Filling) -> list[LoadMethod]:
         """COPY where the output names a bucket, INSERT otherwise."""

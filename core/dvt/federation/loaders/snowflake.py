@@ -8,22 +8,25 @@ import io
 import re
 import uuid
 from collections.abc import Iterator, Sequence
-from functools import partial
 from typing import Any, ClassVar
 
 import pyarrow as pa
 
+from dvt.connections.shared_folder import private_folder
 from dvt.connections.snowflake import SPEC, cancel_all, connect, folded, qualified, translate
 from dvt.errors import DataError, DvtError
+from dvt.federation.loaders.bucket_files import BucketFiles
+from dvt.federation.loaders.bucket_load import BucketLoad
 from dvt.federation.loaders.changes import Changes, ChangeWords
 from dvt.federation.loaders.config import LoadConfig
+from dvt.federation.loaders.file_columns import FileColumns
 from dvt.federation.loaders.filling import Filled, Filling, LoadMethod
 from dvt.federation.loaders.landing import Landing, Words
 from dvt.federation.loaders.parquet_pieces import PIECE_BYTES, parquet_pieces
+from dvt.federation.loaders.snowflake_external import external_words, require_integration
 from dvt.federation.loaders.snowflake_ingest import AdbcIngest, why_not
 from dvt.federation.loaders.sql import SQLLoader
 from dvt.identifiers import Relation, quote, quote_all
-from dvt.types.landing_texts import named
 from dvt.types.snowflake_landing import expression, landing_of, sent, snowflake_type
 
 _BATCH_BYTES = 4 << 20
@@ -116,10 +119,26 @@ class SnowflakeLoader(SQLLoader):
     def methods(self, filling: Filling) -> list[LoadMethod]:
         """Parquet into a stage, and one COPY; before it the ADBC driver's ingest, where it is asked for."""
         self._ingest = None  # of a load that failed
-        put = LoadMethod("put_copy", fill=self._copy)
+        found = [LoadMethod("put_copy", fill=self._copy)]
+        if self.connection.options["load_through"]:
+            found = [*self._by_bucket(filling).methods(filling), *found]
         if self.connection.options["load_with"] != "adbc":
-            return [put]
-        return [LoadMethod("adbc_ingest", lacks=lambda: why_not(self.connection, filling), fill=self._by_adbc), put]
+            return found
+        return [LoadMethod("adbc_ingest", lacks=lambda: why_not(self.connection, filling), fill=self._by_adbc), *found]
+
+    def _by_bucket(self, filling: Filling) -> BucketLoad:
+        return BucketLoad(
+            "external_copy",
+            folder=lambda: private_folder(self.connection),
+            columns=lambda: _file_columns(filling),
+            load=lambda files: self._copy_external(filling, files),
+            lacks=lambda: require_integration(self.connection),
+        )
+
+    def _copy_external(self, filling: Filling, files: BucketFiles) -> int:
+        """The rows that COPY says it has loaded; exactly these files, by a stage over their folder."""
+        with self._stage(filling, *external_words(self.connection, files.folder.url)) as place:
+            return self._copied(filling, place)
 
     def _by_adbc(self, filling: Filling) -> Filled:
         self._ingest = ingest = AdbcIngest(self.connection, filling)
@@ -132,21 +151,28 @@ class SnowflakeLoader(SQLLoader):
             ingest.check()
 
     def _copy(self, filling: Filling) -> Filled:
-        stage = filling.relation.sibling("DVT_" + uuid.uuid4().hex.upper())
-        self.run(" ".join(["create temporary stage", stage.sql(self.dialect)]))
-        try:
-            place = self.literal("@" + stage.sql(self.dialect) + "/")
-            total, pieces = 0, 0
-            for piece in parquet_pieces(_staged(filling), _schema(filling), self.piece_bytes):
+        columns = _file_columns(filling)
+        with self._stage(filling) as place:
+            pieces = 0
+            for piece in parquet_pieces(
+                map(columns.batch, filling.batches(_BATCH_BYTES)), columns.schema, self.piece_bytes
+            ):
                 filling.check()
                 self._put(piece, f"{pieces}.parquet", place)
-                total, pieces = total + len(piece), pieces + 1
-            taken = self._copied(filling, place) if pieces else 0
+                pieces += 1
+            return Filled(taken=self._copied(filling, place) if pieces else 0)
+
+    @contextlib.contextmanager
+    def _stage(self, filling: Filling, *words: str) -> Iterator[str]:
+        """A stage of this load's own, as COPY and PUT name it."""
+        stage = filling.relation.sibling("DVT_" + uuid.uuid4().hex.upper())
+        self.run(" ".join(["create temporary stage", stage.sql(self.dialect), *words]))
+        try:
+            yield self.literal("@" + stage.sql(self.dialect) + "/")
         finally:
             if self._session is not None:
                 with contextlib.suppress(DvtError), self.guarded("load", filling.relation):
                     self.run(" ".join(["drop stage if exists", stage.sql(self.dialect)]))
-        return Filled(taken=taken)
 
     def _put(self, piece: bytes, name: str, place: str) -> None:
         """Send one file; it can be sent again, as its name is its own."""
@@ -158,7 +184,7 @@ class SnowflakeLoader(SQLLoader):
     def _copied(self, filling: Filling, place: str) -> int:
         """The rows that COPY says it has loaded: of all files, or it fails."""
         names = [folded(name, self.connection) for name in filling.schema.names]
-        types = zip(filling.types, _schema(filling), strict=True)
+        types = zip(filling.types, _file_columns(filling).schema, strict=True)
         values = ", ".join(expression(field.name, native, field.type) for native, field in types)
         into = ["copy into", filling.relation.sql(self.dialect), "(" + quote_all(names, self.dialect) + ")"]
         given = ["from (select", values, "from", place + ")", _FORMAT, "on_error = abort_statement"]
@@ -240,16 +266,6 @@ def _zoned(native: str) -> bool:
     return native.upper().startswith(("TIMESTAMP_TZ", "TIMESTAMP_LTZ"))
 
 
-def _schema(filling: Filling) -> pa.Schema:
-    """The columns of the files: plain words for names, so that none has to be quoted within a path."""
-    types = zip(filling.schema, filling.types, strict=True)
-    empty = [named(partial(sent, native=n), pa.array([], f.type), f.name, "Snowflake") for f, n in types]
-    return pa.schema([(f"c{number}", array.type) for number, array in enumerate(empty)])
-
-
-def _staged(filling: Filling) -> Iterator[pa.RecordBatch]:
-    schema, names = _schema(filling), filling.schema.names
-    for batch in filling.batches(_BATCH_BYTES):
-        columns = zip(batch.columns, names, filling.types, strict=True)
-        arrays = [named(partial(sent, native=native), array, name, "Snowflake") for array, name, native in columns]
-        yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+def _file_columns(filling: Filling) -> FileColumns:
+    """Under plain words for names, so that none has to be quoted within a path."""
+    return FileColumns.by_native(sent, filling, "Snowflake")

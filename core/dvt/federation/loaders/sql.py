@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 from sqlglot import exp
 
+from dvt.connections.connection import Connection
 from dvt.connections.landing_ways import Way
 from dvt.errors import DataError, DvtError, RelationNotFoundError
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig
@@ -40,6 +41,12 @@ class SQLLoader(BaseLoader):
     commits: ClassVar[str] = "commit"
     rolls_back: ClassVar[str] = "rollback"
     _describing: BaseExtractor | None = None
+
+    @classmethod
+    def landed_by_executors(cls, connection: Connection) -> str:
+        """Files, where the output names a folder through which it is loaded."""
+        folder = connection.options.get("load_through")
+        return f"as files in {folder}" if folder else ""
 
     @abstractmethod
     def run(self, sql: str) -> None:

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
 
-from dvt.connections.connection import Connection
 from dvt.connections.shared_folder import LocalFolder
 from dvt.connections.store_folder import StoreFolder
-from dvt.federation.loaders.bucket_load import BucketLoad, as_files
+from dvt.federation.loaders.bucket_load import BucketLoad
 from dvt.federation.loaders.file_columns import FileColumns, own_name
 from dvt.federation.loaders.filling import Filling, LoadMethod
 from dvt.identifiers import Relation, quote_all
@@ -78,11 +77,6 @@ class ThroughFiles(_Base):
         """A name of letters, digits and underscores: Hive's metastore takes no others."""
         ending = f"_{uuid.uuid4().hex[:8]}_files"
         return _ODD.sub("_", private.name.lower())[-(_NAME_CHARACTERS - len(ending)) :] + ending
-
-    @classmethod
-    def landed_by_executors(cls, connection: Connection) -> str:
-        """Files, where the output names a folder."""
-        return as_files(str(connection.options["load_through"]))
 
     def through_files(self, filling: Filling) -> list[LoadMethod]:
         """The method, where it is asked for: nobody is told of what they did not ask for."""

@@ -48,7 +48,8 @@ class Executor:
     """One load, as a task's function over the numbers of its parts.
 
     Args:
-        order: `login` (`parameters`, `settings`, `role`), `copy`, `claim`, `schema`, `codec`, `parts`, `batch_rows`.
+        order: `login` (`parameters`, `settings`, `role`), `copy`, `claim`, `schema`, `codec`, `parts`, `batch_rows`;
+            `store` is the engine's.
         is_trial: Do everything but the load.
     """
 
@@ -80,7 +81,7 @@ class Executor:
             with self._session() as session, session.transaction(force_rollback=True):
                 # Only the server that dvt itself is logged in to has this ledger.
                 session.execute(self._order["claim"].encode(), [-1, 0])
-            part_file(self._order["parts"][0][0]).close()
+            part_file(self._order["parts"][0][0], self._order.get("store")).close()
         except psycopg.Error as error:
             why = f"they do not reach the target: {_line(error)}"
         except OSError as error:
@@ -95,7 +96,9 @@ class Executor:
                 for number in numbers:
                     yield number, self._part(session, number)
         except psycopg.Error as error:  # Spark tries the task once more
-            raise SaidError(_line(error)) from None
+            raise SaidError(f"its session with the target broke: {_line(error)}") from None
+        except OSError as error:
+            raise SaidError(f"it cannot read the result: {_line(error)}") from None
 
     def _part(self, session: psycopg.Connection[Any], number: int) -> dict[str, Any]:
         import psycopg
@@ -124,7 +127,7 @@ class Executor:
 
     def _copied(self, session: psycopg.Connection[Any], path: str, groups: list[int]) -> int:
         columns = _columns(self._order["schema"])
-        with session.cursor() as cursor, part_file(path) as file:
+        with session.cursor() as cursor, part_file(path, self._order.get("store")) as file:
             with cursor.copy(self._order["copy"].encode()) as copy:
                 for batch in file.iter_batches(self._order["batch_rows"], row_groups=groups):
                     for piece in halved(result_batch(batch, columns), PIECE_BYTES):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import http.server
+import json
 import sys
 import threading
 from pathlib import Path
@@ -69,8 +70,15 @@ class _Shared(RequestHandler):  # type: ignore[misc]
         super().__init__(*rest)
 
     def _answer(self, method: str) -> None:
-        if self.headers.get("Authorization") != f"Bearer {self._token}":
-            self.send_error(401, "Invalid Credentials")
+        given = self.headers.get("Authorization")
+        if given != f"Bearer {self._token}":
+            # As bad as a server can be: it tells everybody what it was told.
+            told = json.dumps({"error": {"code": 401, "message": f"Invalid Credentials: {given}"}}).encode()
+            self.send_response(401)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(told)))
+            self.end_headers()
+            self.wfile.write(told)
             return
         self._look()
         getattr(RequestHandler, f"do_{method}")(self)

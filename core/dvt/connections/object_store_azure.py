@@ -1,32 +1,28 @@
-"""Azure Blob Storage and Data Lake: credentials, and pyarrow's client."""
+"""Azure Blob Storage and Data Lake: credentials, and what pyarrow's client is given."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs
 
-from dvt.connections.secrets import register
 from dvt.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from pyarrow.fs import FileSystem
-
     from dvt.connections.connection import Connection
     from dvt.connections.object_stores import Address
 
 _PRINCIPAL = ("tenant_id", "client_id", "client_secret")
 
 
-def azure_filesystem(connection: Connection, address: Address, endpoint: str | None) -> tuple[FileSystem, float | None]:
-    """The client; its tokens are its own matter.
+def azure_options(
+    connection: Connection, address: Address, endpoint: str | None
+) -> tuple[dict[str, Any], float | None]:
+    """The client's options; its tokens are its own matter.
 
     Credentials are the account's key, a SAS token, a service principal, or those that the machine has.
 
     Raises:
         ConfigurationError: The account is not named, or credentials of two kinds are.
     """
-    from pyarrow.fs import AzureFileSystem
-
     account = connection.first("account_name", default=address.account)
     if account is None:
         raise ConfigurationError(
@@ -44,7 +40,7 @@ def azure_filesystem(connection: Connection, address: Address, endpoint: str | N
         )
     elif address.domain:
         options.update(blob_storage_authority=f".blob.{address.domain}", dfs_storage_authority=f".dfs.{address.domain}")
-    return AzureFileSystem(**options), None
+    return options, None
 
 
 def _credentials(connection: Connection) -> dict[str, Any]:
@@ -57,9 +53,5 @@ def _credentials(connection: Connection) -> dict[str, Any]:
     if ways and ways[0] != _PRINCIPAL:
         found = {ways[0][0]: connection.secret(ways[0][0])}
     if token := found.get("sas_token"):
-        token = token.removeprefix("?")
-        found["sas_token"] = "?" + token
-        # The client writes the token's parts in another order when it tells what it asked.
-        for signature in parse_qs(token).get("sig", ()):
-            register(signature)
+        found["sas_token"] = "?" + token.removeprefix("?")
     return found

@@ -1,37 +1,31 @@
-"""Google Cloud Storage: credentials, and pyarrow's client."""
+"""Google Cloud Storage: credentials, and what pyarrow's client is given."""
 
 from __future__ import annotations
 
 import datetime as dt
+import time
 from typing import TYPE_CHECKING, Any
 
 from dvt.connections.object_store_errors import missing
 from dvt.connections.secrets import register
 
 if TYPE_CHECKING:
-    from pyarrow.fs import FileSystem
-
     from dvt.connections.connection import Connection
     from dvt.connections.object_stores import Address
 
 _SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
-# Pyarrow's own limit is a quarter of an hour.
-_RETRIED_S = 30
 _DAY_S = 86_400
 
 
-def gcs_filesystem(connection: Connection, address: Address, endpoint: str | None) -> tuple[FileSystem, float | None]:
-    """The client, and when its credentials end, where dvt fetched them itself.
+def gcs_options(connection: Connection, address: Address, endpoint: str | None) -> tuple[dict[str, Any], float | None]:
+    """The client's options, and when its credentials end, where dvt fetched them itself.
 
     Credentials are a service account's key, a token, none at all, or those that the machine has.
     """
-    from pyarrow.fs import GcsFileSystem
-
-    credentials, expires = _credentials(connection)
-    options: dict[str, Any] = {**credentials, "retry_time_limit": dt.timedelta(seconds=_RETRIED_S)}
+    options, expires = _credentials(connection)
     if endpoint:
         options["scheme"], _, options["endpoint_override"] = endpoint.partition("://")
-    return GcsFileSystem(**options), expires
+    return options, expires
 
 
 def _credentials(connection: Connection) -> tuple[dict[str, Any], float | None]:
@@ -41,8 +35,7 @@ def _credentials(connection: Connection) -> tuple[dict[str, Any], float | None]:
         return _of_service_account(connection)
     if token := connection.secret("token"):
         # When it ends is the server's to say.
-        ends = dt.datetime.now(dt.timezone.utc) + dt.timedelta(seconds=_DAY_S)
-        return {"access_token": token, "credential_token_expiration": ends}, None
+        return {"access_token": token, "credential_token_expiration": time.time() + _DAY_S}, None
     return {}, None
 
 
@@ -63,5 +56,5 @@ def _of_service_account(connection: Connection) -> tuple[dict[str, Any], float |
     except (ValueError, google.auth.exceptions.GoogleAuthError) as error:
         raise OSError(f"UNAUTHENTICATED: the service account's key: {error}") from error
     register(found.token)
-    ends = found.expiry.replace(tzinfo=dt.timezone.utc)
-    return {"access_token": found.token, "credential_token_expiration": ends}, ends.timestamp()
+    ends = found.expiry.replace(tzinfo=dt.timezone.utc).timestamp()
+    return {"access_token": found.token, "credential_token_expiration": ends}, ends

@@ -1,4 +1,4 @@
-"""S3, and what speaks its language: credentials, region, and pyarrow's client."""
+"""S3, and what speaks its language: credentials, region, and what pyarrow's client is given."""
 
 from __future__ import annotations
 
@@ -10,24 +10,21 @@ from dvt.connections.object_store_errors import missing
 from dvt.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from pyarrow.fs import FileSystem
-
     from dvt.connections.connection import Connection
     from dvt.connections.object_stores import Address
 
-_ATTEMPTS = 5
 _ROLE_S = 3600
 _ROLE_SESSION = "dvt"
 
 
-def s3_filesystem(connection: Connection, address: Address, endpoint: str | None) -> tuple[FileSystem, float | None]:
-    """The client, and when its credentials end, where dvt fetched them itself.
+def s3_options(connection: Connection, address: Address, endpoint: str | None) -> tuple[dict[str, Any], float | None]:
+    """The client's options, and when its credentials end, where dvt fetched them itself.
 
     Credentials are the keys of the output, the role, the profile, or those that the machine has: the environment, AWS's
     files, the instance. Pyarrow knows these itself; a named profile, and a role that the output's own keys take on,
     need boto3.
     """
-    from pyarrow.fs import AwsStandardS3RetryStrategy, S3FileSystem, resolve_s3_region
+    from pyarrow.fs import resolve_s3_region
 
     credentials, expires = _credentials(connection)
     region = connection.first("region_name") or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
@@ -37,7 +34,6 @@ def s3_filesystem(connection: Connection, address: Address, endpoint: str | None
         **credentials,
         "region": str(region),
         "connect_timeout": float(connection.options["connect_timeout_s"]),
-        "retry_strategy": AwsStandardS3RetryStrategy(max_attempts=_ATTEMPTS),
         "background_writes": False,  # those wait in memory, as many as there are
         "session_name": _ROLE_SESSION if "role_arn" in credentials else None,
     }
@@ -45,7 +41,7 @@ def s3_filesystem(connection: Connection, address: Address, endpoint: str | None
         options["scheme"], _, options["endpoint_override"] = endpoint.partition("://")
     if connection.first("ca_file"):
         options["tls_ca_file_path"] = str(connection.path("ca_file"))
-    return S3FileSystem(**{key: value for key, value in options.items() if value is not None}), expires
+    return {key: value for key, value in options.items() if value is not None}, expires
 
 
 def endpoint_of_environment() -> str | None:

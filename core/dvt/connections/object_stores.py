@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from dvt.connections.object_store_clients import client
 from dvt.connections.object_store_errors import translate
 from dvt.connections.reach import require_port
 from dvt.errors import ConfigurationError, ConnectionFailedError, DvtError, UnsupportedError
@@ -144,10 +145,6 @@ def filesystem(connection: Connection, address: Address) -> FileSystem:
     Raises:
         DvtError: The credentials cannot be had, or the server's port does not answer.
     """
-    from dvt.connections.object_store_azure import azure_filesystem
-    from dvt.connections.object_store_gcs import gcs_filesystem
-    from dvt.connections.object_store_s3 import s3_filesystem
-
     endpoint = endpoint_of_settings(connection.settings, address.kind)
     same = (connection.root, address.kind, address.account, address.domain, endpoint, _fixed(connection.settings))
     with _lock:
@@ -157,10 +154,10 @@ def filesystem(connection: Connection, address: Address) -> FileSystem:
     if endpoint:
         parts = urlsplit(endpoint)
         require_port(connection, str(parts.hostname), parts.port or (443 if parts.scheme == "https" else 80))
-    make = {"s3": s3_filesystem, "gs": gcs_filesystem, "az": azure_filesystem}[address.kind]
     try:
         with translated(connection):
-            made = make(connection, address, endpoint)
+            options, expires = _client_options(connection, address, endpoint)
+            made = client(address.kind, options), expires
     except (ImportError, TypeError) as error:  # older ones lack clients, or arguments of theirs
         import pyarrow as pa
 
@@ -175,6 +172,27 @@ def filesystem(connection: Connection, address: Address) -> FileSystem:
         while len(_open) > _MOST_OPEN:
             _open.pop(next(iter(_open)))
     return made[0]
+
+
+def client_options(connection: Connection, address: Address) -> dict[str, Any]:
+    """What another process needs to make the same client (`object_store_clients.client`), as JSON; secrets too.
+
+    Credentials that are this machine's own are not among it: there they are that machine's. Of a key file, a profile or
+    a role it is the token that dvt was given for it.
+    """
+    with translated(connection):
+        return _client_options(connection, address, endpoint_of_settings(connection.settings, address.kind))[0]
+
+
+def _client_options(
+    connection: Connection, address: Address, endpoint: str | None
+) -> tuple[dict[str, Any], float | None]:
+    """The options, and when the credentials among them end."""
+    from dvt.connections.object_store_azure import azure_options
+    from dvt.connections.object_store_gcs import gcs_options
+    from dvt.connections.object_store_s3 import s3_options
+
+    return {"s3": s3_options, "gs": gcs_options, "az": azure_options}[address.kind](connection, address, endpoint)
 
 
 @contextlib.contextmanager

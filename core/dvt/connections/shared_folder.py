@@ -56,6 +56,11 @@ class LocalFolder:
         self.folder.mkdir(exist_ok=True)
         return LocalFileSystem()
 
+    def told(self) -> dict[str, Any]:
+        """What another process needs to write there: nothing, if it sees the folder."""
+        self.folder.mkdir(exist_ok=True)
+        return {"kind": "local", "options": {}}
+
     def remove(self) -> None:
         """Delete the folder, with what is in it."""
         with contextlib.suppress(FileNotFoundError):

@@ -64,6 +64,7 @@ class SparkProcess:
     def __init__(self, key: object, worker: Path, settings: Mapping[str, str], home: Path | None) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="dvt-spark-"))
         self.key = key
+        self.idle_since = 0.0
         self._settings = {name: value.replace("{folder}", str(self.folder)) for name, value in settings.items()}
         self._writing = threading.Lock()
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYSPARK_", "SPARK_"))}

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dvt.connections.connection import Connection
-from dvt.connections.object_stores import Address, check_settings, filesystem, translated
+from dvt.connections.object_stores import Address, check_settings, client_options, filesystem, translated
 from dvt.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -59,14 +59,29 @@ class StoreFolder:
         return sorted(info.path for info in found if info.type == FileType.File and info.size)
 
     def remove(self) -> None:
-        """Delete everything below the prefix. On S3 pyarrow leaves an empty object for the folder above."""
-        left = self.files()
+        """Delete everything below the prefix, empty objects too. On S3 pyarrow leaves one for the folder above."""
+        from pyarrow.fs import FileSelector, FileType
+
         with self.guarded():
-            if left and self.address.kind == "s3":  # many at once; a file alone would leave an object for its folder
-                self.filesystem.delete_dir(self.path)
+            files = self.filesystem
+            left = files.get_file_info(FileSelector(self.path, recursive=True, allow_not_found=True))
+            if left and self.address.kind != "gs":  # many at once; a file alone would leave an object for its folder
+                files.delete_dir(self.path)
                 return
-            for path in left:
-                self.filesystem.delete_file(path)
+            for info in sorted(left, key=lambda info: info.path, reverse=True):
+                if info.type == FileType.File:
+                    files.delete_file(info.path)
+                    continue
+                with contextlib.suppress(FileNotFoundError):  # most folders are names, and no objects
+                    files.delete_dir(info.path)
+
+    def told(self) -> dict[str, Any]:
+        """What another process needs to write there, as JSON; secrets too."""
+        return {"kind": self.address.kind, "options": self.client_options()}
+
+    def client_options(self) -> dict[str, Any]:
+        """What another process needs to reach it, secrets too."""
+        return client_options(self.store, self.address)
 
     def guarded(self) -> contextlib.AbstractContextManager[None]:
         """Within it the store's errors become dvt's."""

@@ -16,6 +16,7 @@ from urllib.request import url2pathname
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dvt.connections.object_store_clients import client, register_secrets
 from dvt.connections.secrets import Secret, redact
 from dvt.errors import DataError
 from dvt.federation.engines.spark_parquet import result_batch
@@ -36,7 +37,8 @@ class PartTask(ABC):
     """One load, as a task's function over the numbers of its parts.
 
     Args:
-        order: JSON: `parts` (path, row groups, rows), `schema` of the result, `batch_rows`, and what the task adds.
+        order: JSON: `parts` (path, row groups, rows), `schema` of the result, `batch_rows`, `store` where the parts lie
+            in a bucket, and what the task adds.
         is_trial: Do everything but the load.
     """
 
@@ -78,7 +80,7 @@ class PartTask(ABC):
         """
         path, groups, _ = self._order["parts"][number]
         columns = columns_of(self._order["schema"])
-        with part_file(path) as file:
+        with part_file(path, self._order.get("store")) as file:
             for batch in file.iter_batches(self._order["batch_rows"], row_groups=groups):
                 yield from halved(result_batch(batch, columns), most_bytes)
 
@@ -87,15 +89,25 @@ class PartTask(ABC):
         return {"rows": 0, "refusal": redact(error.message), "column": error.column or ""}
 
 
-def part_file(seen: str) -> pq.ParquetFile:
+def part_file(seen: str, store: Mapping[str, Any] | None = None) -> pq.ParquetFile:
     """The Parquet file of a part, open; it closes as a context manager.
 
     Args:
-        seen: Its place as executors call it: a path, or `file:///...`.
+        seen: Its place as executors call it: a path, `file:///...`, or in a bucket `gs://bucket/...`.
+        store: The order's own `store`: the bucket's `kind`, and the `options` of its client, secrets too; None for
+            files. From here on `redact` knows the secrets.
 
     Raises:
-        OSError: It is not there, or is no place that Python reads.
+        OSError: It is not there, or is no place that Python reads; without secrets.
     """
+    if store is not None:
+        register_secrets(store["options"])
+        try:
+            return pq.ParquetFile(seen.partition("://")[2], filesystem=client(store["kind"], store["options"]))
+        except (ImportError, TypeError) as error:
+            raise OSError(f"PyArrow {pa.__version__} does not reach {store['kind']}://: {redact(str(error))}") from None
+        except (OSError, pa.ArrowException) as error:
+            raise OSError(redact(" ".join(str(error).split()))) from None
     path = url2pathname(urlsplit(seen).path) if seen.startswith("file:") else seen
     return pq.ParquetFile(path)
 

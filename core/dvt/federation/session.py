@@ -281,6 +281,7 @@ class RunSession:
                 name = self.engine_of(plan, engine)
                 self.check_engine(name, plan)
                 with self._scope.child() as scope, self._new_engine(name) as made, scope.running(made.interrupt):
+                    made.prepare()
                     extraction = Extraction(made, self._factory, self._shared, scope, self._can_share)
                     with (
                         extraction.extracted(units, plan.known) as scans,

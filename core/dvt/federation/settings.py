@@ -31,6 +31,8 @@ KEYS = (
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 _SIZE = re.compile(r"^\s*(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>%|[KMGT]?I?B|)\s*$", re.IGNORECASE)
 _LEAST_MEMORY_BYTES = 64 << 20
+# Of engines' options, those that are paths, or may be.
+_PATHS = ("home", "staging", "keyfile", "ca_file")
 
 
 @dataclass(frozen=True)
@@ -122,10 +124,18 @@ def _engine_options(given: Any, project: Path, file: str) -> dict[str, dict[str,
         if name not in ENGINES or name == AUTO:
             raise _refusal(file, f"unknown engine '{name}': {nearest(str(name), ENGINES)}", "Correct or remove it")
         engine_class(name).check_options(options)
-        places = {
-            key: str(project / Path(options[key]).expanduser()) for key in ("home", "staging") if options.get(key)
-        }
-        found[str(name)] = {**options, **places}
+        found[str(name)] = _with_paths(options, project)
+    return found
+
+
+def _with_paths(options: Mapping[str, Any], project: Path) -> dict[str, Any]:
+    """The options of an engine, which are checked, with paths that do not depend on where dvt runs."""
+    found = dict(options)
+    for key in _PATHS:
+        if options.get(key) and "://" not in options[key]:
+            found[key] = str(project / Path(options[key]).expanduser())
+    if store := options.get("store"):
+        found["store"] = _with_paths(store, project)
     return found
 
 

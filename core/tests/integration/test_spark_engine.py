@@ -367,7 +367,7 @@ def test_a_session_of_its_own_is_started_kept_and_ended(limits: EngineLimits) ->
             ]
             assert engine._process is not None
             folders.append(engine._process.folder)
-            staged = engine._folder
+            staged = Path(engine._staging.file(""))
         assert not staged.exists(), "what was staged is gone with the engine"
     assert folders[0] == folders[1], "the second engine is given the first one's Spark"
     spark_sessions.end_all()

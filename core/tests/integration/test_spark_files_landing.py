@@ -71,8 +71,8 @@ _QUERIES = {
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkEngine]:
-    """Spark with two executors in processes of their own."""
+def engine(bucket: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkEngine]:
+    """Spark with two executors in processes of their own, whose machine has credentials: this one."""
     if why := missing():
         pytest.skip(why)
     limits = EngineLimits(1 << 30, 2, tmp_path_factory.mktemp("engines"))

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from integration.spark_bucket_kit import check_model, connection
 from local_engines import stream
 from servers.postgres import COPIED, PostgresServer
 from servers.process import free_port
 from servers.spark import missing
+from servers.spark_bucket import TOKEN, SparkBucket, spark_bucket
 from servers.spark_cluster import HeldLoad, cluster_home, cluster_options, executor_of, standalone, until
 from spark_corpus import TYPES
 
@@ -54,8 +56,14 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def options(home: Path) -> Iterator[dict[str, Any]]:
-    """The cluster, which is a server of Spark Connect too, and writes down all that its user interface shows."""
+def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkBucket]:
+    with spark_bucket(tmp_path_factory.mktemp("bucket")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def options(home: Path, bucket: SparkBucket) -> Iterator[dict[str, Any]]:
+    """The cluster, which is a server of Spark Connect too, writes down all that it shows, and knows the bucket."""
     (home / "events").mkdir()
     served = {
         "spark.plugins": "org.apache.spark.sql.connect.SparkConnectPlugin",
@@ -63,7 +71,7 @@ def options(home: Path) -> Iterator[dict[str, Any]]:
         "spark.connect.grpc.binding.port": free_port(),
     }
     logged = {"spark.eventLog.enabled": True, "spark.eventLog.dir": (home / "events").as_uri()}
-    yield cluster_options(home, config={**served, **logged, "spark.eventLog.compress": False})
+    yield cluster_options(home, config={**bucket.config(), **served, **logged, "spark.eventLog.compress": False})
     spark_sessions.end_all()
 
 
@@ -71,10 +79,6 @@ def options(home: Path) -> Iterator[dict[str, Any]]:
 def engine(limits: EngineLimits, options: dict[str, Any]) -> Iterator[SparkEngine]:
     with SparkEngine(limits, options) as made:
         yield made
-
-
-def connection(server: PostgresServer, database: str) -> Connection:
-    return Connection.from_output("dw", server.output(database), SPEC)
 
 
 def landed(engine: SparkEngine, target: Connection, sql: str = EVERY, table: str = "made", **config: Any) -> LoadResult:
@@ -98,6 +102,14 @@ def test_every_type_lands_as_by_the_loader_itself(engine: SparkEngine, postgres_
     shape = "select attname, format_type(atttypid, atttypmod) from pg_attribute where attnum > 0 and attrelid = "
     shapes = [postgres_server.psql("spark_types", f"{shape}'{name}'::regclass") for name in texts]
     assert shapes[0] == shapes[1]
+
+
+def test_a_model_in_a_bucket_lands_as_by_duckdb(
+    options: dict[str, Any], bucket: SparkBucket, postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    """Executors read the result from the bucket themselves."""
+    found = check_model(postgres_server, "spark_landing_bucket", bucket, {**options, **bucket.options()}, tmp_path)
+    assert found.method == "spark_executors"
 
 
 def test_an_executor_that_dies_after_a_commit_doubles_no_row(
@@ -152,11 +164,21 @@ def test_a_server_of_spark_connect_lands_by_its_executors(
     assert postgres_server.psql("spark_connect", COUNTED) == WHOLE
 
 
-def test_the_password_is_in_nothing_that_spark_writes(
-    home: Path, engine: SparkEngine, postgres_server: PostgresServer
+def test_no_secret_is_in_what_spark_writes(
+    home: Path,
+    limits: EngineLimits,
+    options: dict[str, Any],
+    engine: SparkEngine,
+    bucket: SparkBucket,
+    postgres_server: PostgresServer,
 ) -> None:
-    """A load that succeeds, and one whose log-in is refused on the executors only."""
+    """A load from a bucket that is refused, one that succeeds, and one whose log-in the executors alone are refused."""
     target = connection(postgres_server, postgres_server.create_database("spark_secret"))
+    with SparkEngine(limits, {**options, **bucket.options()}) as other:
+        other.register(TABLE_T, stream("select i, if(i = 2, 'a' || chr(0), 'a') as t from range(3) r(i)"))
+        with pytest.raises(DataError, match="NUL character"):
+            landed(other, target)
+    assert bucket.objects() == []
     engine.register(TABLE_T, stream(NUMBERS))
     assert landed(engine, target).method == "spark_executors"
     refused = Connection.from_output(
@@ -172,7 +194,7 @@ def test_the_password_is_in_nothing_that_spark_writes(
     written = [*home.glob("work/*/*/std*"), *home.glob("events/**/*"), engine._process.folder / "log"]
     texts = [path.read_bytes() for path in written if path.is_file()]
     assert sum(b"mapInArrow" in text or b"MapInArrow" in text for text in texts) > 0, "the loads are written down"
-    for secret in (postgres_server.password, "wr0ng-pa55"):
+    for secret in (postgres_server.password, "wr0ng-pa55", TOKEN):
         assert not any(secret.encode() in text or repr(secret)[1:-1].encode() in text for text in texts)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import subprocess
 import sys
@@ -10,16 +11,20 @@ from typing import Any
 
 import pytest
 
+from dvt.connections.object_store_clients import client
 from dvt.errors import ConfigurationError
 from dvt.federation.engines.spark import SparkEngine
+from dvt.federation.engines.spark_bucket import BucketStaging
 from dvt.federation.engines.spark_landing import landing_remark
 from dvt.federation.engines.spark_options import SparkOptions
 from dvt.federation.loaders.postgres_executor import Task
 from dvt.federation.loaders.postgres_spread import ledger_of
 from dvt.federation.registry import loader_class, open_connection
+from dvt.federation.settings import ProjectSettings
 from dvt.federation.spread import BY_COPY
 from dvt.identifiers import Relation
 
+BUCKET = {"staging": "s3://bucket/x"}
 CLUSTER = {"master": "spark://there:7077", "staging": "/shared"}
 
 
@@ -51,7 +56,15 @@ def test_who_lands_a_result(given: dict[str, Any], by: str, why_not: str) -> Non
         ({"landing_sessions": 0}, "landing_sessions is 0"),
         ({"landing_sessions": True}, "landing_sessions is True"),
         ({"staging_as": "s3a://bucket/x"}, "without staging"),
-        ({"staging": "s3://bucket/x"}, "dvt writes to a folder"),
+        ({"staging": "ftp://there/x"}, "staging is no address of an object store: ftp://"),
+        ({"staging": "s3://me:secret@bucket/x"}, "staging is no address"),
+        ({"staging": "/shared", "store": {"anonymous": True}}, "store stands without a bucket"),
+        ({**BUCKET, "store": "me"}, "store is 'me'"),
+        ({**BUCKET, "store": {"account_key": "k"}}, "account_key stands in dvt.yml, which is committed"),
+        ({**BUCKET, "store": {"account_key_env": "KEY"}}, "'account_key' means nothing for s3://"),
+        ({**BUCKET, "store": {"regio_name": "x"}}, "unknown key 'store.regio_name'.*region_name"),
+        ({**BUCKET, "store": {"region_name_env": 1}}, "store.region_name_env is 1"),
+        ({**BUCKET, "store": {"endpoint_url": "there"}}, "endpoint_url is no address of a server"),
         ({"staging": 1}, "staging is 1"),
     ],
 )
@@ -67,6 +80,7 @@ def test_a_cluster_elsewhere_wants_a_folder_that_it_sees(given: dict[str, Any]) 
     assert raised.value.remedy is not None
     assert "engines.spark.staging" in raised.value.remedy
     SparkEngine.check_place({**given, "staging": "/shared"})
+    SparkEngine.check_place({**given, **BUCKET})
 
 
 @pytest.mark.parametrize("given", [{}, {"master": "spark://127.0.0.1:7077"}, {"remote": "sc://localhost:15002"}])
@@ -81,6 +95,64 @@ def test_a_staged_file_has_the_name_that_executors_know() -> None:
         == "s3a://bucket/dvt/spark_1/input_1/part_0.parquet"
     )
     assert SparkOptions.of({}).seen(Path("/tmp/x.parquet")) == "/tmp/x.parquet"
+
+
+@pytest.mark.parametrize(
+    ("given", "seen", "told"),
+    [
+        (BUCKET, "s3a://bucket/x/", "s3://bucket/x/"),
+        ({"staging": "s3a://bucket//x/"}, "s3a://bucket/x/", "s3://bucket/x/"),
+        ({"staging": "gs://bucket"}, "gs://bucket/", "gs://bucket/"),
+        ({**BUCKET, "staging_as": "/mnt/x/"}, "/mnt/x/", "s3://bucket/x/"),
+        (
+            {"staging": "abfss://box@acc.dfs.core.windows.net/x", "store": {"account_key_env": "DVT_TEST_KEY"}},
+            "abfss://box@acc.dfs.core.windows.net/x/",
+            "az://box/x/",
+        ),
+        (
+            {"staging": "az://box/x", "store": {"account_name": "acc", "account_key_env": "DVT_TEST_KEY"}},
+            "abfss://box@acc.dfs.core.windows.net/x/",
+            "az://box/x/",
+        ),
+    ],
+)
+def test_a_bucket_has_the_names_that_spark_and_python_know(
+    given: dict[str, Any], seen: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No two engines have one prefix; nothing is sent before a file is written."""
+    monkeypatch.setenv("DVT_TEST_KEY", "c3RvcmUtazN5")
+    one, other = BucketStaging(SparkOptions.of(given)), BucketStaging(SparkOptions.of(given))
+    file = one.file("input_1/part_0.parquet")
+    private = file.split("/")[-3]
+    assert one.seen(file) == f"{seen}{private}/input_1/part_0.parquet"
+    assert one.told(file) == f"{told}{private}/input_1/part_0.parquet"
+    assert other.file("x").split("/")[-2] != private
+    assert "c3RvcmUtazN5" not in repr(one.folder)
+
+
+def test_credentials_are_handed_on_and_the_machine_s_own_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What executors are told is JSON."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "of-the-machine")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s3cret-of-the-machine")
+    monkeypatch.setenv("DVT_TEST_KEY", "s3cret-of-the-store")
+    plain = {**BUCKET, "store": {"region_name": "us-east-1"}}
+    keys = {"aws_access_key_id": "me", "aws_secret_access_key_env": "DVT_TEST_KEY", "region_name": "us-east-1"}
+    told = [json.dumps(BucketStaging(SparkOptions.of(each)).store()) for each in (plain, {**plain, "store": keys})]
+    assert "of-the-machine" not in "".join(told)
+    assert ["s3cret-of-the-store" in each for each in told] == [False, True]
+    gcs = {"staging": "gs://bucket/x", "store": {"token_env": "DVT_TEST_KEY"}}
+    told_gcs = json.loads(json.dumps(BucketStaging(SparkOptions.of(gcs)).store()))
+    assert client(told_gcs["kind"], told_gcs["options"]).type_name == "gcs"
+
+
+def test_paths_of_a_project_do_not_depend_on_where_it_runs(tmp_path: Path) -> None:
+    engines = {"spark": {"staging": "gs://bucket/x", "store": {"keyfile": "key.json"}, "home": "spark"}}
+    found = ProjectSettings.from_mapping({"engines": engines}, tmp_path).engine_options["spark"]
+    assert found == {
+        "staging": "gs://bucket/x",
+        "store": {"keyfile": str(tmp_path / "key.json")},
+        "home": str(tmp_path / "spark"),
+    }
 
 
 def test_a_plan_says_who_lands() -> None:
@@ -123,6 +195,12 @@ def test_what_executors_are_asked_to_do(output: dict[str, Any], how: str) -> Non
 def test_an_order_shows_no_secret_and_is_written_by_name() -> None:
     """What an executor needs to unpickle it is dvt's own package, not the function's code."""
     order = {"login": {"parameters": {"password": "hunter2hunter2"}}}
+    assert "hunter2" not in repr(Task(order))
+    assert b"dvt.federation.loaders.postgres_executor" in pickle.dumps(Task(order))
+    order = {
+        "login": {"parameters": {"password": "hunter2hunter2"}},
+        "store": {"kind": "gs", "options": {"access_token": "hunter2hunter2"}},
+    }
     assert "hunter2" not in repr(Task(order))
     assert b"dvt.federation.loaders.postgres_executor" in pickle.dumps(Task(order))
 

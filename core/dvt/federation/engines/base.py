@@ -100,6 +100,14 @@ class BaseEngine(ABC):
         """
         return ""
 
+    def prepare(self) -> None:
+        """Find out, before anything is read, what can only be found out by trying.
+
+        Raises:
+            DvtError: The engine does not run, or would not reach its inputs.
+        """
+        return
+
     @abstractmethod
     def register(self, handle: Handle, stream: RowStream) -> int:
         """Read a stream to its end into a relation of the engine, in the place of an older one; returns the rows."""

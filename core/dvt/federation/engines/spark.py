@@ -6,8 +6,6 @@ computes it once, in its own words, into Parquet; what that holds is read back i
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
@@ -15,24 +13,24 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import sqlglot
+from sqlglot import exp
 
 from dvt.connections.spark_process import SparkProcess, SparkSaidError
 from dvt.errors import ConfigurationError, InterruptedRunError, UnsupportedError
 from dvt.federation.engines.base import BaseEngine, EngineLimits, Handle
 from dvt.federation.engines.duckdb import DuckDBEngine
+from dvt.federation.engines.spark_bucket import staging_of
 from dvt.federation.engines.spark_errors import translate
 from dvt.federation.engines.spark_landing import SparkLanding, landing_remark
 from dvt.federation.engines.spark_options import SparkOptions
 from dvt.federation.engines.spark_parquet import duckdb_name, result_batch, stored_batch, stored_schema
 from dvt.federation.engines.spark_sessions import given_back, require, taken
 from dvt.federation.engines.spark_sql import spark_sql
-from dvt.federation.staging.parquet import disk_errors
 from dvt.federation.stream import ColumnSchema, RowStream
 
-_ROW_GROUP_ROWS = 1 << 20
 # Seconds until an interrupt is told once more.
 _AGAIN_S = 0.5
-_SHARE = "Set engines.spark.staging in dvt.yml to a folder that this machine and all executors share"
 
 
 class SparkEngine(BaseEngine):
@@ -45,15 +43,13 @@ class SparkEngine(BaseEngine):
         super().__init__(limits, options)
         self._options = SparkOptions.of(self.options)
         require(self._options)
-        self._staging = self._options.staging_folder(limits.spill_folder)
-        self._staging.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._folder = Path(tempfile.mkdtemp(prefix="spark_", dir=self._staging))
+        self._staging = staging_of(self._options, limits.spill_folder)
         self._lock = threading.RLock()
         self._binder = DuckDBEngine(limits)
         self._columns: dict[Handle, list[ColumnSchema]] = {}
-        self._files: dict[Handle, list[Path]] = {}
+        self._files: dict[Handle, list[str]] = {}
         self._process: SparkProcess | None = None
-        self._is_interrupted = False
+        self._is_interrupted, self._is_checked = False, False
         self._is_idle = threading.Event()
         self._is_idle.set()
         self._inputs, self._results = 0, 0
@@ -81,6 +77,20 @@ class SparkEngine(BaseEngine):
         """Whether Spark's own processes land the result."""
         return landing_remark(SparkOptions.of(given), how)
 
+    def prepare(self) -> None:
+        """Start Spark where it may not see what dvt writes, and find out.
+
+        Raises:
+            MissingDriverError: It does not start, or has no connector for the bucket.
+            ConfigurationError: The executors do not see what dvt writes.
+            ConnectionFailedError: And its family: dvt itself does not reach the bucket.
+        """
+        if not self._options.is_checked_first:
+            return
+        self._started()
+        if self._options.remote:  # reading may take longer than its server waits for it
+            self._give_back()
+
     def register(self, handle: Handle, stream: RowStream) -> int:
         """Stage a stream as Parquet; columns that Spark does not read are left out, and refused where they are named.
 
@@ -90,21 +100,20 @@ class SparkEngine(BaseEngine):
             DvtError: Whatever the stream itself raised, unchanged.
         """
         schema = stored_schema(stream.columns)
-        path = self._new_file()
-        with disk_errors(path), pq.ParquetWriter(path, schema, compression="zstd", write_statistics=False) as writer:
+        file = self._new_file()
+        with self._staging.writing(file, schema) as write:
             for batch in stream.batches():
                 self._check_interrupted()
-                writer.write_batch(stored_batch(batch, schema), row_group_size=_ROW_GROUP_ROWS)
-        self._place(handle, stream.columns, [path])
+                write(stored_batch(batch, schema))
+        self._place(handle, stream.columns, [file])
         return stream.rows_read
 
     def register_parquet(self, handle: Handle, paths: list[Path]) -> None:
         """Files that were staged for several queries: as they are, where Spark reads their types, else once more."""
         schema = pq.read_schema(paths[0])
         columns = [ColumnSchema(field.name, field.type, field.nullable) for field in schema]
-        is_seen = not self._options.staging or all(self._staging in path.parents for path in paths)
-        if is_seen and stored_schema(columns).types == schema.types:
-            self._place(handle, columns, paths)
+        if self._staging.holds(paths) and stored_schema(columns).types == schema.types:
+            self._place(handle, columns, [str(path) for path in paths])
             return
         batches = (batch for path in paths for batch in pq.ParquetFile(path).iter_batches())
         with RowStream(columns, batches) as stream:
@@ -125,21 +134,21 @@ class SparkEngine(BaseEngine):
         text = spark_sql(sql, self._columns, views)
         used = {view: self._seen(self._files[handle]) for handle, view in views.items() if view in text}
         self._results += 1
-        folder = self._folder / f"result_{self._results}"
-        given = self._ask("compute", views=used, sql=text, folder=self._options.seen(folder))
-        if not (folder / "_SUCCESS").exists():
+        folder = self._staging.file(f"result_{self._results}")
+        given = self._ask("compute", views=used, sql=text, folder=self._staging.seen(folder))
+        files = self._staging.result(folder)
+        if files is None:
             raise ConfigurationError(
-                "Spark's result is not where dvt looks for it: they do not share a folder",
+                "Spark's result is not where dvt looks for it: they do not share what staging names",
                 phase="compute",
-                remedy=_SHARE,
+                remedy=self._staging.remedy,
             )
-        files = sorted(folder.glob("*.parquet"))
-        landing = SparkLanding(self._ask_plainly, self.interrupt, self._options)
+        landing = SparkLanding(self._ask_plainly, self.interrupt, self._options, self._staging)
         spread = landing.offer(files, columns, given)
         return RowStream(
             columns,
             self._batches(files, columns, batch_rows),
-            close=lambda: shutil.rmtree(folder, ignore_errors=True),
+            close=lambda: self._staging.remove(folder),
             estimated_row_count=spread.rows,
             method="engine",
             spread=spread,
@@ -161,12 +170,15 @@ class SparkEngine(BaseEngine):
 
     def look_up(self, sql: str) -> RowStream:
         """A small query over staged files, which DuckDB answers: a job of Spark's takes longer than most of them."""
+        asked = sqlglot.parse_one(sql, dialect="duckdb")
+        tables = {Handle(table.catalog, table.db, table.name) for table in asked.find_all(exp.Table)}
+        columns = {column.name.lower() for column in asked.find_all(exp.Column)}
         reader = DuckDBEngine(self.limits)
         try:
             with self._lock:
-                files = dict(self._files)
+                files = {handle: paths for handle, paths in self._files.items() if handle in tables}
             for handle, paths in files.items():
-                reader.register_parquet(handle, paths)
+                self._staging.give(reader, handle, paths, columns)
             found = reader.execute(sql)
         except BaseException:
             reader.close()
@@ -179,29 +191,26 @@ class SparkEngine(BaseEngine):
         return RowStream(found.columns, found.batches(), close=close, method=found.method)
 
     def _batches(
-        self, files: list[Path], columns: list[ColumnSchema], batch_rows: int
+        self, files: list[str], columns: list[ColumnSchema], batch_rows: int
     ) -> Generator[pa.RecordBatch, None, None]:
-        for path in files:
-            with pq.ParquetFile(path) as file:
-                for batch in file.iter_batches(batch_rows):
-                    self._check_interrupted()
-                    yield result_batch(batch, columns)
+        for file in files:
+            for batch in self._staging.batches(file, batch_rows):
+                self._check_interrupted()
+                yield result_batch(batch, columns)
 
-    def _seen(self, paths: Sequence[Path]) -> list[str]:
-        return [self._options.seen(path) for path in paths]
+    def _seen(self, files: Sequence[str]) -> list[str]:
+        return [self._staging.seen(file) for file in files]
 
-    def _new_file(self) -> Path:
+    def _new_file(self) -> str:
         with self._lock:
             self._inputs += 1
-            folder = self._folder / f"input_{self._inputs}"
-            folder.mkdir()
-        return folder / "part_0.parquet"
+            return self._staging.file(f"input_{self._inputs}/part_0.parquet")
 
-    def _place(self, handle: Handle, columns: list[ColumnSchema], paths: list[Path]) -> None:
+    def _place(self, handle: Handle, columns: list[ColumnSchema], files: list[str]) -> None:
         with self._lock:
             self._binder.register(handle, RowStream(list(columns), iter(())))
             self._columns[handle] = columns
-            self._files[handle] = paths
+            self._files[handle] = files
 
     def _ask(self, do: str, **arguments: Any) -> Any:
         try:
@@ -211,13 +220,26 @@ class SparkEngine(BaseEngine):
 
     def _ask_plainly(self, do: str, **arguments: Any) -> Any:
         """What Spark answers; what it says of a fault is not translated."""
+        return self._answer(self._started(), do, **arguments)
+
+    def _started(self) -> SparkProcess:
+        """Spark's process, which has been let read what dvt writes, if it might not see that."""
         with self._lock:
             self._check_interrupted()
             if self._process is None:
-                self._process = taken(self._options, self.limits)
-                self._check_place(self._process)
-            process = self._process
-        return self._answer(process, do, **arguments)
+                is_checked = self._is_checked or not self._options.is_checked_first
+                trial = "" if is_checked else self._staging.trial()
+                process = self._process = taken(self._options, self.limits)
+                if trial:
+                    self._staging.check(trial, lambda seen: self._answer(process, "rows_in", paths=[seen]))
+                    self._is_checked = True
+            return self._process
+
+    def _give_back(self) -> None:
+        with self._lock:
+            process, self._process = self._process, None
+        if process is not None:
+            given_back(process, is_whole=not self._is_interrupted)
 
     def _answer(self, process: SparkProcess, do: str, **arguments: Any) -> Any:
         """What Spark answers, or that it was interrupted."""
@@ -230,24 +252,6 @@ class SparkEngine(BaseEngine):
             raise
         finally:
             self._is_idle.set()
-
-    def _check_place(self, process: SparkProcess) -> None:
-        """Let the executors count what one of them is to read, before they are asked for more."""
-        if not self._options.has_executors or not self._files:
-            return
-        paths = next(iter(self._files.values()))
-        there = sum(pq.read_metadata(path).num_rows for path in paths)
-        unseen = ConfigurationError(
-            f"Spark's executors do not see the folder {self._options.staging_as or self._staging}",
-            phase="compute",
-            remedy=_SHARE,
-        )
-        try:
-            found = self._answer(process, "rows_in", paths=self._seen(paths))
-        except SparkSaidError as error:
-            raise unseen from error
-        if found != there:
-            raise unseen
 
     def interrupt(self) -> None:
         """End whatever runs, from another thread, on a server too; nothing runs in this engine afterwards."""
@@ -272,12 +276,9 @@ class SparkEngine(BaseEngine):
 
     def close(self) -> None:
         """Give Spark back, and delete what was staged. Closing twice is allowed."""
-        with self._lock:
-            process, self._process = self._process, None
-        if process is not None:
-            given_back(process, is_whole=not self._is_interrupted)
+        self._give_back()
         self._binder.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._staging.remove()
 
     def _check_interrupted(self) -> None:
         if self._is_interrupted:

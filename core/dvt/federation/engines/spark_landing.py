@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Generator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -18,6 +17,7 @@ from dvt.connections.spark_process import SparkSaidError
 from dvt.errors import ConnectionLostError, DataError
 from dvt.federation.engines.spark_errors import translate
 from dvt.federation.engines.spark_options import SparkOptions
+from dvt.federation.engines.spark_staging import Staging
 from dvt.federation.spread import BY_COPY, Part, SpreadRows, Told
 from dvt.federation.stream import ColumnSchema
 
@@ -48,14 +48,18 @@ class SparkLanding:
         ask: Asks Spark's process.
         stop: Ends what it does, from another thread.
         options: Where Spark runs.
+        staging: Where the results lie.
     """
 
-    def __init__(self, ask: Callable[..., Any], stop: Callable[[], None], options: SparkOptions) -> None:
+    def __init__(
+        self, ask: Callable[..., Any], stop: Callable[[], None], options: SparkOptions, staging: Staging
+    ) -> None:
         self._ask = ask
         self._stop = stop
         self._options = options
+        self._staging = staging
 
-    def offer(self, files: Sequence[Path], columns: Sequence[ColumnSchema], given: Sequence[str]) -> SpreadRows:
+    def offer(self, files: Sequence[str], columns: Sequence[ColumnSchema], given: Sequence[str]) -> SpreadRows:
         """The offer of a result.
 
         Args:
@@ -63,7 +67,8 @@ class SparkLanding:
             columns: What its columns are to become.
             given: What they are in Spark.
         """
-        parts = tuple(part for path in files for part in _parts(path, self._options.seen(path)))
+        staging = self._staging
+        parts = tuple(part for file in files for part in _parts(staging.metadata(file), staging.told(file)))
         unlike = [column.name for column, type_ in zip(columns, given, strict=True) if not _is_same(column, type_)]
         return SpreadRows(
             parts,
@@ -90,20 +95,20 @@ class SparkLanding:
         except SparkSaidError as error:
             if found := _OF_EXECUTOR.search(str(error)):
                 raise ConnectionLostError(
-                    f"an executor's session with the target broke: {found[1]}", phase="load", remedy="Run it again"
+                    f"an executor gave up: {found[1]}", phase="load", remedy="Run it again"
                 ) from error
             raise translate(error) from error
         return [Told(number, **said) for number, said in told]
 
     def _run(self, do: str, order: Mapping[str, Any]) -> list[Any]:
         tasks = min(len(order["parts"]), self._options.landing_sessions)
-        found: list[Any] = self._ask(do, order=dict(order), tasks=tasks)
+        found: list[Any] = self._ask(do, order={**order, "store": self._staging.store()}, tasks=tasks)
         return found
 
-    def _lines(self, files: Sequence[Path], names: list[str]) -> Generator[bytes, None, int]:
+    def _lines(self, files: Sequence[str], names: list[str]) -> Generator[bytes, None, int]:
         """The rows through Spark's driver, a block at a time."""
         try:
-            self._ask("open_rows", paths=[self._options.seen(path) for path in files], names=names)
+            self._ask("open_rows", paths=[self._staging.seen(file) for file in files], names=names)
             while (block := self._ask("more_rows", most_bytes=_LINES_BYTES))["lines"]:
                 yield base64.b64decode(block["lines"])
         except SparkSaidError as error:
@@ -132,20 +137,19 @@ def landing_remark(options: SparkOptions, how: str) -> str:
     return f"lands from Spark's executors, {how}, {most}; by dvt itself if they {what}"
 
 
-def _parts(path: Path, seen: str) -> list[Part]:
+def _parts(metadata: pq.FileMetaData, told: str) -> list[Part]:
     """The parts of a file: neighbouring row groups of together no more than a part's size, or one."""
-    metadata = pq.read_metadata(path)
     parts: list[Part] = []
     groups: list[int] = []
     rows = size = 0
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)
         if groups and size + group.total_byte_size > _PART_BYTES:
-            parts.append(Part(seen, tuple(groups), rows))
+            parts.append(Part(told, tuple(groups), rows))
             groups, rows, size = [], 0, 0
         groups.append(number)
         rows, size = rows + group.num_rows, size + group.total_byte_size
-    return [*parts, Part(seen, tuple(groups), rows)] if groups else parts
+    return [*parts, Part(told, tuple(groups), rows)] if groups else parts
 
 
 def _is_same(column: ColumnSchema, given: str) -> bool:

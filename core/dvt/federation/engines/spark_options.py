@@ -12,9 +12,14 @@ from urllib.parse import quote, urlsplit
 from dvt.connections.secrets import Secret
 from dvt.connections.spark_process import LOCAL_SETTINGS
 from dvt.errors import ConfigurationError, nearest
+from dvt.federation.engines.spark_store import check_store, is_address
 
 _TEXTS = ("master", "remote", "token_env", "memory", "home", "staging", "staging_as")
-_KEYS = (*_TEXTS, "packages", "config", "landing", "landing_sessions")
+SHARE = (
+    "Set engines.spark.staging in dvt.yml to a folder that this machine and all executors share, or to a bucket"
+    " (s3://bucket/folder)"
+)
+_KEYS = (*_TEXTS, "store", "packages", "config", "landing", "landing_sessions")
 _LANDINGS = ("auto", "executors", "driver", "dvt")
 _LANDING_SESSIONS = 8
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -48,8 +53,11 @@ class SparkOptions:
             the files; "auto", the executors of a cluster or a server, and dvt where Spark is one process here.
         landing_sessions: The most sessions that executors open on the target at a time.
         root: Against which `home` and `staging` are resolved.
-        staging: The folder for inputs and results, which the executors see too.
-        staging_as: What it is called there, where that is another path, or a bucket that is mounted here: `s3a://...`.
+        staging: The folder for inputs and results, which the executors see too; or that of a bucket: `s3://...`,
+            `gs://...`, `az://...` or `abfss://...`.
+        staging_as: What it is called there, where that is another path or address.
+        store: How dvt reaches the bucket: the keys of a files connection, of which secret ones are named
+            (`account_key_env`).
     """
 
     master: str = ""
@@ -62,6 +70,7 @@ class SparkOptions:
     root: Path = Path()
     staging: str = ""
     staging_as: str = ""
+    store: Mapping[str, Any] = field(default_factory=dict)
     landing: str = "auto"
     landing_sessions: int = _LANDING_SESSIONS
 
@@ -92,11 +101,16 @@ class SparkOptions:
             raise refusal("remote stands beside master, memory or packages", "A server has these of its own")
         if texts["staging_as"] and not texts["staging"]:
             raise refusal("staging_as stands without staging", "Name in staging the folder as it is called here")
-        if "://" in texts["staging"]:
-            raise refusal(
-                f"staging is {texts['staging']!r}, and dvt writes to a folder",
-                "Mount the bucket: staging names the mounted folder, staging_as the bucket as Spark calls it",
-            )
+        store = given.get("store", {})
+        if not isinstance(store, Mapping):
+            raise refusal(f"store is {store!r}", "It takes the keys of a files connection in a bucket")
+        if store and not is_address(texts["staging"]):
+            raise refusal("store stands without a bucket", "Name in staging the bucket: s3://bucket/folder")
+        if is_address(texts["staging"]):
+            try:
+                check_store(texts["staging"], store)
+            except ConfigurationError as error:
+                raise refusal(error.message.replace("`path`", "staging"), error.remedy or "") from None
         landing, sessions = given.get("landing", "auto"), given.get("landing_sessions", _LANDING_SESSIONS)
         if landing not in _LANDINGS:
             raise refusal(f"landing is {landing!r}", f"It takes one of: {', '.join(_LANDINGS)}")
@@ -111,6 +125,7 @@ class SparkOptions:
             packages=tuple(packages),
             config={str(name): _text(value) for name, value in config.items()},
             root=root,
+            store=dict(store),
             landing=landing,
             landing_sessions=sessions,
         )
@@ -130,6 +145,16 @@ class SparkOptions:
         """Whether the executors may run on other machines."""
         return not self.is_local and (urlsplit(self.remote or self.master).hostname or "") not in _LOOPBACK
 
+    @property
+    def is_bucket(self) -> bool:
+        """Whether inputs and results lie in a bucket, where dvt itself writes them."""
+        return is_address(self.staging)
+
+    @property
+    def is_checked_first(self) -> bool:
+        """Whether Spark may not see what dvt writes: it is let read a file before anything else is done."""
+        return self.has_executors or self.is_bucket
+
     def staging_folder(self, other: Path) -> Path:
         """Where inputs and results lie.
 
@@ -143,7 +168,7 @@ class SparkOptions:
                 f"Spark runs at {self.remote or self.master}, and no folder is named that its executors see",
                 code="DVT111",
                 phase="plan",
-                remedy="Set engines.spark.staging in dvt.yml to a folder that this machine and all executors share",
+                remedy=SHARE,
             )
         return other
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import time
 from pathlib import Path
 
 from dvt.connections.spark_home import find_spark, lacks
@@ -15,6 +16,8 @@ from dvt.federation.engines.spark_options import SparkOptions
 
 _WORKER = Path(__file__).with_name("spark_worker.py")
 _MOST = 400
+# A server of Spark Connect ends a session of which it has heard nothing for an hour.
+_FRESH_S = 1200
 _idle = IdleProcesses()
 end_all = _idle.end_all
 
@@ -50,8 +53,10 @@ def taken(options: SparkOptions, limits: EngineLimits) -> SparkProcess:
     home = require(options)
     settings = options.settings(limits.threads, limits.memory_bytes)
     key = (home, tuple(sorted(settings.items())))
-    if idle := _idle.taken(key):
-        return idle
+    while idle := _idle.taken(key):
+        if not options.remote or time.monotonic() - idle.idle_since < _FRESH_S:
+            return idle
+        idle.end()
     process = SparkProcess(key, _WORKER, settings, home)
     try:
         process.ask("version")
@@ -66,6 +71,7 @@ def given_back(process: SparkProcess, *, is_whole: bool) -> None:
     try:
         if is_whole:
             process.ask("forget")
+            process.idle_since = time.monotonic()
             _idle.give_back(process)
             return
     except SparkSaidError:

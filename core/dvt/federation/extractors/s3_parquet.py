@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -31,16 +31,22 @@ class S3Folder:
         url: `s3://bucket/prefix/`, as the engine is told.
         filesystem: What reads the bucket.
         client: What deletes; the filesystem would leave an empty object in the place of a folder above.
+        options: What another process needs to make the same filesystem, without credentials of this machine's own.
     """
 
     url: str
     filesystem: FileSystem
     client: Any
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False)
 
     @property
     def path(self) -> str:
         """Bucket and prefix, as the filesystem names them."""
         return self.url.removeprefix("s3://").rstrip("/")
+
+    def told(self) -> dict[str, Any]:
+        """What another process needs to write there, as JSON; secrets too."""
+        return {"kind": "s3", "options": dict(self.options)}
 
     def private(self) -> S3Folder:
         """A prefix in it that nothing else uses."""
@@ -133,21 +139,36 @@ def s3_folder(parent: str, session: boto3.Session, endpoint: str | None, connect
             f"{parent!r} is no place on S3", connection=connection, remedy="Write it as s3://bucket/folder"
         )
     client = session.client("s3", endpoint_url=endpoint)
-    return S3Folder(parent.rstrip("/") + "/", _filesystem(session, client), client)
-
-
-def _filesystem(session: boto3.Session, client: Any) -> FileSystem:
     from pyarrow.fs import S3FileSystem
 
+    own, place = _credentials(session), _place(client)
+    is_given = session.profile_name != "default" or _is_explicit(session)
+    told = {**place, **own} if is_given else place
+    return S3Folder(parent.rstrip("/") + "/", S3FileSystem(**place, **own), client, told)
+
+
+def _is_explicit(session: boto3.Session) -> bool:
+    """Whether the credentials were given to the session, and not found on this machine."""
+    found = session.get_credentials()
+    return found is not None and found.method == "explicit"
+
+
+def _place(client: Any) -> dict[str, Any]:
+    """Where the store is, as pyarrow's filesystem is told."""
     address = urlsplit(client.meta.endpoint_url)
     options: dict[str, Any] = {"region": client.meta.region_name or "us-east-1"}
     if not (address.hostname or "").endswith(_AMAZON):
         options.update(scheme=address.scheme, endpoint_override=address.netloc)
-    credentials = session.get_credentials()
-    if credentials is not None:
-        frozen = credentials.get_frozen_credentials()
-        options.update(access_key=frozen.access_key, secret_key=frozen.secret_key, session_token=frozen.token)
-    return S3FileSystem(**{key: value for key, value in options.items() if value is not None})
+    return options
+
+
+def _credentials(session: boto3.Session) -> dict[str, str]:
+    found = session.get_credentials()
+    if found is None:
+        return {}
+    frozen = found.get_frozen_credentials()
+    given = {"access_key": frozen.access_key, "secret_key": frozen.secret_key, "session_token": frozen.token}
+    return {key: value for key, value in given.items() if value is not None}
 
 
 def _as_announced(batch: pa.RecordBatch, columns: Sequence[ColumnSchema]) -> pa.RecordBatch:

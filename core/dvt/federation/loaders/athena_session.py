@@ -81,7 +81,7 @@ class AthenaSession:
     def folder_at(self, location: str) -> S3Folder:
         """A table's folder."""
         url = location.rstrip("/") + "/"
-        return S3Folder(url, self._data.filesystem, self._data.client)
+        return S3Folder(url, self._data.filesystem, self._data.client, self._data.options)
 
     def is_own(self, location: str) -> bool:
         """Whether dvt made a folder, and may delete it."""

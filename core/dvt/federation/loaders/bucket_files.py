@@ -41,6 +41,12 @@ class Folder(Protocol):
     def filesystem(self) -> FileSystem:
         """What writes."""
 
+    def told(self) -> dict[str, Any]:
+        """What another process needs to write there, as JSON: `kind`, and `options` of the client, secrets too.
+
+        Credentials that are this machine's own are not among them: there they are that machine's.
+        """
+
     def remove(self) -> None:
         """Delete everything below the prefix."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import pickle
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -14,11 +14,8 @@ from dvt.federation.executor_parts import PASSED_ROWS, schema_of
 from dvt.federation.loaders import files_executor
 from dvt.federation.loaders.bucket_files import BucketFile, BucketFiles, Folder, ParquetForm
 from dvt.federation.loaders.file_columns import FileColumns
-from dvt.federation.loaders.files_executor import Place, trial_name
+from dvt.federation.loaders.files_executor import trial_name
 from dvt.federation.spread import SpreadRows, Told
-
-# As pyarrow's file systems name them.
-_SECRETS = ("secret_key", "session_token", "access_token", "account_key", "sas_token", "client_secret")
 
 
 class BucketSpread:
@@ -74,27 +71,15 @@ class BucketSpread:
 
     def _order(self, folder: Folder, schema: pa.Schema) -> dict[str, Any]:
         with folder.guarded():
-            place = Place(folder.url, folder.path, folder.filesystem)
+            told = {"url": folder.url, "path": folder.path, **folder.told()}
         return {
             "task": files_executor.__name__,
-            "made": base64.b64encode(pickle.dumps((place, self._columns, self._form))).decode(),
-            "secrets": list(_secrets(place.filesystem.__reduce__())),
+            "folder": told,
+            "made": base64.b64encode(pickle.dumps((self._columns, self._form))).decode(),
             "schema": schema_of(schema),
             "parts": [[part.path, list(part.groups), part.rows] for part in self._spread.parts],
             "batch_rows": PASSED_ROWS,
         }
-
-
-def _secrets(made: object) -> Iterator[str]:
-    """The secrets in what a file system is made of."""
-    if isinstance(made, Mapping):
-        for name, value in made.items():
-            if isinstance(value, str) and name in _SECRETS and value:
-                yield value
-            yield from _secrets(value)
-    elif isinstance(made, (list, tuple)):
-        for value in made:
-            yield from _secrets(value)
 
 
 def _refuse(told: Sequence[Told]) -> None:

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import dataclasses
 import pickle
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+from pyarrow.fs import LocalFileSystem
 
+from dvt.connections.object_store_clients import client
 from dvt.errors import DataError
 from dvt.federation.executor_parts import PartTask, SaidError, line, part_file
 from dvt.federation.loaders.bucket_files import BucketFiles, ParquetForm
@@ -28,21 +28,26 @@ if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
 PIECE_BYTES = 16 << 20
+LOCAL = "local"
+"""The kind of a folder that is none of an object store."""
 
 
-@dataclass(frozen=True)
 class Place:
-    """A folder as executors have it: what writes there, with its credentials, which are not shown.
+    """A folder as executors have it.
 
     Args:
-        url: As the engine is told.
-        path: As the file system names it.
-        filesystem: What writes.
+        told: `url` and `path` of the folder, and what `Folder.told` gives.
     """
 
-    url: str
-    path: str
-    filesystem: FileSystem = dataclasses.field(repr=False)
+    def __init__(self, told: Mapping[str, Any]) -> None:
+        self.url, self.path = told["url"], told["path"]
+        self.filesystem: FileSystem = (
+            LocalFileSystem() if told["kind"] == LOCAL else client(told["kind"], told["options"])
+        )
+
+    def told(self) -> dict[str, Any]:
+        """Nothing: nobody else is told of it."""
+        return {}
 
     def remove(self) -> None:
         """Nothing: dvt removes the folder."""
@@ -53,11 +58,11 @@ class Place:
 
 
 class Task(PartTask):
-    """A load by files. Its order adds `made`: the place, the columns and the form, pickled; and `secrets`."""
+    """A load by files. Its order adds `folder`, and `made`: the columns and the form, pickled."""
 
     def secrets(self) -> list[str]:
-        """Those of the store's credentials."""
-        return list(self._order["secrets"])
+        """None beside those of the store's options, which `client` makes known."""
+        return []
 
     def tried(self, numbers: list[int]) -> Iterator[tuple[int, dict[str, Any]]]:
         """What is missing; else a file by which dvt sees that the folder is the same."""
@@ -74,7 +79,7 @@ class Task(PartTask):
         except OSError as error:
             why = f"they do not write to {place.url}: {line(error)}"
         try:
-            part_file(self._order["parts"][0][0]).close()
+            part_file(self._order["parts"][0][0], self._order.get("store")).close()
         except OSError as error:
             why = why or f"their Python does not see the result: {line(error)}"
         yield numbers[0], {"why": why}
@@ -104,8 +109,8 @@ class Task(PartTask):
             yield columns.batch(piece)
 
     def _made(self) -> tuple[Place, FileColumns, ParquetForm]:
-        made: tuple[Place, FileColumns, ParquetForm] = pickle.loads(base64.b64decode(self._order["made"]))
-        return made
+        columns, form = pickle.loads(base64.b64decode(self._order["made"]))
+        return Place(self._order["folder"]), columns, form
 
 
 def count_present(batch: pa.RecordBatch, present: list[int]) -> None:

@@ -49,7 +49,7 @@ class Task(PartTask):
             with self._session() as session, session.transaction(force_rollback=True):
                 # Only the server that dvt itself is logged in to has this ledger.
                 session.execute(self._order["claim"].encode(), [-1, 0])
-            part_file(self._order["parts"][0][0]).close()
+            part_file(self._order["parts"][0][0], self._order.get("store")).close()
         except psycopg.Error as error:
             why = f"they do not reach the target: {line(error)}"
         except OSError as error:
@@ -64,7 +64,9 @@ class Task(PartTask):
                 for number in numbers:
                     yield number, self._part(session, number)
         except psycopg.Error as error:  # Spark tries the task once more
-            raise SaidError(line(error)) from None
+            raise SaidError(f"its session with the target broke: {line(error)}") from None
+        except OSError as error:
+            raise SaidError(f"it cannot read the result: {line(error)}") from None
 
     def _part(self, session: psycopg.Connection[Any], number: int) -> dict[str, Any]:
         import psycopg

@@ -4,6 +4,9 @@ whole or not at all, no row twice. Targets are Redshift's, Athena's and Trino's 
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +16,12 @@ import pytest
 from local_engines import stream
 from servers import athena, databricks, redshift, s3, trino
 from servers.bigquery import BigQueryServer
+from servers.gate import gate
 from servers.object_stores import gcs_store
 from servers.postgres import PostgresServer
 from servers.snowflake import SnowflakeServer
 from servers.spark import missing
-from servers.spark_cluster import cluster_home, cluster_options
+from servers.spark_cluster import cluster_home, cluster_options, executor_of, until
 from spark_corpus import TYPES
 
 from dvt.errors import DataError
@@ -197,7 +201,7 @@ def bigquery_target(bigquery_server: BigQueryServer) -> Iterator[Target]:
 @pytest.fixture(scope="module")
 def databricks_target(bucket: str) -> Iterator[Target]:
     with databricks.running() as server:
-        output = server.output(dvt=THROUGH)
+        output = databricks.output(server, dvt=THROUGH)
         yield Target(
             output, "sales", lambda sql: server.engine.run(sql, "sales").fetchmany(ROWS + 1), "copy_into_external"
         )
@@ -239,3 +243,24 @@ def test_a_value_that_has_no_place_names_its_column_and_leaves_the_old_table(
         target.load(results["beyond"].offered(), "refused", declared={"i": target.narrow})
     assert (raised.value.column, raised.value.connection) == ("i", "dw")
     assert target.ask("i", "refused") == [["7"]]
+
+
+def test_an_executor_that_dies_while_it_writes_doubles_no_row(
+    engine: SparkEngine, results: dict[str, Result], bucket: str, trino_target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its files are written again under their names."""
+    found: list[LoadResult] = []
+    with gate(bucket, held=b"/00002-") as held:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", held.address)
+        thread = threading.Thread(
+            target=lambda: found.append(trino_target.load(results["numbers"].offered(), "retried"))
+        )
+        thread.start()
+        port = until(held.waiting)[0]
+        assert engine._process is not None
+        os.kill(executor_of(engine._process._process.pid, port), signal.SIGKILL)
+        until(lambda: len(held.waiting()) > 1)  # the other attempt has come so far
+        held.release()
+        thread.join(120)
+    assert [(each.rows, each.method) for each in found] == [(ROWS, "spark_executors")]
+    assert trino_target.ask("count(*), count(distinct i)", "retried") == [[str(ROWS), str(ROWS)]]

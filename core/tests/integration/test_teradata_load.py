@@ -193,8 +193,9 @@ def test_a_schema_is_a_database(double: TeradataWritingDouble) -> None:
 
 
 @live.TERADATA.needed
-def test_a_live_system_takes_every_type() -> None:
-    connection = Connection.from_output("live", live.TERADATA.output(), SPEC)
+@pytest.mark.parametrize("way", ["insert", "fastload"])
+def test_a_live_system_takes_every_type(way: str) -> None:
+    connection = Connection.from_output("live", {**live.TERADATA.output(), "dvt": {"load_with": way}}, SPEC)
     name = "dvt_live_load"
     try:
         for _ in range(2):

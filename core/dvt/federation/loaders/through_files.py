@@ -51,6 +51,7 @@ class Carried:
 class ThroughFiles(_Base):
     """For `SQLLoader`s of servers that read Parquet where it lies. Columns have names of ours there (`c0`)."""
 
+    files_method: ClassVar[str] = "external_parquet"
     # Whether INSERT has HiveQL's form, which every Hive takes: no list of columns.
     inserts_by_place: ClassVar[bool] = False
 
@@ -74,6 +75,11 @@ class ThroughFiles(_Base):
     def external_sql(self, external: Relation, columns: str, url: str) -> str:
         """CREATE TABLE over the files below an address."""
 
+    def make_external(self, external: Relation, columns: Sequence[Carried], url: str) -> None:
+        """Make what is read as if it were the files."""
+        listed = ", ".join(f"{_own(at)} {column.native}" for at, column in enumerate(columns))
+        self.run(self.external_sql(external, listed, url))
+
     def external_name(self, private: Relation) -> str:
         """A name of letters, digits and underscores: Hive's metastore takes no others."""
         ending = f"_{uuid.uuid4().hex[:8]}_files"
@@ -84,7 +90,7 @@ class ThroughFiles(_Base):
         options = self.connection.options
         if not options["load_through"] and options["load_by"] != "streaming":
             return []
-        return [LoadMethod("external_parquet", lacks=lambda: self.why_no_files(filling), fill=self._fill_by_files)]
+        return [LoadMethod(self.files_method, lacks=lambda: self.why_no_files(filling), fill=self._fill_by_files)]
 
     def why_no_files(self, filling: Filling) -> str | None:
         """What is missing for it."""
@@ -103,15 +109,15 @@ class ThroughFiles(_Base):
         with BucketFiles(self.private_folder()) as files:
             files.write(schema, self._file_batches(filling, columns, schema))
             if files.rows:
-                self._insert_files(filling, columns, files.folder.url)
+                self.insert_files(filling, columns, files.folder.url)
             return Filled(files.rows)
 
-    def _insert_files(self, filling: Filling, columns: Sequence[Carried], url: str) -> None:
+    def insert_files(self, filling: Filling, columns: Sequence[Carried], url: str) -> None:
+        """Bring what the files below an address hold into the private table."""
         external = self.external(filling.relation)
-        listed = ", ".join(f"{_own(at)} {column.native}" for at, column in enumerate(columns))
         made = ", ".join(column.made_by.format(_own(at)) for at, column in enumerate(columns))
         self._external[filling.relation] = external
-        self.run(self.external_sql(external, listed, url))
+        self.make_external(external, columns, url)
         into = filling.relation.sql(self.dialect)
         names = quote_all(filling.schema.names, self.dialect)
         head = ["insert into table", into] if self.inserts_by_place else ["insert into", into, "(", names, ")"]

@@ -10,7 +10,7 @@ def require_digits(array: pa.Array, has: int, digits: int) -> None:
     """Raise ValueError for moments with more digits of a second.
 
     Args:
-        array: Timestamps.
+        array: Timestamps, or times.
         has: The digits of their unit.
         digits: Those that are kept.
     """

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dvt.types.exact_cast import exactly
-from dvt.types.kept_values import require_digits, require_length
+from dvt.types.kept_values import kept_bytes, require_digits, require_length
 from dvt.types.landing_texts import plain_texts, require_finite
 from dvt.types.text_values import check_range
 from dvt.types.vocabulary import MICROS, MICROS_UTC, TIME, is_json, is_uuid
@@ -117,8 +117,8 @@ class Binding:
         if found["text"]:
             return self._texts(plain_texts(array), int(found["size"]))
         if found["bytes"]:
-            require_length(pc.binary_length(array), int(found["length"]), "there is no type for longer ones")
-            return array.to_pylist()  # type: ignore[no-any-return]
+            kept = kept_bytes(array, int(found["length"]), "there is no type for longer ones")
+            return kept.to_pylist()  # type: ignore[no-any-return]
         if plain == "float":
             return self._floats(array)
         if plain == "date":

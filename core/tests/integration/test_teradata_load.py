@@ -130,6 +130,7 @@ def test_a_rename_that_fails_gives_the_old_table_back(
         ([1, 128], "byteint", "no place"),
         ([dt.datetime(2024, 1, 1, 0, 0, 0, 1)], "timestamp(3)", "more than 3 digits"),
         ([b"ok", b"x" * 32_001], "", "32001 long"),
+        (["ok"], "varbyte(9)", "not bytes"),
     ],
 )
 def test_a_value_that_would_change_is_refused_with_its_column(

@@ -100,6 +100,15 @@ def test_rows_that_the_database_does_not_take_stop_the_load(double: TeradataWrit
     assert double.listed() == ["t"]
 
 
+def test_what_fastload_drops_is_told_with_its_warnings(double: TeradataWritingDouble) -> None:
+    load(ROWS)
+    double.fastloading.drops = 1
+    with pytest.raises(DataError, match=r"kept 2 of 3 rows: .*1 rows were dropped"):
+        load(pa.table({"id": [1, 2, 3], "word": ["a", "b", "c"]}), fast())
+    assert read() == ROWS.to_pylist()
+    assert double.listed() == ["t"]
+
+
 def test_a_value_without_a_place_is_named_before_it_is_sent(double: TeradataWritingDouble) -> None:
     with pytest.raises(DataError, match="infinite") as raised:
         load(pa.table({"v": [0.5, float("nan")]}), fast())

@@ -28,12 +28,14 @@ class FastLoading:
         breaks_after: Rows after which the connection breaks; None for never.
         misfit: A value whose rows do not fit.
         misfits_when_applied: Whether that is found at the commit only.
+        drops: Rows at the end that are dropped at the commit, as if they were there twice.
         tables: Those that are being loaded.
     """
 
     breaks_after: int | None = None
     misfit: Any = None
     misfits_when_applied: bool = False
+    drops: int = 0
     tables: set[str] = field(default_factory=set)
 
 
@@ -88,8 +90,9 @@ class SessionLoad:
         self._errors = self._warnings = ""
         rows = self._fitting(self._rows)
         kept = [list(row) for row in dict.fromkeys(map(tuple, rows))]
+        kept = kept[: len(kept) - self._server.fastloading.drops]
         if len(kept) < len(rows):
-            self._warnings = f"{_DATABASE}[Error 2816] {len(rows) - len(kept)} duplicate rows were dropped."
+            self._warnings = f"{_DATABASE}[Error 2816] {len(rows) - len(kept)} rows were dropped as duplicates."
         self._insert(self._sql, kept)
         if not self._errors:
             for ending in _ENDINGS:

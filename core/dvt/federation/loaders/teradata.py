@@ -174,6 +174,7 @@ class TeradataLoader(SettingAside, SQLLoader):
         self.begin()
         load.send(itertools.chain([first], batches))
         self.commit(load.require_applied)
+        load.require_all()
         self.run(load.insert_sql())
         self._drop_tables(*tables_of(staging))
         del self._staged[filling.relation]

@@ -74,6 +74,7 @@ class FastLoad:
         words = ["insert into", staging.sql("teradata"), "(", names, ") values (", marks, ")"]
         self._insert = "{fn teradata_require_fastload}" + " ".join(words)
         self._sent = self._batches = 0
+        self._warnings = ""
 
     def create_sql(self) -> str:
         """CREATE TABLE of the staging table, whose rows the running number spreads."""
@@ -102,13 +103,16 @@ class FastLoad:
             self._require_no_errors(f"rows {first}-{self._sent}")
 
     def require_applied(self) -> None:
-        """After the commit: raise for rows that the database refused as it put them into the table."""
+        """Right after the commit: raise for rows that the database refused as it put them into the table."""
         self._require_no_errors(None)
-        warnings = self._told("teradata_get_warnings")
+        self._warnings = self._told("teradata_get_warnings")
+
+    def require_all(self) -> None:
+        """Count the rows, when each statement commits by itself again."""
         counted = ["select count(*) from", self._staging.sql("teradata"), "where", self._is_row]
         kept = int(self._rows(" ".join(counted))[0][0])
         if kept != self._sent:
-            raise DataError(f"FastLoad kept {kept} of {self._sent} rows: {warnings}", remedy=_REMEDY)
+            raise DataError(f"FastLoad kept {kept} of {self._sent} rows: {told_words(self._warnings)}", remedy=_REMEDY)
 
     def insert_sql(self) -> str:
         """INSERT ... SELECT of the rows into the private table."""

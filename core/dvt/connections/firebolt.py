@@ -13,7 +13,7 @@ from dvt.connections.comparing import Comparing, ComparingFacts, Trust
 from dvt.connections.connection import Connection
 from dvt.connections.landing_ways import Way
 from dvt.connections.retrying import Retries, attempts
-from dvt.connections.spec import ConnectionSpec
+from dvt.connections.spec import ConnectionSpec, Option
 
 if TYPE_CHECKING:
     from firebolt.db import Connection as Session
@@ -53,6 +53,23 @@ SPEC = ConnectionSpec(
     ),
     required=(("client_id", "url", "user"), "database"),
     secret_settings=("client_secret", "password"),
+    options=(
+        Option(
+            "load_through",
+            "str",
+            "",
+            "`s3://bucket/folder` through which rows are loaded as Parquet, by COPY; dvt reaches it with the"
+            " environment's credentials",
+        ),
+        Option(
+            "load_role",
+            "str",
+            "",
+            "the role (its ARN) with which Firebolt reads load_through; or `environment`: it is told the keys in"
+            " AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN",
+        ),
+        Option("load_external_id", "str", "", "the external id that the role's trust asks for"),
+    ),
     place=_place,
     drivers=("firebolt.db",),
     extra="firebolt",
@@ -143,11 +160,15 @@ def _parameters(connection: Connection) -> dict[str, Any]:
 # Firebolt's errors have words, and no codes that are documented.
 _BY_WORDS: tuple[tuple[str, type[errors.DvtError], str], ...] = (
     (
-        r"401|unauthorized|authentication|invalid credentials|authorization",
+        r"\b401\b|unauthorized|authentication|invalid credentials|authorization",
         errors.AuthenticationError,
         "Check client_id and client_secret",
     ),
-    (r"(permission|access) denied|not authorized|forbidden|403", errors.PrivilegeError, "Grant what the account lacks"),
+    (
+        r"(permission|access) denied|not authorized|forbidden|\b403\b",
+        errors.PrivilegeError,
+        "Grant what the account lacks",
+    ),
     (
         r"(relation|table|view|column|schema|database).* (does not exist|not found)|unknown column",
         errors.RelationNotFoundError,

@@ -82,6 +82,15 @@ SPEC = ConnectionSpec(
             " where a table is large (100,000 rows by its statistics, or 64 MB) whose types the driver writes exactly",
             choices=("auto", "always", "never"),
         ),
+        Option(
+            "load_with",
+            "str",
+            "insert",
+            "what loads: batches of INSERT, or the driver's FastLoad into a staging table whose rows are numbered, for"
+            " 100,000 rows and more (it opens sessions of its own, and drops rows that are equal); a table with a"
+            " column that is not for it is loaded by INSERT all the same",
+            choices=("insert", "fastload"),
+        ),
     ),
     drivers=("teradatasql",),
     extra="teradata",

@@ -52,6 +52,16 @@ def error_number(text: str) -> int:
     return int(found.group(1)) if found else 0
 
 
+def told_words(text: str) -> str:
+    """What a text of the driver says, without its versions and its stack; of several lines the first.
+
+    >>> told_words("[Version 20.0.0.24] [Session 1] [Teradata Database] [Error 2673] The row is too long.\\n at go")
+    'The row is too long.'
+    """
+    first = text.strip().split("\n", 1)[0]
+    return (_PREFIXES.sub("", first) or first)[:_WORDS_AT_MOST]
+
+
 def may_pass(error: BaseException) -> bool:
     """Whether another attempt may go better: the network broke, or the database is starting or full."""
     text = str(error)
@@ -88,7 +98,7 @@ def translate(
         is_late = "timeout" in text.lower() or "timed out" in text.lower()
         family = errors.TimeoutExceededError if is_late else errors.ConnectionLostError
         remedy = "Raise dvt.statement_timeout_s, or make it quicker" if is_late else _RUN_AGAIN
-    words = _PREFIXES.sub("", text)[:_WORDS_AT_MOST] or text[:_WORDS_AT_MOST]
+    words = told_words(text)
     column = _MISSING_COLUMN.search(words) if number in (3810, 5628) else None
     return family(
         f"{words} (Teradata error {number})" if number else words,

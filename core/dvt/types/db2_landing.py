@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dvt.types.exact_cast import exactly
-from dvt.types.kept_values import require_digits, require_length
+from dvt.types.kept_values import kept_bytes, kept_moments, require_length
 from dvt.types.landing_texts import plain_texts, require_finite
 from dvt.types.text_values import check_range
 from dvt.types.vocabulary import MICROS, MICROS_UTC, TIME, is_json, is_uuid
@@ -135,21 +135,11 @@ class Binding:
         return pa.decimal128(precision, scale)
 
     def _moments(self, array: pa.Array) -> list[Any]:
-        type_ = array.type
         if (self._found["plain"] or "").lower() == "date":
             days = exactly(array, pa.date32())
             check_range(days)
             return plain_texts(days).to_pylist()  # type: ignore[no-any-return]
-        if not (pa.types.is_timestamp(type_) or pa.types.is_date(type_)):
-            raise ValueError(f"a value of {type_} is no moment")
-        digits = int(self._found["digits"] or 6)
-        if type_ == _NANOS:
-            require_digits(array, 9, digits)
-            return array.cast(pa.string()).to_pylist()  # type: ignore[no-any-return]
-        check_range(array)
-        micros = array.cast(MICROS) if pa.types.is_date(type_) else array.view(MICROS)
-        require_digits(micros, 6, digits)
-        return micros.cast(pa.string()).to_pylist()  # type: ignore[no-any-return]
+        return kept_moments(array, int(self._found["digits"] or 6)).cast(pa.string()).to_pylist()  # type: ignore[no-any-return]
 
     def _texts(self, texts: pa.Array) -> list[Any]:
         found = self._found
@@ -164,11 +154,8 @@ class Binding:
         return texts.to_pylist()  # type: ignore[no-any-return]
 
     def _bytes(self, array: pa.Array) -> list[Any]:
-        if not pa.types.is_binary(array.type):
-            raise ValueError(f"a value of {array.type} is not bytes")
         most = int(self._found["length"]) * _UNITS[(self._found["multiple"] or "").lower()]
-        require_length(pc.binary_length(array), most, "declare the column blob")
-        return array.to_pylist()  # type: ignore[no-any-return]
+        return kept_bytes(array, most, "declare the column blob").to_pylist()  # type: ignore[no-any-return]
 
     @property
     def _found(self) -> re.Match[str]:

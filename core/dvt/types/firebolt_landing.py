@@ -66,6 +66,26 @@ def is_loaded(type_: pa.DataType, native: str) -> bool:
     return pa.types.is_string(to) or (is_number(type_) and is_number(to)) or carrier(firebolt_type(type_) or "") == to
 
 
+def cell_texts(array: pa.Array, native: str) -> pa.Array:
+    """The values as texts, of which a cast to the column's type makes them; bytes as hexadecimal digits.
+
+    Raises:
+        ValueError: Firebolt has no place for one.
+
+    >>> cell_texts(pa.array([b"a", None]), "bytea").to_pylist(), cell_texts(pa.array([1.5]), "text").to_pylist()
+    (['\\\\x61', None], ['1.5'])
+    """
+    to = carrier(native)
+    assert to is not None, "it was asked before"
+    found = exact(array, to)
+    if pa.types.is_binary(to):
+        return pa.array([None if value is None else "\\x" + value.hex() for value in found.to_pylist()], pa.string())
+    texts = plain_texts(found)
+    if pa.types.is_string(to) and pc.any(pc.match_substring(texts, "\0")).as_py():
+        raise ValueError("a text holds the character of code zero")
+    return texts
+
+
 def literals(array: pa.Array, native: str) -> list[str]:
     """The values as SQL.
 
@@ -75,21 +95,10 @@ def literals(array: pa.Array, native: str) -> list[str]:
     >>> literals(pa.array(["it's", None]), "text"), literals(pa.array([1.5]), "real")
     (["E'it''s'", 'null'], ["cast(E'1.5' as real)"])
     """
-    to = carrier(native)
-    assert to is not None, "it was asked before"
-    found = exact(array, to)
-    if pa.types.is_binary(to):
-        return [_typed(None if v is None else "\\\\x" + v.hex(), native) for v in found.to_pylist()]
-    texts = plain_texts(found)
-    if pa.types.is_string(to):
-        if pc.any(pc.match_substring(texts, "\0")).as_py():
-            raise ValueError("a text holds the character of code zero")
-        escaped = pc.replace_substring(pc.replace_substring(texts, "\\", "\\\\"), "'", "''")
-        return ["null" if text is None else f"E'{text}'" for text in escaped.to_pylist()]
-    if pa.types.is_integer(to) and pc.min(found).as_py() != -(2**63):
+    to, texts = carrier(native), cell_texts(array, native)
+    if pa.types.is_integer(to) and "-9223372036854775808" not in texts.to_pylist():
         return ["null" if text is None else text for text in texts.to_pylist()]
-    return [_typed(text, native) for text in texts.to_pylist()]
-
-
-def _typed(text: str | None, native: str) -> str:
-    return "null" if text is None else f"cast(E'{text}' as {native})"
+    escaped = pc.replace_substring(pc.replace_substring(texts, "\\", "\\\\"), "'", "''").to_pylist()
+    if pa.types.is_string(to):
+        return ["null" if text is None else f"E'{text}'" for text in escaped]
+    return ["null" if text is None else f"cast(E'{text}' as {native})" for text in escaped]

@@ -13,6 +13,7 @@ import sqlglot
 from sqlglot import exp
 
 from dvt.types.exact_cast import exactly
+from dvt.types.kept_values import require_digits
 from dvt.types.landing_texts import plain_texts
 from dvt.types.text_values import parser
 from dvt.types.vocabulary import MICROS, MICROS_UTC, TIME, UUID
@@ -94,7 +95,7 @@ def fitted(array: pa.Array, to: Shape) -> pa.Array:
     """
     found = _of_type(array, to.type)
     if to.digits < _MOST_DIGITS and pa.types.is_temporal(found.type) and not pa.types.is_date(found.type):
-        _require_digits(found, to.digits)
+        require_digits(found, 9 if found.type.unit == "ns" else 6, to.digits)
     if to.characters is not None:
         longest = pc.max(pc.utf8_length(found)).as_py() or 0
         if longest > to.characters:
@@ -124,13 +125,3 @@ def _of_type(array: pa.Array, type_: pa.DataType) -> pa.Array:
 
 def _is_exact(type_: pa.DataType) -> bool:
     return bool(pa.types.is_integer(type_) or pa.types.is_decimal(type_))
-
-
-def _require_digits(array: pa.Array, digits: int) -> None:
-    unit = 9 if array.type.unit == "ns" else 6
-    if digits >= unit:
-        return
-    step = 10 ** (unit - digits)
-    storage = array.cast(pa.int64())
-    if pc.all(pc.equal(pc.multiply(pc.divide(storage, step), step), storage)).as_py() is False:
-        raise ValueError(f"a value has more than {digits} digits of a second")

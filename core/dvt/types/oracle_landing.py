@@ -16,10 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dvt.types.exact_cast import exactly
-from dvt.types.kept_values import require_digits, require_length
+from dvt.types.kept_values import kept_bytes, kept_moments, require_length
 from dvt.types.landing_texts import plain_texts
 from dvt.types.oracle import UNICODE
-from dvt.types.text_values import check_range
 from dvt.types.vocabulary import MICROS, MICROS_UTC, TIME, is_json, is_uuid
 
 _NANOS = pa.timestamp("ns")
@@ -166,17 +165,10 @@ class Binding:
 
     def _moments(self, array: pa.Array, digits: int) -> list[Any]:
         type_ = array.type
-        if not (pa.types.is_timestamp(type_) or pa.types.is_date(type_)):
-            raise ValueError(f"a value of {type_} is no moment")
         if pa.types.is_timestamp(type_) and bool(type_.tz) is not bool(self._found["zone"]):
             raise ValueError(f"{type_} and {self.native}: one has a time zone, the other has none")
-        if type_ == _NANOS:
-            require_digits(array, 9, digits)
-            return array.cast(pa.string()).to_pylist()  # type: ignore[no-any-return]
-        check_range(array)
-        micros = array.cast(MICROS) if pa.types.is_date(type_) else array.view(MICROS)
-        require_digits(micros, 6, digits)
-        return micros.to_pylist()  # type: ignore[no-any-return]
+        moments = kept_moments(array, digits)
+        return (moments.cast(pa.string()) if type_ == _NANOS else moments).to_pylist()  # type: ignore[no-any-return]
 
     def _texts(self, texts: pa.Array) -> list[Any]:
         found = self._found
@@ -190,13 +182,11 @@ class Binding:
         return texts.to_pylist()  # type: ignore[no-any-return]
 
     def _bytes(self, array: pa.Array) -> list[Any]:
-        if not pa.types.is_binary(array.type):
-            raise ValueError(f"a value of {array.type} is not bytes")
-        if pc.any(pc.equal(pc.binary_length(array), 0)).as_py():
+        most = int(self._found["length"]) if self._found["bytes"] else None
+        kept = kept_bytes(array, most, "declare the column blob")
+        if pc.any(pc.equal(pc.binary_length(kept), 0)).as_py():
             raise ValueError("Oracle has no empty bytes, they would become NULL")
-        if self._found["bytes"]:
-            require_length(pc.binary_length(array), int(self._found["length"]), "declare the column blob")
-        return array.to_pylist()  # type: ignore[no-any-return]
+        return kept.to_pylist()  # type: ignore[no-any-return]
 
     @property
     def _found(self) -> re.Match[str]:

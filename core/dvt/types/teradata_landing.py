@@ -7,15 +7,17 @@ six digits of a second; what is nested is JSON text.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from dvt.types.exact_cast import exactly
-from dvt.types.kept_values import require_digits, require_length
+from dvt.types.kept_values import kept_bytes, require_digits, require_length
 from dvt.types.landing_texts import plain_texts, require_finite
 from dvt.types.text_values import check_range
 from dvt.types.vocabulary import MICROS, MICROS_UTC, TIME, is_json, is_uuid
@@ -84,6 +86,16 @@ def is_bytes(native: str) -> bool:
     return native.lower().startswith("varbyte")
 
 
+def is_fastloaded(native: str) -> bool:
+    """Whether FastLoad takes a column as it is bound: a time is bound without a zone.
+
+    >>> is_fastloaded("timestamp(6) with time zone"), is_fastloaded("time(6) with time zone"), is_fastloaded("clob")
+    (True, False, False)
+    """
+    found = _NATIVE.fullmatch(native)
+    return found is not None and not ((found["moment"] or "").lower() == "time" and found["zone"])
+
+
 @dataclass(frozen=True)
 class Binding:
     """How a column's values are bound.
@@ -105,8 +117,8 @@ class Binding:
         if found["text"]:
             return self._texts(plain_texts(array), int(found["size"]))
         if found["bytes"]:
-            require_length(pc.binary_length(array), int(found["length"]), "there is no type for longer ones")
-            return array.to_pylist()  # type: ignore[no-any-return]
+            kept = kept_bytes(array, int(found["length"]), "there is no type for longer ones")
+            return kept.to_pylist()  # type: ignore[no-any-return]
         if plain == "float":
             return self._floats(array)
         if plain == "date":
@@ -119,6 +131,28 @@ class Binding:
         if plain:
             return exactly(whole, _WHOLE[plain]).to_pylist()  # type: ignore[no-any-return]
         return exactly(whole, pa.decimal128(int(found["precision"]), int(found["scale"] or 0))).to_pylist()  # type: ignore[no-any-return]
+
+    @property
+    def sample(self) -> Any:
+        """A value of the kind that `values` gives; for FastLoad, which takes a column's type from its first value.
+
+        >>> Binding("decimal(9, 2)").sample, Binding("varbyte(9)").sample, Binding("date").sample
+        (Decimal('0.00'), b'\\x00', datetime.date(2000, 1, 1))
+        """
+        found = self._found
+        plain = (found["plain"] or "").lower()
+        if found["text"]:
+            return "x"
+        if found["bytes"]:
+            return b"\0"
+        if found["moment"]:
+            zone = dt.timezone.utc if found["zone"] else None
+            is_time = found["moment"].lower() == "time"
+            return dt.time() if is_time else dt.datetime(2000, 1, 1, tzinfo=zone)
+        if plain in _WHOLE:
+            return 0
+        others = {"float": 0.0, "date": dt.date(2000, 1, 1)}
+        return others[plain] if plain else Decimal(0).scaleb(-int(found["scale"] or 0))
 
     def _floats(self, array: pa.Array) -> list[Any]:
         numbers = exactly(array, pa.float64())

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
-from servers import athena, firebolt, redshift, s3, vertica
+from servers import athena, firebolt, firebolt_copy, redshift, s3, vertica
 from servers.postgres import PostgresServer
 
 from dvt.testing import ExtractorContract, LoaderContract, Place, Tag
@@ -153,6 +154,19 @@ class TestLoadingFirebolt(LoaderContract):
         with firebolt.running() as server:
             yield _firebolt_place(server)
             assert server.transactions.begun, "nothing was landed in a transaction"
+
+
+class TestLoadingFireboltByFiles(LoaderContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls) -> Iterator[Place]:
+        pytest.importorskip("firebolt.db")
+        options = {"load_through": f"s3://{s3.BUCKET}/in", "load_role": firebolt_copy.ROLE}
+        with s3.running(), firebolt.running() as server:
+            own = server.output(dvt=options)
+            yield replace(_firebolt_place(server), output=own, words="firebolt-files", name="firebolt (files)")
+            left = s3.keys()  # with the empty object that stands for the folder above
+            assert not [key for key in left if not key.endswith("/")]
 
 
 class TestAthena(ExtractorContract):

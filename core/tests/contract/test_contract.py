@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from servers.bigquery import DATASET, BigQueryServer
+from servers.bigquery import BigQueryServer
 from servers.clickhouse import ClickHouseServer
 from servers.mariadb import MariaDBServer
-from servers.places import clickhouse_place, duckdb_place, mariadb_place, postgres_place, sqlite_place
+from servers.places import bigquery_place, clickhouse_place, duckdb_place, mariadb_place, postgres_place, sqlite_place
 from servers.postgres import PostgresServer
 from servers.snowflake import SCHEMA, SnowflakeServer
 
@@ -77,17 +77,7 @@ class TestBigQuery(ExtractorContract):
     @pytest.fixture(scope="class")
     @classmethod
     def place(cls, bigquery_server: BigQueryServer) -> Place:
-        server = bigquery_server
-        return Place(
-            "bigquery",
-            Tag.EMULATED,
-            server.output(),
-            server.execute,
-            server.statements,
-            schema=DATASET,
-            refused=server.output(token="wr0ng-token"),
-            name="bigquery (local-bigquery)",
-        )
+        return bigquery_place(bigquery_server)
 
 
 def test_the_folder_of_words_is_shipped() -> None:

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from servers.bigquery import DATASET, BigQueryServer
+from servers.bigquery import BigQueryServer
 from servers.clickhouse import ClickHouseServer
 from servers.generic import missing
 from servers.mariadb import MariaDBServer
 from servers.places import (
+    bigquery_place,
     clickhouse_place,
     duckdb_place,
     folder_place,
@@ -113,24 +114,6 @@ class TestSnowflake(LoaderContract):
             ask=ask,
             tables=lambda: [*ask("select table_name from information_schema.tables"), *server.stages()],
         )
-
-
-def bigquery_place(server: BigQueryServer) -> Place:
-    def ask(sql: str) -> list[str]:
-        return [str(row[0]) for row in server.query(sql)]
-
-    return Place(
-        "bigquery",
-        Tag.EMULATED,
-        server.output(),
-        server.execute,
-        server.statements,
-        schema=DATASET,
-        refused=server.output(token="wr0ng-token"),
-        name="bigquery (local-bigquery)",
-        ask=ask,
-        tables=lambda: ask(f"select table_name from {DATASET}.INFORMATION_SCHEMA.TABLES"),
-    )
 
 
 class TestBigQuery(LoaderContract):

@@ -43,12 +43,15 @@ class TestTeradataExport(ExtractorContract):
 
 def _words(folder: Path, method: str, values: str) -> Path:
     """The kit's words, of one of the two ways."""
+    path = folder / "teradata.yml"
+    path.write_text(_own().rstrip() + values + f"\nmethod: {method}\n", encoding="utf-8")
+    return path
+
+
+def _own() -> str:
     import dvt.testing
 
-    own = Path(dvt.testing.__file__).parent / "engines" / "teradata.yml"
-    path = folder / "teradata.yml"
-    path.write_text(own.read_text(encoding="utf-8").rstrip() + values + f"\nmethod: {method}\n", encoding="utf-8")
-    return path
+    return (Path(dvt.testing.__file__).parent / "engines" / "teradata.yml").read_text(encoding="utf-8")
 
 
 class TestLoadingTeradata(LoaderContract):
@@ -57,3 +60,14 @@ class TestLoadingTeradata(LoaderContract):
     def place(cls) -> Iterator[Place]:
         with teradata_double(TeradataWritingDouble()) as double:
             yield teradata_place(double)
+
+
+class TestLoadingTeradataByFastLoad(LoaderContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+        words = tmp_path_factory.mktemp("words") / "teradata.yml"
+        words.write_text(_own().replace("load_method: batch_insert", "load_method: fastload"), encoding="utf-8")
+        with teradata_double(TeradataWritingDouble()) as double:
+            yield replace(teradata_place(double, load_with="fastload"), words=words, name="teradata (FastLoad)")
+            assert not [name for name in double.listed() if "_fl" in name]

@@ -130,6 +130,7 @@ def test_a_rename_that_fails_gives_the_old_table_back(
         ([1, 128], "byteint", "no place"),
         ([dt.datetime(2024, 1, 1, 0, 0, 0, 1)], "timestamp(3)", "more than 3 digits"),
         ([b"ok", b"x" * 32_001], "", "32001 long"),
+        (["ok"], "varbyte(9)", "not bytes"),
     ],
 )
 def test_a_value_that_would_change_is_refused_with_its_column(
@@ -193,8 +194,9 @@ def test_a_schema_is_a_database(double: TeradataWritingDouble) -> None:
 
 
 @live.TERADATA.needed
-def test_a_live_system_takes_every_type() -> None:
-    connection = Connection.from_output("live", live.TERADATA.output(), SPEC)
+@pytest.mark.parametrize("way", ["insert", "fastload"])
+def test_a_live_system_takes_every_type(way: str) -> None:
+    connection = Connection.from_output("live", {**live.TERADATA.output(), "dvt": {"load_with": way}}, SPEC)
     name = "dvt_live_load"
     try:
         for _ in range(2):

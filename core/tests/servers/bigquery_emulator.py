@@ -12,7 +12,7 @@ import asyncio
 import base64
 import fcntl
 import functools
-import importlib.util
+import importlib
 import json
 import os
 import re
@@ -244,16 +244,6 @@ def _canned_rows(canned: dict[str, Any], number: int, request: Any) -> Iterator[
         time.sleep(0.01)
 
 
-def _beside(name: str) -> Any:
-    """A module beside this one: the interpreter is isolated, and does not look here."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def _status(code: str) -> Exception:
     from local_bigquery.grpc import read
 
@@ -295,7 +285,8 @@ def main() -> None:
     load._projection = _of_bytes(load._projection)
     read.STREAM_ROWS = int(os.environ["DVT_TEST_STREAM_ROWS"])
     read.create_session, read.read_rows = _create_session(read.create_session), _read_rows(read.read_rows)
-    _writing.append(_beside("bigquery_writing").Writing(_log))
+    sys.path.append(str(Path(__file__).parent))  # the interpreter is isolated, and does not look here
+    _writing.append(importlib.import_module("bigquery_writing").Writing(_log))
     _writing[0].install()
     # Requests of Storage Write are larger than gRPC's default lets through.
     grpc.server = functools.partial(grpc.server, options=[("grpc.max_receive_message_length", -1)])

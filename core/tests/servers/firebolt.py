@@ -21,6 +21,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from servers.fake_sql import FakeCursor, FakeSQL, FakeSQLError
+from servers.firebolt_copy import copy, with_bytes
 from servers.firebolt_writing import Transactions, drop_views, insert
 from servers.place import Place, Tag
 
@@ -49,7 +50,7 @@ class FireboltServer:
     """A running server."""
 
     port: int = 0
-    sql: FakeSQL = field(default_factory=lambda: FakeSQL("postgres", database="shop"))
+    sql: FakeSQL = field(default_factory=lambda: FakeSQL("postgres", database="shop", rewrite=with_bytes))
     canned: dict[str, Canned] = field(default_factory=dict)
     requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     running: dict[str, str] = field(default_factory=dict)  # labels by ids
@@ -157,7 +158,7 @@ class Handler(BaseHTTPRequestHandler):
             raise FakeSQLError("syntax", "syntax error, unexpected DELETE")
         cursor, self._headers = self.fake.transactions.cursor(parameters)
         self.fake.cursors[query_id] = cursor
-        if insert(self.fake.sql, cursor, sql):
+        if copy(self.fake.sql, cursor, sql) or insert(self.fake.sql, cursor, sql):
             self._rows([], iter([]), parameters, query_id)
             return
         drop_views(self.fake.sql, cursor, sql)

@@ -11,6 +11,7 @@ from pathlib import Path
 import duckdb
 
 from dvt.testing import Place, Tag
+from servers.bigquery import DATASET, BigQueryServer
 from servers.clickhouse import ClickHouseServer
 from servers.mariadb import MariaDBServer
 from servers.postgres import PostgresServer
@@ -50,6 +51,26 @@ def mariadb_place(server: MariaDBServer, database: str) -> Place:
         name="mysql (MariaDB)",
         ask=lambda sql: server.query(sql, name).split("\n"),
         tables=lambda: server.query("show tables", name).split("\n"),
+    )
+
+
+def bigquery_place(server: BigQueryServer) -> Place:
+    """The emulated BigQuery."""
+
+    def ask(sql: str) -> list[str]:
+        return [str(row[0]) for row in server.query(sql)]
+
+    return Place(
+        "bigquery",
+        Tag.EMULATED,
+        server.output(),
+        server.execute,
+        server.statements,
+        schema=DATASET,
+        refused=server.output(token="wr0ng-token"),
+        name="bigquery (local-bigquery)",
+        ask=ask,
+        tables=lambda: ask(f"select table_name from {DATASET}.INFORMATION_SCHEMA.TABLES"),
     )
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import gzip
-import importlib.util
+import importlib
 import json
 import os
 import re
@@ -37,17 +37,9 @@ _TIMED_OUT = (
 )
 
 
-def _beside(name: str) -> Any:
-    """A module beside this one: the interpreter is isolated, and does not look here."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-_wire = _beside("snowflake_wire")
+# Modules beside this one: the interpreter is isolated, and does not look here.
+sys.path.append(str(Path(__file__).parent))
+_wire = importlib.import_module("snowflake_wire")
 
 
 class Front:
@@ -64,8 +56,8 @@ class Front:
         self.sessions: dict[str, int] = {}
         self.limits: dict[int, float] = {}
         self.ended: dict[int, asyncio.Event] = {}
-        self.stages = _beside("snowflake_stages").Stages(self.address)
-        self.ingest = _beside("snowflake_ingest").Ingest(self.stages)
+        self.stages = importlib.import_module("snowflake_stages").Stages(self.address)
+        self.ingest = importlib.import_module("snowflake_ingest").Ingest(self.stages)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":

@@ -6,10 +6,7 @@ nothing else: the text `\\N` is NULL, columns are found by their names in any ca
 
 from __future__ import annotations
 
-import json
 import re
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -62,12 +59,7 @@ class Ingest:
         if not files:
             return ["status"], [["Copy executed with 0 files processed."]]
         db = fakesnow.server.sessions[token]._duck_conn
-        with tempfile.TemporaryDirectory() as folder:
-            paths = []
-            for number, body in enumerate(files.values()):
-                paths.append(str(Path(folder) / f"{number}.parquet"))
-                Path(paths[-1]).write_bytes(body)
-            source = f"read_parquet({json.dumps(paths)})"
+        with self._stages.readable(files.values()) as source:
             try:
                 given = {
                     name.lower(): (name, type_) for name, type_, *_ in db.execute(f"describe from {source}").fetchall()

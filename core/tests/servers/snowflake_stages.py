@@ -12,6 +12,7 @@ import json
 import re
 import tempfile
 import uuid
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -187,18 +188,24 @@ class Stages:
         if None in values:
             return _unknown(select)
         db = fakesnow.server.sessions[token]._duck_conn
-        with tempfile.TemporaryDirectory() as folder:
-            paths = []
-            for number, body in enumerate(files.values()):
-                paths.append(str(Path(folder) / f"{number}.parquet"))
-                Path(paths[-1]).write_bytes(body)
-            given = f"select {', '.join(map(str, values))} from read_parquet({json.dumps(paths)})"
+        with self.readable(files.values()) as source:
+            given = f"select {', '.join(map(str, values))} from {source}"
             try:
                 rows = db.execute(f"insert into {table} ({columns}) {given}").fetchall()[0][0]
             except duckdb.Error as error:
                 message = str(error).replace('"', "'")
                 return "100038", "22018", f"{message}\n  File '{next(iter(files))}', line 1, character 1"
         return list(_COPIED), [[", ".join(files), "LOADED", str(rows), str(rows), "1", "0", ""]]
+
+    @staticmethod
+    @contextlib.contextmanager
+    def readable(bodies: Collection[bytes]) -> Iterator[str]:
+        """Parquet files as DuckDB names them in FROM, while it lasts."""
+        with tempfile.TemporaryDirectory() as folder:
+            paths = [Path(folder) / f"{number}.parquet" for number, _ in enumerate(bodies)]
+            for path, body in zip(paths, bodies, strict=True):
+                path.write_bytes(body)
+            yield f"read_parquet({json.dumps([str(path) for path in paths])})"
 
 
 def _value(text: str, null: str | None) -> str | None:

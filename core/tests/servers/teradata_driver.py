@@ -194,7 +194,7 @@ class Cursor:
         if "teradata_write_parquet" in functions and not self._double.knows_parquet:
             raise OperationalError(f"{_DRIVER}Unrecognized escape function teradata_write_parquet{_STACK}")
         if "teradata_nativesql" in functions:
-            self._told = [(self._tells(functions),)]
+            self._tell(self._tells(functions))
             return self
         if self._double.aborts and "teradata_rpo" not in functions:
             number = self._double.aborts.pop(0)
@@ -212,6 +212,9 @@ class Cursor:
             self._is_open = True
             self._double.open_cursors += 1
         return self
+
+    def _tell(self, text: str) -> None:
+        self._told, self.description = [(text,)], [("text", object(), None, None, None, None, True)]
 
     def _run(self, sql: str) -> FakeResult:
         try:

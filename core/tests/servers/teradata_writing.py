@@ -20,9 +20,11 @@ from servers.driver_double import parts
 from servers.fake_cursor import FakeCursor
 from servers.fake_sql import FakeSQL, FakeSQLError
 from servers.fake_transaction import Transaction
+from servers.teradata_catalogue import VIEWS, row_of
 from servers.teradata_driver import (
     _BYTES,
     _DATABASE,
+    _DRIVER,
     _ESCAPE,
     _NUMBERS,
     _STACK,
@@ -32,22 +34,19 @@ from servers.teradata_driver import (
     OperationalError,
     TeradataDouble,
 )
+from servers.teradata_fastload import LOADS, FastLoading, SessionLoad
 
 _NAME = r"(?:\"(?:[^\"]|\"\")*\"|\w+)(?:\.(?:\"(?:[^\"]|\"\")*\"|\w+))?"
 _RENAME = re.compile(rf"(?is)^rename table ({_NAME}) to ({_NAME})$")
 _DROP = re.compile(rf"(?is)^drop (table|view) ({_NAME})$")
 _VIEW = re.compile(rf"(?is)^replace view ({_NAME}) as")
-_CREATE = re.compile(rf"(?is)^create (multiset |set )?table ({_NAME}) \((.*)\)( no primary index)?$")
+_INDEX = r" no primary index| primary index \([^()]*\)"
+_CREATE = re.compile(rf"(?is)^create (multiset |set )?table ({_NAME}) \((.*?)\)({_INDEX})?$")
 _INTO = re.compile(rf"(?is)^insert into ({_NAME})")
 _BATCH = re.compile(rf"(?is)^(insert into {_NAME} \( .* \)) values \( ([?, ]*) \)$")
 _SIZED = re.compile(r"(?i)^(VARCHAR|CHAR|VARBYTE)\s*\((\d+)\)")
 _COMMENT = re.compile(r"(?s)^\s*/\*.*?\*/\s*")
 _TYPES = (int, Decimal, float, str, bytes, dt.date, dt.datetime, dt.time)
-# The catalogue's code of a type.
-_CODES = {
-    "BYTEINT": "I1", "SMALLINT": "I2", "INTEGER": "I", "BIGINT": "I8", "DECIMAL": "D", "FLOAT": "F", "DATE": "DA",
-    "TIME": "AT", "TIMESTAMP": "TS", "TIMESTAMP WITH TIME ZONE": "SZ", "VARCHAR": "CV", "CHAR": "CF", "VARBYTE": "BV",
-}  # fmt: skip
 
 
 class TeradataWritingDouble(TeradataDouble):
@@ -57,17 +56,10 @@ class TeradataWritingDouble(TeradataDouble):
         super().__init__()
         self.fails_at = ""
         self.sets: set[str] = set()
+        self.fastloading = FastLoading()
         self._loads = 0
-        self.sql.run('drop table "DBC"."TablesV"')
-        self.sql.run(
-            'create table "DBC"."TablesV" (DatabaseName VARCHAR(128), TableName VARCHAR(128), TableKind CHAR(1),'
-            " CheckOpt CHAR(1))"
-        )
-        self.sql.run(
-            'create table "DBC"."ColumnsV" (DatabaseName VARCHAR(128), TableName VARCHAR(128), ColumnName VARCHAR(128),'
-            " ColumnType VARCHAR(2), ColumnLength INTEGER, DecimalTotalDigits INTEGER, DecimalFractionalDigits INTEGER,"
-            " CharType INTEGER, UpperCaseFlag VARCHAR(1), ColumnId INTEGER)"
-        )
+        for statement in VIEWS:
+            self.sql.run(statement)
 
     def execute(self, sql: str) -> None:
         """Run a statement beside dvt; dropping what is not there is no error."""
@@ -78,16 +70,16 @@ class TeradataWritingDouble(TeradataDouble):
             super().execute(sql)
             return
         *_, name = parts(found.group(2))
-        columns = re.sub(r"(?i) character set unicode| (not )?casespecific", "", found.group(3))
+        columns = re.sub(r"(?i) character set unicode| (not )?casespecific| not null", "", found.group(3))
         self.sql.run(f"create multiset table {found.group(2)} ({columns})", SCHEMA)
         self._forget(name, None)
         if (found.group(1) or "").lower() == "set ":
             self.sets.add(name)
-        kind = "O" if found.group(4) else "T"
+        kind = "O" if (found.group(4) or "").startswith(" no") else "T"
         values = f"'{SCHEMA}', {_text(name)}, '{kind}', '{'N' if name in self.sets else 'Y'}'"
         self.sql.run(f"insert into DBC.TablesV values ({values})")
         for number, (column, native) in enumerate(self.sql.natives(SCHEMA, name).items()):
-            values = ", ".join([f"'{SCHEMA}'", _text(name), _text(column), *_row_of(native), str(number)])
+            values = ", ".join([f"'{SCHEMA}'", _text(name), _text(column), *row_of(native), str(number)])
             self.sql.run(f"insert into DBC.ColumnsV values ({values})")
 
     def _forget(self, name: str, cursor: FakeCursor | None) -> None:
@@ -125,20 +117,31 @@ class WritingConnection(Connection):
     def __init__(self, double: TeradataDouble) -> None:
         super().__init__(double)
         self.transaction = Transaction(double.sql)
+        self.is_broken = False
+        self.load = SessionLoad(double, lambda sql, rows: self.cursor().insert(sql, rows))
 
     def cursor(self) -> WritingCursor:
         self.cursors.append(WritingCursor(self))
         return self.cursors[-1]  # type: ignore[return-value]
 
     def commit(self) -> None:
+        self.check()
         self.double.statements.append("COMMIT")
+        self.load.end("commit")
         self.transaction.end("commit")
 
     def rollback(self) -> None:
+        self.check()
         self.double.statements.append("ROLLBACK")
+        self.load.end("rollback")
         self.transaction.end("rollback")
 
+    def check(self) -> None:
+        if self.is_broken:
+            raise OperationalError(f"{_DRIVER}use of closed network connection{_STACK}")
+
     def close(self) -> None:
+        self.load.end("rollback")
         self.transaction.end("rollback")
         super().close()
 
@@ -160,10 +163,19 @@ class WritingCursor(Cursor):
                 place, _, native = found.group(2).partition(",")
                 said[int(place)] = native
             plain = plain[found.end() :]
+        self._session.check()
+        if LOADS.intersection(functions):
+            self._fastload(sql, functions, rows)
+            return self
         if functions and functions[-1] in ("teradata_autocommit_off", "teradata_autocommit_on"):
             self._server.statements.append(sql)
             self._session.transaction.set_automatic(functions[-1].endswith("_on"))
             return self
+        for name in self._server.fastloading.tables:
+            if f'"{name}"' in plain:
+                raise OperationalError(
+                    f"{_DATABASE}[Error 2652] Operation not allowed: {name} is being Loaded.{_STACK}"
+                )
         if rows is None and re.match(r"(?is)^\s*(select|with|$)", plain):
             super().execute(_COMMENT.sub("", sql))
             return self
@@ -188,6 +200,29 @@ class WritingCursor(Cursor):
         finally:
             transaction.is_automatic = alone
         return self
+
+    def _fastload(self, sql: str, functions: list[str], rows: list[list[Any]] | None) -> None:
+        asked = "".join("{fn " + name + "}" for name in functions[:2])
+        load, transaction = self._session.load, self._session.transaction
+        if functions[0] == "teradata_nativesql":
+            self._tell(load.tells(functions[1], sql.removeprefix(asked)))
+            return
+        self._server.statements.append(sql)
+        into = _INTO.match(sql[sql.index("}") + 1 :])
+        assert into is not None
+        assert rows is not None
+        try:
+            load.send(sql, into.group(1), rows)
+        except OperationalError as error:
+            self._session.is_broken = "EOF" in str(error)
+            raise
+        if transaction.is_automatic:
+            load.end("commit")
+
+    def insert(self, sql: str, rows: list[list[Any]]) -> None:
+        """Rows that a FastLoad has kept, at its end."""
+        cursor = self._server.sql.cursor()
+        self._change(sql[sql.index("}") + 1 :], rows, {}, cursor)
 
     def _define(self, sql: str) -> None:
         server = self._server
@@ -263,19 +298,6 @@ class WritingCursor(Cursor):
                 ((longest,),) = run(f"select max({measure}({quoted})) from {said}").fetchall()
                 if longest is not None and longest > most:
                     raise OperationalError(f"{_DATABASE}[Error 3996] Right truncation of string data.{_STACK}")
-
-
-def _row_of(native: str) -> list[str]:
-    base = " ".join(re.sub(r"\([^)]*\)", " ", native).upper().split())
-    numbers = [int(text) for text in re.findall(r"\d+", native)]
-    code = _CODES.get(base, "++")
-    total, digits, length = "null", "null", numbers[0] if numbers and code in ("CV", "CF", "BV") else 8
-    if code == "D":
-        total, digits = str(numbers[0]), str(numbers[1])
-    elif code in ("TS", "SZ", "AT"):
-        digits = str(numbers[0] if numbers else 6)
-    is_text = code in ("CV", "CF")
-    return [f"'{code}'", str(length * 2 if is_text else length), total, digits, "2" if is_text else "0", "'C'"]
 
 
 def _array(values: list[Any]) -> pa.Array:

@@ -1,4 +1,4 @@
-"""Writes Firebolt: INSERTs of many rows into a private table, which takes its place in one transaction."""
+"""Writes Firebolt: COPY of Parquet files, or INSERTs of many rows, into a private table; a swap in one transaction."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from dvt.connections.connection import Connection
 from dvt.connections.firebolt import SPEC, connect, translate
 from dvt.connections.firebolt_statement import answered, cancel, new_label, settings
 from dvt.connections.landing_ways import Way
+from dvt.connections.store_folder import StoreFolder
 from dvt.errors import DataError, DvtError
 from dvt.federation.extractors.methods import BUFFERED
 from dvt.federation.loaders.changes import ChangeWords
 from dvt.federation.loaders.config import LoadConfig
 from dvt.federation.loaders.filling import Filled, Filling, LoadMethod
+from dvt.federation.loaders.firebolt_copy import carried, copy_sql, credentials, private_folder
 from dvt.federation.loaders.landing import Landing, Words, replacing
 from dvt.federation.loaders.sql import SQLLoader
+from dvt.federation.loaders.through_files import Carried, ThroughFiles
 from dvt.identifiers import Relation, quote_all
 from dvt.types.firebolt_landing import carrier, firebolt_type, is_loaded, literals
 from dvt.types.landing_texts import named
@@ -31,7 +34,7 @@ _PIECE_BYTES = 256 << 10
 _DROP_ALL = "drop {kind} {target} cascade"
 
 
-class FireboltLoader(SQLLoader):
+class FireboltLoader(ThroughFiles, SQLLoader):
     """Writes to one Firebolt database.
 
     A transaction is a session of its own, whose statements do not commit: that is how the driver has them.
@@ -39,6 +42,7 @@ class FireboltLoader(SQLLoader):
 
     spec = SPEC
     change_words = ChangeWords(delete="merge", merge="merge")
+    files_method = "copy_parquet"
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
@@ -130,12 +134,44 @@ class FireboltLoader(SQLLoader):
             raise DataError(f"values are not written to a column of type {type_}", column=column, remedy=remedy)
 
     def methods(self, filling: Filling) -> list[LoadMethod]:
-        """INSERTs."""
+        """COPY of files, where the output names a bucket; INSERTs."""
         for field, native in zip(filling.schema, filling.types, strict=True):
             if not is_loaded(field.type, native):
                 message = f"a column of {field.type} is not loaded into {native}: one is not made from the other"
                 raise DataError(message, column=field.name, remedy="Cast it in the model, or declare another type")
-        return [LoadMethod("insert", BUFFERED, fill=self._insert)]
+        return [*self.through_files(filling), LoadMethod("insert", BUFFERED, fill=self._insert)]
+
+    def private_folder(self) -> StoreFolder:
+        """In the bucket that the output names; it has to say with which credentials Firebolt reads it."""
+        credentials(self.connection, self.literal)
+        return private_folder(self.connection)
+
+    def carried(self, field: pa.Field, native: str) -> Carried | None:
+        """How a column goes through a file."""
+        return carried(native)
+
+    def external(self, private: Relation) -> Relation:
+        """The table into which files are copied whose values a query has to make."""
+        return private.sibling(self.external_name(private))
+
+    def external_sql(self, external: Relation, columns: str, url: str) -> str:
+        """CREATE TABLE."""
+        return " ".join(["create table", external.sql(self.dialect), "(", columns, ")"])
+
+    def make_external(self, external: Relation, columns: Sequence[Carried], url: str) -> None:
+        """That table, and what the files hold."""
+        super().make_external(external, columns, url)
+        self._copy(external, [f"c{place}" for place in range(len(columns))], url)
+
+    def insert_files(self, filling: Filling, columns: Sequence[Carried], url: str) -> None:
+        """COPY into the private table itself, where it takes all values as they are."""
+        if any(column.made_by != "{}" for column in columns):
+            super().insert_files(filling, columns, url)
+        else:
+            self._copy(filling.relation, filling.schema.names, url)
+
+    def _copy(self, relation: Relation, columns: Sequence[str], url: str) -> None:
+        self.run(copy_sql(relation, columns, url, credentials(self.connection, self.literal), self.literal))
 
     def _insert(self, filling: Filling) -> Filled:
         into = ["insert into", filling.relation.sql(self.dialect), "("]

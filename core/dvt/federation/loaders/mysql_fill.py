@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
 from dvt.connections.mysql_errors import ServerError, named_column, warning_error
 from dvt.connections.mysql_session import Session
 from dvt.errors import DataError, InterruptedRunError
+from dvt.federation.loaders.bundles import bundled
 from dvt.federation.loaders.mysql_cells import ColumnWriter, file_lines, insert_rows
 from dvt.identifiers import Relation, quote, quote_all
 
@@ -67,9 +68,9 @@ def insert(
         session.run("start transaction")
         try:
             for batch in batches:
-                for values in _bundled(insert_rows(writers, batch), min(_STATEMENT_BYTES, most), most):
+                for rows in bundled(_sized(insert_rows(writers, batch), most), min(_STATEMENT_BYTES, most)):
                     session.check_wanted()
-                    if session.run(head + values).warning_count:
+                    if session.run(head + ",".join(rows)).warning_count:
                         require_no_warnings(session, relation, "load")
         except InterruptedRunError:
             # The table will be dropped, for which the rows need not be undone.
@@ -79,10 +80,8 @@ def insert(
         session.run("commit")
 
 
-def _bundled(rows: list[str], wanted_bytes: int, most_bytes: int) -> Generator[str, None, None]:
-    """Rows joined by commas, each bundle near the wanted size and never above the most."""
-    bundle: list[str] = []
-    held = 0
+def _sized(rows: list[str], most_bytes: int) -> Iterator[tuple[str, int]]:
+    """Each row with its bytes in a statement, which are never above the most."""
     for row in rows:
         size = len(row.encode()) + 1
         if size > most_bytes:
@@ -91,13 +90,7 @@ def _bundled(rows: list[str], wanted_bytes: int, most_bytes: int) -> Generator[s
                 phase="load",
                 remedy="Raise max_allowed_packet on the server, or allow LOAD DATA LOCAL there",
             )
-        if bundle and held + size > wanted_bytes:
-            yield ",".join(bundle)
-            bundle, held = [], 0
-        bundle.append(row)
-        held += size
-    if bundle:
-        yield ",".join(bundle)
+        yield row, size
 
 
 def require_no_warnings(session: Session, relation: Relation, phase: str) -> None:

@@ -1,14 +1,15 @@
 """Writes Teradata: batch inserts into a private MULTISET table, then DELETE and INSERT of its rows in one transaction.
 
-Not by FastLoad: it drops rows that are there twice, also of MULTISET tables, goes on past rows that do not fit, and
-says of both only afterwards (the driver's "FastLoad" chapter). A SET table drops such rows too, so that nothing is
-appended to one. MERGE wants the target's primary index in its condition: DELETE and INSERT stand for it.
+By FastLoad where it is asked for (`teradata_fastload.py`), by way of a staging table: it drops rows that are there
+twice. A SET table drops such rows too, so that nothing is appended to one. MERGE wants the target's primary index in
+its condition: DELETE and INSERT stand for it.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -25,6 +26,7 @@ from dvt.federation.loaders.fitting import require_length_of
 from dvt.federation.loaders.landing import Words
 from dvt.federation.loaders.setting_aside import SettingAside
 from dvt.federation.loaders.sql import SQLLoader
+from dvt.federation.loaders.teradata_fastload import BATCH_BYTES, FastLoad, staging_of, tables_of, why_not
 from dvt.identifiers import Relation, quote_all
 from dvt.types.landing_texts import named
 from dvt.types.teradata_landing import Binding, is_bytes, is_declarable, teradata_type
@@ -52,6 +54,7 @@ class TeradataLoader(SettingAside, SQLLoader):
         super().__init__(connection)
         self._is_running = False
         self._is_begun = False  # where nothing is, the driver wants no COMMIT and no ROLLBACK
+        self._staged: dict[Relation, Relation] = {}  # FastLoad's table by the private one
 
     def connect(self) -> Any:
         """A session in which each statement commits by itself, until a transaction is begun."""
@@ -108,11 +111,18 @@ class TeradataLoader(SettingAside, SQLLoader):
         self.run(_NATIVE + "{fn teradata_autocommit_off}")
         self._is_begun = True
 
-    def commit(self) -> None:
-        """COMMIT, and each statement by itself again."""
+    def commit(self, ask: Callable[[], None] = lambda: None) -> None:
+        """COMMIT, and each statement by itself again.
+
+        Args:
+            ask: Is called between the two, while the driver still knows what became of the commit.
+        """
         self.session().commit()
         self._is_begun = False
-        self.run(_NATIVE + "{fn teradata_autocommit_on}")
+        try:
+            ask()
+        finally:
+            self.run(_NATIVE + "{fn teradata_autocommit_on}")
 
     def roll_back(self) -> None:
         """ROLLBACK; where it fails the session is ended, which undoes what is open."""
@@ -147,8 +157,28 @@ class TeradataLoader(SettingAside, SQLLoader):
             )
 
     def methods(self, filling: Filling) -> list[LoadMethod]:
-        """INSERT with batches of rows."""
-        return [LoadMethod("batch_insert", BUFFERED, fill=self._fill)]
+        """INSERT with batches of rows; before it FastLoad, where it is asked for."""
+        inserts = LoadMethod("batch_insert", BUFFERED, fill=self._fill)
+        if self.connection.options["load_with"] != "fastload":
+            return [inserts]
+        return [LoadMethod("fastload", lacks=lambda: why_not(self.connection, filling), fill=self._fastload), inserts]
+
+    def _fastload(self, filling: Filling) -> Filled:
+        batches = filling.batches(BATCH_BYTES)
+        first = next(batches, None)
+        if first is None:
+            return Filled()
+        staging = self._staged[filling.relation] = staging_of(filling.relation)
+        load = FastLoad(filling, staging, self.rows)
+        self.run(load.create_sql())
+        self.begin()
+        load.send(itertools.chain([first], batches))
+        self.commit(load.require_applied)
+        load.require_all()
+        self.run(load.insert_sql())
+        self._drop_tables(*tables_of(staging))
+        del self._staged[filling.relation]
+        return Filled()
 
     def _fill(self, filling: Filling) -> Filled:
         names = filling.schema.names
@@ -191,16 +221,33 @@ class TeradataLoader(SettingAside, SQLLoader):
         return None if found is None else "view" if found[0] == "V" else "table"
 
     def remove(self, relation: Relation) -> None:
-        """DROP TABLE, where there is one; what is open is undone before, as DDL ends a transaction."""
+        """DROP TABLE, where there is one; what is open is undone before, as DDL ends a transaction.
+
+        What FastLoad was given for it goes as well.
+        """
         import teradatasql
 
-        self.roll_back()
+        with contextlib.suppress(teradatasql.Error):  # its session was ended, then
+            self.roll_back()
+        staging = self._staged.get(relation)
+        self._drop_tables(*(tables_of(staging) if staging else []), relation)
+        self._staged.pop(relation, None)
+        self.put_back(relation)
+
+    def _drop_tables(self, *relations: Relation) -> None:
+        """DROP TABLE of those that are there; one that cannot be dropped keeps none of the others."""
+        with contextlib.ExitStack() as drops:
+            for relation in reversed(relations):
+                drops.callback(self._drop_table, relation)
+
+    def _drop_table(self, relation: Relation) -> None:
+        import teradatasql
+
         try:
             self.run(" ".join(["drop table", relation.sql("teradata")]))
         except teradatasql.Error as error:
             if error_number(str(error)) != _NO_SUCH_TABLE:
                 raise
-        self.put_back(relation)
 
     def changes(self, private: Relation, target: Relation, config: LoadConfig) -> Changes:
         """Refuses also what the target would change without a word: doubled rows, blanks, digits, cut texts."""

@@ -50,6 +50,7 @@ class Carried:
 class ThroughFiles(_Base):
     """For `SQLLoader`s of servers that read Parquet where it lies. Columns have names of ours there (`c0`)."""
 
+    files_method: ClassVar[str] = "external_parquet"
     # Whether INSERT has HiveQL's form, which every Hive takes: no list of columns.
     inserts_by_place: ClassVar[bool] = False
 
@@ -73,6 +74,11 @@ class ThroughFiles(_Base):
     def external_sql(self, external: Relation, columns: str, url: str) -> str:
         """CREATE TABLE over the files below an address."""
 
+    def make_external(self, external: Relation, columns: Sequence[Carried], url: str) -> None:
+        """Make what is read as if it were the files."""
+        listed = ", ".join(f"{own_name(at)} {column.native}" for at, column in enumerate(columns))
+        self.run(self.external_sql(external, listed, url))
+
     def external_name(self, private: Relation) -> str:
         """A name of letters, digits and underscores: Hive's metastore takes no others."""
         ending = f"_{uuid.uuid4().hex[:8]}_files"
@@ -84,10 +90,10 @@ class ThroughFiles(_Base):
         if not options["load_through"] and options["load_by"] != "streaming":
             return []
         by_files = BucketLoad(
-            "external_parquet",
+            self.files_method,
             folder=self.private_folder,
             columns=lambda: self._file_columns(filling),
-            load=lambda files: self._insert_files(filling, files.folder.url),
+            load=lambda files: self.insert_files(filling, self._carried(filling), files.folder.url),
             lacks=lambda: self.why_no_files(filling),
             counted=self.counted,
         )
@@ -113,12 +119,12 @@ class ThroughFiles(_Base):
         types, values = [column.type for column in columns], [column.values for column in columns]
         return FileColumns.of(types, values, filling.schema.names, self.spec.type)
 
-    def _insert_files(self, filling: Filling, url: str) -> None:
-        columns, external = self._carried(filling), self.external(filling.relation)
-        listed = ", ".join(f"{own_name(at)} {column.native}" for at, column in enumerate(columns))
+    def insert_files(self, filling: Filling, columns: Sequence[Carried], url: str) -> None:
+        """Bring what the files below an address hold into the private table."""
+        external = self.external(filling.relation)
         made = ", ".join(column.made_by.format(own_name(at)) for at, column in enumerate(columns))
         self._external[filling.relation] = external
-        self.run(self.external_sql(external, listed, url))
+        self.make_external(external, columns, url)
         into = filling.relation.sql(self.dialect)
         names = quote_all(filling.schema.names, self.dialect)
         head = ["insert into table", into] if self.inserts_by_place else ["insert into", into, "(", names, ")"]

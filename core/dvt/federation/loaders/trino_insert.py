@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dvt.errors import DataError
+from dvt.federation.loaders.bundles import bundled
 from dvt.federation.loaders.filling import Filling
 from dvt.identifiers import quote, quote_all
 from dvt.types.landing_texts import named
@@ -26,16 +27,8 @@ def inserts(filling: Filling, most: int) -> Iterator[str]:
     """
     head, tail = _frame(filling)
     free = most - len(head) - len(tail)
-    rows: list[str] = []
-    length = 0
-    for batch in filling.batches(_PIECE_BYTES):
-        for row, size in _rows(batch, filling, free):
-            if rows and length + size + 1 > free:
-                yield "".join([head, ",".join(rows), tail])
-                rows, length = [], 0
-            rows.append(row)
-            length += size + 1
-    if rows:
+    sized = (row for batch in filling.batches(_PIECE_BYTES) for row in _rows(batch, filling, free))
+    for rows in bundled(sized, free):
         yield "".join([head, ",".join(rows), tail])
 
 
@@ -50,7 +43,7 @@ def _frame(filling: Filling) -> tuple[str, str]:
 
 
 def _rows(batch: pa.RecordBatch, filling: Filling, most: int) -> Iterator[tuple[str, int]]:
-    """Each row as a list of literals, and its length."""
+    """Each row as a list of literals, and its length with the comma behind it."""
     names = filling.schema.names
     columns = [
         named(partial(trino_literals, native=native), column, name, "Trino")
@@ -68,4 +61,4 @@ def _rows(batch: pa.RecordBatch, filling: Filling, most: int) -> Iterator[tuple[
                 phase="load",
                 remedy="Raise query.max-length of the server and dvt.statement_characters, or leave the column out",
             )
-        yield row, size
+        yield row, size + 1

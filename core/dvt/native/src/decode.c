@@ -74,34 +74,8 @@ static int32_t put_int16(dvt_building *column, const uint8_t *p) {
     return put(column, &value, sizeof value);
 }
 
-/* Bytes of a kind's value in the stream, -1 where they differ. */
-static int64_t size_of(const dvt_column *type) {
-    switch (type->kind) {
-    case DVT_BOOL:
-        return 1;
-    case DVT_INT16:
-        return 2;
-    case DVT_INT32:
-    case DVT_FLOAT32:
-    case DVT_DATE:
-        return 4;
-    case DVT_INT64:
-    case DVT_FLOAT64:
-    case DVT_TIME:
-    case DVT_TIMESTAMP:
-        return 8;
-    case DVT_INTERVAL:
-        return 16;
-    case DVT_FIXED:
-        return type->scale;
-    default:
-        return -1;
-    }
-}
-
 static int32_t put_scalar(dvt_building *column, const uint8_t *p, int64_t length) {
-    int64_t size = size_of(&column->type);
-    if (size >= 0 && length != size)
+    if (column->sent >= 0 && length != column->sent)
         return DVT_BROKEN;
     switch (column->type.kind) {
     case DVT_BOOL:

@@ -12,11 +12,13 @@ from typing import Final
 SOURCES: Final = Path(__file__).parents[2] / "dvt" / "native" / "src"
 _HERE = Path(__file__).parent
 _COMMON = ("fuzz.c", "check.c", "streams.c", "decoding.c")
-# Each with its own sources; `guided` is the decoder under libFuzzer, whose engine looks for inputs that reach more.
+# Each with its own sources; `guided` is the decoder under libFuzzer, whose engine looks for inputs that reach more, and
+# `wire` the decoder over sockets, whose server is a test's.
 PROGRAMS: Final = {
     "decoder": (*_COMMON, "fuzz_decoder.c"),
     "encoder": (*_COMMON, "batches.c", "values.c", "fuzz_encoder.c"),
     "guided": (*_COMMON, "libfuzzer_decoder.c"),
+    "wire": (*_COMMON, "wire.c"),
 }
 _FLAGS = ("-std=c11", "-g", "-O1", "-fno-omit-frame-pointer", "-fno-sanitize-recover=all")
 _MOST_BYTES = 4096

@@ -13,7 +13,7 @@ static int bit(const uint8_t *bits, int64_t at) { return bits[at >> 3] >> (at & 
 
 /* Bytes of a value in Arrow, written here a second time; 0 for bits and texts. */
 static int32_t width_of(const dvt_column *type) {
-    static const int32_t widths[] = {0, 0, 2, 4, 8, 4, 8, 16, 32, 0, 0, 0, 4, 8, 8, 16, 0, 0};
+    static const int32_t widths[] = {0, 0, 2, 4, 8, 4, 8, 16, 32, 0, 0, 0, 4, 8, 8, 16, 0, 0, 1};
     return type->kind == DVT_FIXED ? type->scale : widths[type->kind];
 }
 

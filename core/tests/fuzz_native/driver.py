@@ -18,6 +18,7 @@ PROGRAMS: Final = {
     "decoder": (*_COMMON, "fuzz_decoder.c"),
     "encoder": (*_COMMON, "batches.c", "values.c", "fuzz_encoder.c"),
     "guided": (*_COMMON, "libfuzzer_decoder.c"),
+    "mysql": (*_COMMON, "fuzz_mysql.c"),
     "wire": (*_COMMON, "wire.c"),
 }
 _FLAGS = ("-std=c11", "-g", "-O1", "-fno-omit-frame-pointer", "-fno-sanitize-recover=all")

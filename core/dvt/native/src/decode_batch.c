@@ -19,7 +19,7 @@ static const sizes SIZES[] = {
     [DVT_FLOAT32] = {4, 4},      [DVT_FLOAT64] = {8, 8},     [DVT_DECIMAL128] = {-1, 16}, [DVT_DECIMAL256] = {-1, 32},
     [DVT_BYTES] = {-1, 0},       [DVT_JSONB] = {-1, 0},      [DVT_FIXED] = {0, 0},       [DVT_DATE] = {4, 4},
     [DVT_TIME] = {8, 8},         [DVT_TIMESTAMP] = {8, 8},   [DVT_INTERVAL] = {16, 16},  [DVT_TEXT] = {-1, 0},
-    [DVT_PADDED] = {-1, 0},
+    [DVT_PADDED] = {-1, 0},      [DVT_INT8] = {-1, 1},
 };
 
 /* Whether a column's kind, its scale and its precision are known. */
@@ -30,7 +30,7 @@ static int is_known(const dvt_column *type, int32_t precision) {
                type->scale <= precision;
     if (type->kind == DVT_FIXED)
         return type->scale >= 1;
-    return type->kind >= DVT_BOOL && type->kind <= DVT_PADDED;
+    return type->kind >= DVT_BOOL && type->kind <= DVT_INT8;
 }
 
 static sizes sizes_of(const dvt_column *type) {

@@ -1,7 +1,7 @@
 """`python core/tests/fuzz_native [--seconds 60] [--seed 1]`: the native codec, fed what is wrong, under sanitizers.
 
 Programs, for so many seconds each: streams that are mutated, for the decoder; batches of any shape, for the encoder and
-back; rows of MySQL's text protocol; and the decoder under libFuzzer, where a clang is found.
+back; rows of MySQL's text protocol; and both decoders under libFuzzer, where a clang is found.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from fuzz_native.driver import built, run, run_guided
 
-_PROGRAMS = ("decoder", "encoder", "mysql", "guided")
+_PROGRAMS = ("decoder", "encoder", "mysql", "guided-decoder", "guided-mysql")
 
 
 def main() -> int:
@@ -27,7 +27,7 @@ def main() -> int:
     parser.add_argument("--only", choices=_PROGRAMS)
     asked = parser.parse_args()
     codes = [
-        _run(name, asked.seconds, asked.seed, is_needed=name == asked.only or name != "guided")
+        _run(name, asked.seconds, asked.seed, is_needed=name == asked.only or "guided" not in name)
         for name in _PROGRAMS
         if asked.only in (None, name)
     ]
@@ -40,10 +40,10 @@ def _run(name: str, seconds: int, seed: int, is_needed: bool) -> int:
         if isinstance(program, str):
             print(f"{name}: {program}", file=sys.stderr)
             return 2 if is_needed else 0
-        if name != "guided":
+        if "guided" not in name:
             done = run(program, seconds, seed)
         else:
-            first = built(Path(folder), "decoder")
+            first = built(Path(folder), name.removeprefix("guided-"))
             assert isinstance(first, Path), first
             inputs = Path(folder, "inputs")
             inputs.mkdir()

@@ -11,14 +11,15 @@ from typing import Final
 
 SOURCES: Final = Path(__file__).parents[2] / "dvt" / "native" / "src"
 _HERE = Path(__file__).parent
-_COMMON = ("fuzz.c", "check.c", "streams.c", "decoding.c")
-# Each with its own sources; `guided` is the decoder under libFuzzer, whose engine looks for inputs that reach more, and
-# `wire` the decoder over sockets, whose server is a test's.
+_COMMON = ("fuzz.c", "check.c", "streams.c", "decoding.c", "mutating.c")
+# Each with its own sources. `guided` ones are a decoder under libFuzzer, whose engine looks for inputs that reach more,
+# from those that the program of the same name makes; `wire` is the decoder over sockets, whose server is a test's.
 PROGRAMS: Final = {
     "decoder": (*_COMMON, "fuzz_decoder.c"),
     "encoder": (*_COMMON, "batches.c", "values.c", "fuzz_encoder.c"),
-    "guided": (*_COMMON, "libfuzzer_decoder.c"),
-    "mysql": (*_COMMON, "fuzz_mysql.c"),
+    "mysql": (*_COMMON, "mysql_input.c", "fuzz_mysql.c"),
+    "guided-decoder": (*_COMMON, "libfuzzer_decoder.c"),
+    "guided-mysql": (*_COMMON, "mysql_input.c", "libfuzzer_mysql.c"),
     "wire": (*_COMMON, "wire.c"),
 }
 _FLAGS = ("-std=c11", "-g", "-O1", "-fno-omit-frame-pointer", "-fno-sanitize-recover=all")
@@ -27,9 +28,10 @@ _MOST_BYTES = 4096
 
 def built(folder: Path, name: str) -> Path | str:
     """A program of PROGRAMS in a folder, or the reason why there is none."""
-    sanitizers = "-fsanitize=address,undefined" + (",fuzzer" if name == "guided" else "")
+    is_guided = name.startswith("guided-")
+    sanitizers = "-fsanitize=address,undefined" + (",fuzzer" if is_guided else "")
     own = [str(_HERE / source) for source in PROGRAMS[name]]
-    return compiled(folder / name, [sanitizers, *own, *map(str, sorted(SOURCES.glob("*.c")))], name == "guided")
+    return compiled(folder / name, [sanitizers, *own, *map(str, sorted(SOURCES.glob("*.c")))], is_guided)
 
 
 def compiled(program: Path, arguments: list[str], is_guided: bool = False) -> Path | str:

@@ -14,7 +14,7 @@ int64_t dvt_decoder_rows(const dvt_decoder *);
 const uint8_t *dvt_decoder_refused(const dvt_decoder *, int64_t *, int32_t *);
 int32_t dvt_decoder_pull(dvt_decoder *, const dvt_source *, int64_t, int64_t, dvt_problem *);
 
-enum { KINDS = 17, COLUMNS = 8, HEAD = 24, SIGNATURE_BYTES = 19, ELEMENT_OID = 4242 };
+enum { KINDS = 17, COLUMNS = 8, HEAD = 24, MYSQL_ROWS = 40, SIGNATURE_BYTES = 19, ELEMENT_OID = 4242 };
 
 typedef struct {
     uint8_t *bytes;
@@ -58,5 +58,13 @@ typedef void (*taker)(const struct ArrowArray *batch, void *with);
 int32_t decode_all(const shape *of, const dvt_source *source, taker taken, void *with);
 /* The same of one input: a head, which gives the shape, the seed of the dice and the end, and a stream behind it. */
 int32_t decode_input(const uint8_t *input, size_t count);
+
+/* mutating.c: the same, with the stream behind the head mutated; and inputs written for libFuzzer. */
+void mutate_input(stream *input);
+int write_inputs(void (*make)(stream *), uint64_t seed, const char *folder);
+
+/* mysql_input.c: whether all rows and columns of an input were decoded. */
+shape mysql_shape_of(const uint8_t head[HEAD]);
+int decode_mysql(const uint8_t *input, size_t count);
 
 #endif

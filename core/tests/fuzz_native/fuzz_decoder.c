@@ -17,18 +17,6 @@ static void make(stream *input) {
     add_number(input, UINT16_MAX, 2);
 }
 
-static void mutate_stream(stream *input) {
-    uint8_t head[HEAD];
-    memcpy(head, input->bytes, HEAD);
-    stream body = {0};
-    add(&body, input->bytes + HEAD, input->used - HEAD);
-    mutate(&body);
-    input->used = 0;
-    add(input, head, HEAD);
-    add(input, body.bytes, body.used);
-    free(body.bytes);
-}
-
 /* A short stream, ended at each of its bytes: nothing but the whole of it is one. */
 static void cut(const stream *whole) {
     shape of = shape_of(whole->bytes);
@@ -42,19 +30,6 @@ static void cut(const stream *whole) {
     }
 }
 
-static int write_inputs(stream *input, uint64_t seed, const char *folder) {
-    for (int i = 0; i < 200; i++) {
-        char path[4096];
-        seed_dice(seed + (uint64_t)i);
-        make(input);
-        snprintf(path, sizeof path, "%s/%03d", folder, i);
-        FILE *file = fopen(path, "wb");
-        if (file == NULL || fwrite(input->bytes, 1, input->used, file) != input->used || fclose(file) != 0)
-            return 1;
-    }
-    return 0;
-}
-
 int main(int argc, char **argv) {
     if (argc < 3) {
         fprintf(stderr, "usage: %s SECONDS SEED [FOLDER]\n", argv[0]);
@@ -63,11 +38,8 @@ int main(int argc, char **argv) {
     double seconds = atof(argv[1]);
     uint64_t seed = strtoull(argv[2], NULL, 10), streams = 0, whole = 0;
     stream input = {0};
-    if (argc > 3) {
-        int failed = write_inputs(&input, seed, argv[3]);
-        free(input.bytes);
-        return failed;
-    }
+    if (argc > 3)
+        return write_inputs(make, seed, argv[3]);
     time_t begun = time(NULL);
     for (; difftime(time(NULL), begun) < seconds; streams++) {
         seed_dice(seed + streams); /* a failing one can be run alone */
@@ -75,7 +47,7 @@ int main(int argc, char **argv) {
         if (streams % 1000 == 0 && input.used < 2000)
             cut(&input);
         if (dice(4))
-            mutate_stream(&input);
+            mutate_input(&input);
         whole += decode_input(input.bytes, input.used) == DVT_ENDED;
     }
     free(input.bytes);

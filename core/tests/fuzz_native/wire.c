@@ -1,6 +1,6 @@
 /* One COPY after another over sockets, by a real libpq, under sanitizers: `wire LIBPQ CONNINFO ATTEMPTS ROWS`.
-   Says how many came whole, with so many rows (-1: any), and how many failed. What a cut connection leaves is found as a leak:
-   libpq's memory is this program's. */
+   Says how many came whole, with so many rows (-1: any), and how many failed. What a cut connection leaves is found as
+   a leak: libpq's memory is this program's. */
 #include "fuzz.h"
 
 #include <dlfcn.h>

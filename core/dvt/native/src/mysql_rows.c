@@ -68,9 +68,9 @@ static int32_t put_row(dvt_decoder *decoder, const uint8_t *p, const uint8_t *en
 
 /* Rows into the decoder's columns, which dvt_decoder_export then gives.
  *
- * Row i is what lies from `starts[i]` to four bytes before the next row's start, the last one's to `stop`. Where a value
- * has not the plain form of its column's kind, `unfit` of the column becomes 1, and what the column then holds is worth
- * nothing. DVT_BROKEN where a row has other columns, DVT_SPACE where texts could pass the 2 GB of their offsets. */
+ * Row i is what lies from `starts[i]` to four bytes before the next row's start, the last one's to `stop`. Where a
+ * value has not the plain form of its column's kind, `unfit` of the column becomes 1, and what the column then holds is
+ * worth nothing. DVT_BROKEN where a row has other columns, DVT_SPACE where texts could pass the 2 GB of their offsets. */
 DVT_EXPORT int32_t dvt_mysql_decode(dvt_decoder *decoder, const uint8_t *data, const int64_t *starts, int64_t rows,
                                     int64_t stop, uint8_t *unfit) {
     if (decoder->error != DVT_OK)

@@ -1,5 +1,5 @@
-/* Only the forms that the servers print for plain values are read here; a zero date, a TIME past a day or a text that is
-   not UTF-8 is left to Python, which has the rules and the words for them. */
+/* Only the forms that the servers print for plain values are read here; a zero date, a TIME past a day or a text that
+   is not UTF-8 is left to Python, which has the rules and the words for them. */
 #include "mysql_values.h"
 #include "building.h"
 #include "words.h"

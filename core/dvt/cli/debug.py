@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from dvt.connections.connection import Connection
     from dvt.dbt_bridge.profiles import Connections
 
+# Types whose rows the native codec decodes, and for PostgreSQL encodes.
+_BY_CODEC = frozenset({"postgres", "mysql", "mariadb"})
+
 
 @dataclass(frozen=True)
 class Check:
@@ -93,14 +96,14 @@ def command(
         for check in checks:
             if not (quiet and check.ok):
                 click.echo(_line(check))
-        if not quiet and any(check.type == "postgres" for check in checks):
+        if not quiet and any(check.type in _BY_CODEC for check in checks):
             why = _native_codec()
-            click.echo(f"native codec for PostgreSQL: {f'none, PyArrow does its work: {why}' if why else 'ok'}")
+            click.echo(f"native codec: {f'none, PyArrow does its work: {why}' if why else 'ok'}")
     return 0 if all(check.ok for check in checks) else 1
 
 
 def _native_codec() -> str:
-    """Why PostgreSQL's binary COPY is not read and written natively; empty when it is."""
+    """Why rows of these types are not read and written natively; empty when they are."""
     found = native.load()
     return found if isinstance(found, str) else ""
 

@@ -92,6 +92,12 @@ SPEC = ConnectionSpec(
             " for the moment in which all of them begin their snapshot",
             minimum=1,
         ),
+        Option(
+            "native",
+            "bool",
+            True,
+            "whether rows are decoded by dvt's native codec, where it was built; the values are the same without",
+        ),
         Option("local_infile", "bool", True, "load with LOAD DATA LOCAL where the server allows it, else with INSERT"),
     ),
     drivers=("pymysql", "mysql.connector"),

@@ -14,6 +14,8 @@ from dvt.connections.mysql_login import login
 from dvt.connections.mysql_rows import Rows
 from dvt.connections.mysql_wire import Field, Outcome, Wire
 from dvt.errors import DvtError, InterruptedRunError
+from dvt.native import library as codec
+from dvt.native.mysql_rows import Walk, walk_of
 
 # The server's own mode must not change what our SQL means (ANSI_QUOTES, NO_BACKSLASH_ESCAPES) or what a value is
 # (PAD_CHAR_TO_FULL_LENGTH). Strict, so that a value that does not fit is an error; NO_AUTO_VALUE_ON_ZERO, so that a
@@ -48,6 +50,11 @@ class Server:
     allows_local_infile: bool
 
 
+def _walk(connection: Connection) -> Walk | None:
+    library = codec.load()
+    return walk_of(library) if connection.options["native"] and not isinstance(library, str) else None
+
+
 class Session:
     """One logged-in session, used by one thread at a time.
 
@@ -59,7 +66,7 @@ class Session:
     def __init__(self, connection: Connection, database: str | None = None) -> None:
         self.connection = connection
         self._login = login(connection, database)
-        self._wire = Wire(self._login.socket, self._login.has_query_attributes)
+        self._wire = Wire(self._login.socket, self._login.has_query_attributes, _walk(connection))
         self.is_streaming = False
         self.is_closed = False
         self._is_wanted = True

@@ -14,6 +14,7 @@ import numpy as np
 
 from dvt.connections.mysql_errors import ServerError
 from dvt.connections.mysql_rows import Rows
+from dvt.native.mysql_rows import Walk
 
 _LONGEST = 0xFFFFFF  # a packet of this length is continued in the next one
 _BUFFER_BYTES = 4 << 20
@@ -57,10 +58,17 @@ class Outcome:
 
 
 class Wire:
-    """One conversation; the buffer holds what was received and not yet read."""
+    """One conversation; the buffer holds what was received and not yet read.
 
-    def __init__(self, connected: socket.socket, has_query_attributes: bool) -> None:
+    Args:
+        connected: The socket, of a session that is logged in.
+        has_query_attributes: Whether the session has CLIENT_QUERY_ATTRIBUTES.
+        walk: The native codec's way to find packets; None for Python's.
+    """
+
+    def __init__(self, connected: socket.socket, has_query_attributes: bool, walk: Walk | None = None) -> None:
         self._socket = connected
+        self._native_walk = walk
         # No attributes, one set of them: what a session with CLIENT_QUERY_ATTRIBUTES puts before each statement.
         self._prefix = _COM_QUERY + (b"\x00\x01" if has_query_attributes else b"")
         self._buffer = bytearray(_BUFFER_BYTES)
@@ -164,6 +172,10 @@ class Wire:
 
     def _walk(self, position: int, starts: list[int], most: int) -> int:
         """Collect the payload starts of complete packets; gives the position behind the last one."""
+        if self._native_walk is not None:
+            position, found = self._native_walk(self._buffer, position, self._end, most - len(starts))
+            starts.extend(found)
+            return position
         buffer, end, header, add = self._buffer, self._end - 4, _header, starts.append
         while position <= end:
             size = header(buffer, position)[0] & _LONGEST

@@ -7,10 +7,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-ABI: Final = 1
+ABI: Final = 2
 
 BOOL, INT16, INT32, INT64, FLOAT32, FLOAT64, DECIMAL128, DECIMAL256 = range(1, 9)
-BYTES, JSONB, FIXED, DATE, TIME, TIMESTAMP, INTERVAL, TEXT, PADDED = range(9, 18)
+BYTES, JSONB, FIXED, DATE, TIME, TIMESTAMP, INTERVAL, TEXT, PADDED, INT8 = range(9, 19)
 
 MEMORY, BROKEN, UNFIT, SPACE, NUL, NAN, DIGITS, ARRAY, RANGE, UTF8 = range(-1, -11, -1)
 

@@ -7,6 +7,7 @@ from integration.mysql_kit import DRIVERS, connect, copy, read
 from servers.mariadb import MariaDBServer
 
 from dvt.errors import DataError
+from dvt.native import library as codec
 
 pytestmark = pytest.mark.mysql
 
@@ -112,6 +113,18 @@ def test_every_type_arrives_unchanged(everything: MariaDBServer, driver: str, lo
         assert answers(everything, "target", ["id", here.format(c=name)]) == source, name
 
 
+@pytest.mark.skipif(isinstance(codec.load(), str), reason="no native codec")
+@pytest.mark.parametrize("rows", [1, 50_000])
+def test_the_codec_gives_what_numpy_gives(everything: MariaDBServer, rows: int) -> None:
+    by_codec, by_numpy = (
+        read(connect(everything, "types", native=is_native, batch_rows=rows), "source").combine_chunks()
+        for is_native in (True, False)
+    )
+    assert by_codec.schema.equals(by_numpy.schema)
+    for name in by_codec.column_names:
+        assert by_codec[name].equals(by_numpy[name]), name
+
+
 def test_a_query_gives_what_the_table_gives(everything: MariaDBServer) -> None:
     connection = connect(everything, "types")
     table, query = read(connection, "source"), read(connection, query="select * from source")
@@ -133,6 +146,7 @@ def test_native_types_stand_in_the_schema(everything: MariaDBServer) -> None:
     )
 
 
+@pytest.mark.parametrize("is_native", [True, False], ids=["codec", "numpy"])
 @pytest.mark.parametrize(
     ("declaration", "literal", "remedy"),
     [
@@ -145,25 +159,26 @@ def test_native_types_stand_in_the_schema(everything: MariaDBServer) -> None:
     ],
 )
 def test_values_without_a_carrier_stop_the_run(
-    mariadb_server: MariaDBServer, declaration: str, literal: str, remedy: str
+    mariadb_server: MariaDBServer, declaration: str, literal: str, remedy: str, is_native: bool
 ) -> None:
     mariadb_server.create_database("odd")
     mariadb_server.execute(
         f"set sql_mode = ''; create table t (c {declaration}); insert into t values ({literal})", "odd"
     )
     with pytest.raises(DataError, match=remedy) as caught:
-        read(connect(mariadb_server, "odd"), "t")
+        read(connect(mariadb_server, "odd", native=is_native), "t")
     assert (caught.value.column, caught.value.relation, caught.value.connection) == ("c", "odd.t", "shop")
 
 
-def test_options_for_odd_values(mariadb_server: MariaDBServer) -> None:
+@pytest.mark.parametrize("is_native", [True, False], ids=["codec", "numpy"])
+def test_options_for_odd_values(mariadb_server: MariaDBServer, is_native: bool) -> None:
     mariadb_server.create_database("odd")
     mariadb_server.execute(
         "set sql_mode = ''; create table t (d date not null, t time(1)); "
         "insert into t values ('0000-00-00', '-838:59:59'), ('2024-01-01', '01:02:03.4')",
         "odd",
     )
-    table = read(connect(mariadb_server, "odd", zero_dates="null", time_as="text"), "t")
+    table = read(connect(mariadb_server, "odd", zero_dates="null", time_as="text", native=is_native), "t")
     assert [str(v) for v in table["d"].to_pylist()] == ["None", "2024-01-01"]
     assert table["t"].to_pylist() == ["-838:59:59.0", "01:02:03.4"]
     assert table.schema.field("d").nullable

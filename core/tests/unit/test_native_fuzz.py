@@ -1,4 +1,4 @@
-"""A short run of the native decoder's fuzz driver; `hatch run native-fuzz` runs it longer."""
+"""Short runs of the native codec's fuzz programs; `hatch run native-fuzz` runs them longer."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from fuzz_native.driver import built, run
 
 
 @pytest.mark.slow
-def test_ten_seconds_of_wrong_bytes(tmp_path):
-    program = built(tmp_path)
+@pytest.mark.parametrize("name", ["decoder", "encoder", "mysql"])
+def test_a_few_seconds_under_sanitizers(tmp_path, name):
+    """Wrong bytes for the decoders, batches of any shape for the encoder and back."""
+    program = built(tmp_path, name)
     if isinstance(program, str):
         pytest.skip(program)
-    done = run(program, 10, 6)
+    done = run(program, 3, 6)
     assert done.returncode == 0, done.stderr
-    streams, whole = (int(number) for number in re.findall(r"\d+", done.stdout)[:2])
-    assert 0 < whole < streams
+    tries, whole = (int(number) for number in re.findall(r"\d+", done.stdout)[:2])
+    assert 0 < whole < tries

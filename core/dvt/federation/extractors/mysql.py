@@ -252,13 +252,14 @@ class MySQLExtractor(SessionExtractor["Session"]):
     def _batches(
         self, session: Session, readers: Sequence[ColumnReader], request: ExtractionConfig
     ) -> Generator[pa.RecordBatch, None, None]:
+        from dvt.federation.extractors.mysql_arrays import decoder_of
+
         schema = pa.schema([pa.field(r.schema.name, r.schema.type, r.schema.nullable) for r in readers])
+        decoded = decoder_of(readers, is_native=bool(self.connection.options["native"]))
         with self._guarded("extract", request.label):
             for rows in session.fetched(self.batch_rows(request)):
                 self._check()
-                raw = rows.columns(len(readers))
-                arrays = [reader.read(column) for reader, column in zip(readers, raw, strict=True)]
-                yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+                yield pa.RecordBatch.from_arrays(decoded(rows), schema=schema)
 
 
 def _knows_md5(session: Session) -> bool:

@@ -12,7 +12,7 @@
 #endif
 
 /* Python checks it before the first call: a library of another build has other structures. */
-#define DVT_ABI 1
+#define DVT_ABI 2
 
 /* How a column's values lie in Arrow and in the binary COPY. core/dvt/native/library.py has the same numbers. */
 enum dvt_kind {
@@ -32,7 +32,8 @@ enum dvt_kind {
     DVT_TIMESTAMP = 14, /* timestamp[us]           <-> timestamp, timestamptz */
     DVT_INTERVAL = 15, /* month_day_nano           <-> interval */
     DVT_TEXT = 16,    /* string <-> text family, json, enum: the decoder checks UTF-8, the encoder NUL */
-    DVT_PADDED = 17   /* string                    <-> char(n): the decoder drops the spaces at the end */
+    DVT_PADDED = 17,  /* string                    <-> char(n): the decoder drops the spaces at the end */
+    DVT_INT8 = 18     /* int8, uint8: MySQL's alone */
 };
 
 enum dvt_error {

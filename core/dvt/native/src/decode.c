@@ -1,31 +1,9 @@
 /* Rows of binary COPY (PostgreSQL manual, "COPY", "Binary Format") into columns. Each length is held against the bytes
    that are there before it is used. */
-#include "decode.h"
+#include "building.h"
 
 enum { HEADER = 11, DIMENSIONS_AT_MOST = 6 };
 static const char SIGNATURE[HEADER] = {'P', 'G', 'C', 'O', 'P', 'Y', '\n', '\xff', '\r', '\n', '\0'};
-
-static int32_t put(dvt_building *column, const void *value, size_t width) {
-    if (!dvt_reserve(&column->values, width))
-        return DVT_MEMORY;
-    memcpy(column->values.bytes + column->values.used, value, width);
-    column->values.used += width;
-    return DVT_OK;
-}
-
-static int32_t put_int32(dvt_building *column, int32_t value) { return put(column, &value, sizeof value); }
-static int32_t put_int64(dvt_building *column, int64_t value) { return put(column, &value, sizeof value); }
-
-static int32_t put_bytes(dvt_building *column, const uint8_t *p, size_t length) {
-    int32_t error = put(column, p, length);
-    if (error == DVT_OK && !dvt_push_offset(&column->offsets, column->values.used))
-        error = DVT_MEMORY;
-    return error;
-}
-
-static int32_t put_text(dvt_building *column, const uint8_t *p, size_t length) {
-    return dvt_is_utf8(p, length) ? put_bytes(column, p, length) : DVT_UTF8;
-}
 
 /* Infinity is the largest number of the storage, as dvt/types/vocabulary.py has it, minus infinity its negative. */
 static int32_t put_date(dvt_building *column, int32_t days) {
@@ -74,34 +52,8 @@ static int32_t put_int16(dvt_building *column, const uint8_t *p) {
     return put(column, &value, sizeof value);
 }
 
-/* Bytes of a kind's value in the stream, -1 where they differ. */
-static int64_t size_of(const dvt_column *type) {
-    switch (type->kind) {
-    case DVT_BOOL:
-        return 1;
-    case DVT_INT16:
-        return 2;
-    case DVT_INT32:
-    case DVT_FLOAT32:
-    case DVT_DATE:
-        return 4;
-    case DVT_INT64:
-    case DVT_FLOAT64:
-    case DVT_TIME:
-    case DVT_TIMESTAMP:
-        return 8;
-    case DVT_INTERVAL:
-        return 16;
-    case DVT_FIXED:
-        return type->scale;
-    default:
-        return -1;
-    }
-}
-
 static int32_t put_scalar(dvt_building *column, const uint8_t *p, int64_t length) {
-    int64_t size = size_of(&column->type);
-    if (size >= 0 && length != size)
+    if (column->sent >= 0 && length != column->sent)
         return DVT_BROKEN;
     switch (column->type.kind) {
     case DVT_BOOL:
@@ -142,45 +94,6 @@ static int32_t put_scalar(dvt_building *column, const uint8_t *p, int64_t length
     default:
         return DVT_BROKEN;
     }
-}
-
-/* What stands where there is no value. */
-static int put_nothing(dvt_building *column) {
-    static const uint8_t zeros[32] = {0};
-    if (column->type.is_list)
-        return dvt_push_offset(&column->offsets, (size_t)column->elements->length);
-    if (column->type.kind == DVT_BOOL)
-        return dvt_push_bit(&column->values, column->length, 0);
-    if (column->width == 0)
-        return dvt_push_offset(&column->offsets, column->values.used);
-    for (int32_t left = column->width; left > 0; left -= (int32_t)sizeof zeros) /* DVT_FIXED has any width */
-        if (put(column, zeros, left < (int32_t)sizeof zeros ? (size_t)left : sizeof zeros) != DVT_OK)
-            return 0;
-    return 1;
-}
-
-static int32_t put_null(dvt_building *column) {
-    if (column->nulls == 0) {
-        size_t bytes = ((size_t)column->length + 7) / 8;
-        if (!dvt_reserve(&column->valid, bytes + 1))
-            return DVT_MEMORY;
-        memset(column->valid.bytes, 0xFF, bytes);
-        column->valid.used = bytes;
-        if (column->length & 7)
-            column->valid.bytes[bytes - 1] = (uint8_t)((1 << (column->length & 7)) - 1);
-    }
-    if (!dvt_push_bit(&column->valid, column->length, 0) || !put_nothing(column))
-        return DVT_MEMORY;
-    column->nulls++;
-    column->length++;
-    return DVT_OK;
-}
-
-static int32_t counted(dvt_building *column) {
-    if (column->nulls > 0 && !dvt_push_bit(&column->valid, column->length, 1))
-        return DVT_MEMORY;
-    column->length++;
-    return DVT_OK;
 }
 
 /* A length and so many bytes; `*length` is -1 for a NULL. Where it is broken there is no place. */

@@ -19,7 +19,8 @@ typedef struct {
 typedef struct dvt_building {
     dvt_column type;
     int32_t precision;  /* a decimal's digits in all */
-    int32_t width;      /* bytes of a value; 0: bits, or of any length */
+    int32_t width;      /* bytes of a value in Arrow; 0: bits, or of any length */
+    int32_t sent;       /* bytes of a value in the stream; -1: they differ */
     int64_t length;
     int64_t nulls;
     dvt_vector values;  /* values one after another, bits, or the bytes of all texts */

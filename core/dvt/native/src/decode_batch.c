@@ -9,40 +9,32 @@ DVT_EXPORT int32_t dvt_decoder_export(dvt_decoder *decoder, struct ArrowArray *o
 DVT_EXPORT int64_t dvt_decoder_rows(const dvt_decoder *decoder);
 DVT_EXPORT const uint8_t *dvt_decoder_refused(const dvt_decoder *decoder, int64_t *length, int32_t *is_element);
 
-/* Bytes of a value in Arrow; 0 for bits and texts, -1 where the kind, its scale or its precision are unknown. */
-static int32_t width_of(const dvt_column *type, int32_t precision) {
+/* Bytes of a value in the stream, -1 where they differ, and in Arrow, 0 for bits and texts. */
+typedef struct {
+    int32_t sent, width;
+} sizes;
+
+static const sizes SIZES[] = {
+    [DVT_BOOL] = {1, 0},         [DVT_INT16] = {2, 2},       [DVT_INT32] = {4, 4},       [DVT_INT64] = {8, 8},
+    [DVT_FLOAT32] = {4, 4},      [DVT_FLOAT64] = {8, 8},     [DVT_DECIMAL128] = {-1, 16}, [DVT_DECIMAL256] = {-1, 32},
+    [DVT_BYTES] = {-1, 0},       [DVT_JSONB] = {-1, 0},      [DVT_FIXED] = {0, 0},       [DVT_DATE] = {4, 4},
+    [DVT_TIME] = {8, 8},         [DVT_TIMESTAMP] = {8, 8},   [DVT_INTERVAL] = {16, 16},  [DVT_TEXT] = {-1, 0},
+    [DVT_PADDED] = {-1, 0},      [DVT_INT8] = {-1, 1},
+};
+
+/* Whether a column's kind, its scale and its precision are known. */
+static int is_known(const dvt_column *type, int32_t precision) {
     int is_decimal = type->kind == DVT_DECIMAL128 || type->kind == DVT_DECIMAL256;
-    if (is_decimal && (precision < 1 || precision > (type->kind == DVT_DECIMAL128 ? 38 : 76) || type->scale < 0 ||
-                       type->scale > precision))
-        return -1;
-    switch (type->kind) {
-    case DVT_BOOL:
-    case DVT_BYTES:
-    case DVT_TEXT:
-    case DVT_PADDED:
-    case DVT_JSONB:
-        return 0;
-    case DVT_INT16:
-        return 2;
-    case DVT_INT32:
-    case DVT_FLOAT32:
-    case DVT_DATE:
-        return 4;
-    case DVT_INT64:
-    case DVT_FLOAT64:
-    case DVT_TIME:
-    case DVT_TIMESTAMP:
-        return 8;
-    case DVT_DECIMAL128:
-    case DVT_INTERVAL:
-        return 16;
-    case DVT_DECIMAL256:
-        return 32;
-    case DVT_FIXED:
-        return type->scale >= 1 ? type->scale : -1;
-    default:
-        return -1;
-    }
+    if (is_decimal)
+        return precision >= 1 && precision <= (type->kind == DVT_DECIMAL128 ? 38 : 76) && type->scale >= 0 &&
+               type->scale <= precision;
+    if (type->kind == DVT_FIXED)
+        return type->scale >= 1;
+    return type->kind >= DVT_BOOL && type->kind <= DVT_INT8;
+}
+
+static sizes sizes_of(const dvt_column *type) {
+    return type->kind == DVT_FIXED ? (sizes){type->scale, type->scale} : SIZES[type->kind];
 }
 
 static int has_offsets(const dvt_building *column) {
@@ -61,9 +53,11 @@ static int begin(dvt_building *column) {
 static int prepare(dvt_building *column, const dvt_column *type, int32_t precision) {
     column->type = *type;
     column->precision = precision;
-    column->width = width_of(type, precision);
-    if (column->width < 0)
+    if (!is_known(type, precision))
         return 0;
+    sizes found = sizes_of(type);
+    column->sent = found.sent;
+    column->width = found.width;
     if (!type->is_list)
         return 1;
     dvt_column of_elements = *type;

@@ -1,6 +1,7 @@
 /* numeric (PostgreSQL's numeric_send: digits of base 10000, the weight of the first) as a whole number of 128 or 256
    bits that counts units of 10^-scale; exact, or refused. */
 #include "decode.h"
+#include "words.h"
 
 enum { POSITIVE = 0x0000, NEGATIVE = 0x4000, NOT_A_NUMBER = 0xC000, INFINITE = 0xD000, MINUS_INFINITE = 0xF000 };
 enum { BASE_DIGITS = 4, WORDS_AT_MOST = 8 };
@@ -59,40 +60,12 @@ static uint64_t small_number(const significant *found) {
     return number;
 }
 
-/* words = words * factor + more; words of 32 bits, the lowest first. What is counted has room for all digits. */
-static void multiply(uint32_t *words, int32_t count, uint32_t factor, uint32_t more) {
-    uint64_t carry = more;
-    for (int32_t i = 0; i < count; i++) {
-        carry += (uint64_t)words[i] * factor;
-        words[i] = (uint32_t)carry;
-        carry >>= 32;
-    }
-}
-
 static void large_number(const significant *found, uint32_t *words, int32_t count) {
     for (int32_t i = 0; i < found->count - 1; i++)
         multiply(words, count, 10000, dvt_get16(found->first + 2 * i));
     multiply(words, count, POWERS[found->last_by], found->last);
     for (int32_t zeros = found->zeros; zeros > 0; zeros -= BASE_DIGITS)
         multiply(words, count, POWERS[zeros > BASE_DIGITS ? BASE_DIGITS : zeros], 0);
-}
-
-static void negate(uint32_t *words, int32_t count) {
-    uint64_t carry = 1;
-    for (int32_t i = 0; i < count; i++) {
-        carry += (uint32_t)~words[i];
-        words[i] = (uint32_t)carry;
-        carry >>= 32;
-    }
-}
-
-static void store(const uint32_t *words, int32_t count, uint8_t *out) {
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    for (int32_t i = 0; i < count; i++)
-        memcpy(out + 4 * (count - 1 - i), &words[i], 4);
-#else
-    memcpy(out, words, (size_t)count * 4);
-#endif
 }
 
 int32_t dvt_numeric(const uint8_t *p, int64_t length, const dvt_building *column, uint8_t *out) {

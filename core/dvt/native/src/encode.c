@@ -110,7 +110,8 @@ static int put_value(writer *to, const dvt_column *column, const source *from, i
     int32_t kind = column->kind;
     if (kind == DVT_BYTES || kind == DVT_TEXT || kind == DVT_JSONB) {
         int64_t start = from->offsets[index], length = from->offsets[index + 1] - start;
-        return put_bytes(to, from->data + start, length, kind == DVT_JSONB);
+        const uint8_t *bytes = length ? from->data + start : NULL; /* where there are no bytes there may be no buffer */
+        return put_bytes(to, bytes, length, kind == DVT_JSONB);
     }
     if (kind == DVT_FIXED) {
         int64_t width = column->scale;

@@ -162,6 +162,7 @@ def test_a_plan_says_who_lands() -> None:
         == "lands through Spark's driver, by one COPY"
     )
     assert "without TLS" in landing_remark(SparkOptions.of({"remote": "sc://there:1"}), "postgres")
+    assert landing_remark(SparkOptions.of({**CLUSTER, **BUCKET}), "postgres").endswith("the server or the bucket")
     assert not landing_remark(SparkOptions.of(CLUSTER), "mysql")
     assert not landing_remark(SparkOptions.of({}), "postgres")
 

@@ -128,9 +128,10 @@ def landing_remark(options: SparkOptions, type_: str) -> str:
     if why := options.why_not_executors():
         return f"does not land from Spark's executors: {why}"
     most = options.landing_sessions
+    bucket = " or the bucket" if options.is_bucket else ""
     return (
         f"lands from Spark's executors, by COPY over at most {most} sessions; by dvt itself if they have no psycopg "
-        "or do not reach the server"
+        f"or do not reach the server{bucket}"
     )
 
 

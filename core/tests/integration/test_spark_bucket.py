@@ -34,8 +34,11 @@ from dvt.errors import (
 from dvt.federation.engines import spark_sessions
 from dvt.federation.engines.base import EngineLimits, Handle
 from dvt.federation.engines.spark import SparkEngine
+from dvt.federation.loaders.base import LoadConfig
+from dvt.federation.loaders.postgres import PostgresLoader
 from dvt.federation.loaders.postgres_executor import Executor, SaidError
 from dvt.federation.plan.model import Input
+from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation
 
 pytestmark = [pytest.mark.spark, pytest.mark.postgres]
@@ -72,6 +75,19 @@ def test_a_model_lands_as_by_duckdb(
     alone: dict[str, Any], bucket: SparkBucket, postgres_server: PostgresServer, tmp_path: Path
 ) -> None:
     assert check_model(postgres_server, "spark_bucket", bucket, alone, tmp_path).method == COPIED
+
+
+def test_rows_pass_sparks_driver_from_a_bucket(
+    alone: dict[str, Any], limits: EngineLimits, postgres_server: PostgresServer
+) -> None:
+    place = connection(postgres_server, postgres_server.create_database("spark_bucket_driver"))
+    with SparkEngine(limits, {**alone, "landing": "driver"}) as engine, PostgresLoader(place) as loader:
+        engine.register(TABLE_T, stream(TYPES))
+        with engine.execute("select i, t from db.t") as found:
+            result = loader.load(found, LoadConfig(Relation("made", "public")))
+    assert (result.method, result.passed_over) == ("spark_row_pipe", ())
+    lengths = postgres_server.psql("spark_bucket_driver", "select i, length(t) from made order by i")
+    assert lengths.splitlines() == ["1|0", "2|17", "3|2", "4|"]
 
 
 def test_what_executors_lack_is_told_without_the_token(bucket: SparkBucket, postgres_server: PostgresServer) -> None:
@@ -175,7 +191,14 @@ def test_nothing_is_left_after_a_failure_and_an_interrupt(
     alone: dict[str, Any], limits: EngineLimits, bucket: SparkBucket
 ) -> None:
     """The last with this Spark, which ends."""
+
+    def broken() -> Iterator[pa.RecordBatch]:
+        yield pa.record_batch({"i": [1]})
+        raise DataError("the source broke")
+
     with SparkEngine(limits, alone) as engine:
+        with pytest.raises(DataError, match="the source broke"):
+            engine.register(TABLE_T, RowStream([ColumnSchema("i", pa.int64())], broken()))
         engine.register(TABLE_T, stream("select i from range(100) r(i)"))
         with pytest.raises(DataError):
             engine.execute("select cast('x' || i as int) as n from db.t").close()

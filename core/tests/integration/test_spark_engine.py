@@ -323,6 +323,24 @@ def test_an_interrupt_ends_the_job_on_the_server(
     assert spark_server.settled(mark) == 0
 
 
+def test_a_session_that_the_server_may_have_ended_is_not_asked_again(
+    options: dict[str, Any], limits: EngineLimits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While inputs are read nothing is asked of it, and that may take long."""
+    with SparkEngine(limits, options) as engine:
+        engine.prepare()
+        assert engine._process is None
+        assert answer(engine, "select 1 as i")[1] == [["1"]]
+        assert engine._process is not None
+        first = engine._process.folder
+    monkeypatch.setattr(spark_sessions, "_FRESH_S", 0)
+    with SparkEngine(limits, options) as engine:
+        assert answer(engine, "select 2 as i")[1] == [["2"]]
+        assert engine._process is not None
+        assert engine._process.folder != first
+    assert not first.exists(), "the older one is ended"
+
+
 def test_a_wrong_token_and_a_folder_that_nobody_sees_are_one_line(
     options: dict[str, Any], limits: EngineLimits, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,8 +15,8 @@ SETTINGS = {
     "engine": ("duckdb", "the compute engine: `duckdb`, `spark`, or `auto`, which is Spark for what is large"),
     "engines": (
         "{}",
-        "`spark`: `master` (and `memory`, `packages`, `home`) or `remote` (and `token_env`), `config`; `staging`,"
-        " `staging_as`, `landing`, `landing_sessions` ([scaling](docs/scaling.md))",
+        "`spark`: `master` (and `memory`, `packages`, `home`) or `remote` (and `token_env`), `config`; `staging`"
+        " (a folder or a bucket), `staging_as`, `store`, `landing`, `landing_sessions` ([scaling](docs/scaling.md))",
     ),
     "auto_bytes": ("50GB", "`auto`: Spark computes what reads more, by the statistics of all its sources"),
     "memory_limit": ("50%", "memory that all engines of a run hold together: `4GB`, or a percentage of the machine's"),

@@ -164,6 +164,9 @@ def test_a_plan_says_who_lands() -> None:
     assert not landing_remark(by_driver, "as files in s3://b/in")
     assert "by one COPY" not in landing_remark(SparkOptions.of(CLUSTER), "as files in s3://b/in")
     assert "without TLS" in landing_remark(SparkOptions.of({"remote": "sc://there:1"}), BY_COPY)
+    assert landing_remark(SparkOptions.of({**CLUSTER, **BUCKET}), BY_COPY).endswith(
+        "the server or the bucket of staging"
+    )
     assert not landing_remark(SparkOptions.of(CLUSTER), "")
     assert not landing_remark(SparkOptions.of({}), BY_COPY)
 

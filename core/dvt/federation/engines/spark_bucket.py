@@ -78,8 +78,9 @@ class BucketStaging(Staging):
         try:
             yield write
         except BaseException:
-            with contextlib.suppress(OSError, pa.ArrowException, ValueError):  # half a file goes with the others
-                sink.close()
+            for each in (writer, sink):  # half a file goes with the others
+                with contextlib.suppress(OSError, pa.ArrowException, ValueError):
+                    each.close()
             raise
         with self.folder.guarded():
             writer.close()

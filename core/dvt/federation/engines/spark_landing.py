@@ -133,8 +133,9 @@ def landing_remark(options: SparkOptions, how: str) -> str:
     if why := options.why_not_executors():
         return f"does not land from Spark's executors: {why}"
     what = "have no psycopg or do not reach the server" if is_by_copy else "do not reach the folder"
+    bucket = " or the bucket of staging" if options.is_bucket else ""
     most = f"at most {options.landing_sessions} at a time"
-    return f"lands from Spark's executors, {how}, {most}; by dvt itself if they {what}"
+    return f"lands from Spark's executors, {how}, {most}; by dvt itself if they {what}{bucket}"
 
 
 def _parts(metadata: pq.FileMetaData, told: str) -> list[Part]:

@@ -22,6 +22,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from servers.fake_sql import FakeCursor, FakeSQL, FakeSQLError
 from servers.firebolt_writing import Transactions, drop_views, insert
+from servers.hash_words import of_postgres_kin, rewriting
 from servers.place import Place, Tag
 
 _NAMES = {"BIGINT": "long", "INTEGER": "int", "HUGEINT": "long", "VARCHAR": "text", "DOUBLE": "double"}
@@ -49,7 +50,9 @@ class FireboltServer:
     """A running server."""
 
     port: int = 0
-    sql: FakeSQL = field(default_factory=lambda: FakeSQL("postgres", database="shop"))
+    sql: FakeSQL = field(
+        default_factory=lambda: FakeSQL("postgres", database="shop", rewrite=rewriting(of_postgres_kin))
+    )
     canned: dict[str, Canned] = field(default_factory=dict)
     requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     running: dict[str, str] = field(default_factory=dict)  # labels by ids

@@ -18,6 +18,7 @@ from sqlglot import exp
 
 from servers.driver_double import NativeSQL, created_table, dropped_table, native_text, parts
 from servers.fake_sql import FakeColumn, FakeCursor, FakeResult, FakeSQLError
+from servers.hash_words import number_of
 from servers.oracle_driver import Info, OracleDouble, failure, output
 from servers.place import Place, Tag
 
@@ -165,6 +166,8 @@ def _said_in_duckdb(node: exp.Expr) -> exp.Expr:
         return _text_of(node.this, node.args["format"].name if node.args.get("format") else "")
     if isinstance(node, (exp.StrToTime, exp.StrToDate, exp.DateStrToDate)):
         return exp.cast(node.this, "TIMESTAMP", dialect="duckdb")
+    if isinstance(node, exp.ToNumber):
+        return number_of(node.this)
     if isinstance(node, exp.StandardHash):
         return _call("unhex", _call("md5", node.this))
     if isinstance(node, exp.Anonymous) and node.name.lower() in _FUNCTIONS:
@@ -213,7 +216,9 @@ def _info(column: FakeColumn) -> Info:
     """A column as the driver describes it."""
     import oracledb
 
-    native = native_text(column.native) or {"BLOB": "RAW(2000)"}.get(column.stored, "VARCHAR2(4000)")
+    native = native_text(column.native) or {"BLOB": "RAW(2000)", "BIGINT": "NUMBER", "HUGEINT": "NUMBER"}.get(
+        column.stored, "VARCHAR2(4000)"
+    )
     kind = next(name for begin, name in _KINDS if re.match(begin, native.upper()))
     base = native.upper().partition("(")[0].strip()
     numbers = [int(text) for text in re.findall(r"-?\d+", native.partition("(")[2].partition(")")[0])]

@@ -63,11 +63,15 @@ def _rtrimmed(text: str) -> str:
     return f"case when {text} like '%.%' then rtrim(rtrim({text}, '0'), '.') else {text} end"
 
 
-# The text of infinity is empty for to_char, and a year before Christ the same as one after.
-def _finite(moment: str) -> str:
+def _with_era(moment: str) -> str:
+    """For to_char, a year before Christ is the same as one after."""
     era = f"case when extract(year from {moment}) < 0 then ' BC' else '' end"
-    text = f"to_char({moment}, 'YYYY-MM-DD HH24:MI:SS.US') || {era}"
-    return f"case when isfinite({moment}) then {text} else cast({moment} as text) end"
+    return f"to_char({moment}, 'YYYY-MM-DD HH24:MI:SS.US') || {era}"
+
+
+def _finite(moment: str) -> str:
+    """The text of infinity is empty for to_char."""
+    return f"case when isfinite({moment}) then {_with_era(moment)} else cast({moment} as text) end"
 
 
 _POSTGRES = HashWords(
@@ -162,9 +166,9 @@ _BIGQUERY = HashWords(
     decimal=_rtrimmed("cast({x} as string)"),
     double="cast({x} as string)",
     boolean=_BOOLEAN,
-    date="format_date('%F', {x})",
-    timestamp="format_datetime('%F %H:%M:%E6S', {x})",
-    instant="format_timestamp('%F %H:%M:%E6S', {x}, 'UTC')",
+    date="cast({x} as string)",
+    timestamp="format_datetime('%E4Y-%m-%d %H:%M:%E6S', {x})",
+    instant="format_timestamp('%E4Y-%m-%d %H:%M:%E6S', {x}, 'UTC')",
     time="format_time('%H:%M:%E6S', {x})",
     binary="to_hex({x})",
     uuid="cast({x} as string)",
@@ -259,15 +263,30 @@ _EXASOL = HashWords(
     digest="hash_md5({x})",
 )
 
+_REDSHIFT = replace(
+    _POSTGRES,
+    text="cast({x} as varchar(65535))",
+    timestamp=_with_era("{x}"),
+    instant=_with_era("({x} at time zone 'UTC')"),
+    binary="to_hex({x})",
+    uuid="",
+)
+_FIREBOLT = replace(
+    _POSTGRES,
+    timestamp="to_char({x}, 'YYYY-MM-DD HH24:MI:SS.US')",
+    instant="to_char({x} at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')",
+    uuid="",
+)
+
 HASH_WORDS: Mapping[str, HashWords] = {
     "postgres": _POSTGRES,
-    "redshift": replace(_POSTGRES, text="cast({x} as varchar(max))", binary="to_hex({x})", uuid=""),
+    "redshift": _REDSHIFT,
     "vertica": replace(_POSTGRES, text="cast({x} as long varchar)", binary="to_hex({x})"),
     "mysql": _MYSQL,
     "mariadb": _MYSQL,
     "sqlite": _SQLITE,
     "duckdb": _DUCKDB,
-    "firebolt": replace(_POSTGRES, timestamp="to_char({x}, 'YYYY-MM-DD HH24:MI:SS.US')", uuid=""),
+    "firebolt": _FIREBOLT,
     "clickhouse": _CLICKHOUSE,
     "snowflake": _SNOWFLAKE,
     "bigquery": _BIGQUERY,

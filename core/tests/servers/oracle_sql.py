@@ -34,10 +34,7 @@ _WORDS = (
 )
 # Texts of numbers: Oracle writes no zero before the point, nor any at the end of a fraction.
 _PLAIN = "case when contains(n::varchar, '.') then rtrim(rtrim(n::varchar, '0'), '.') else n::varchar end"
-_MACROS = (
-    f"create macro fake.\"{SCHEMA}\".ora_tm9(n) as regexp_replace({_PLAIN}, '^(-?)0[.]', '\\1.')",
-    f"create macro fake.\"{SCHEMA}\".ora_fm(n) as {_PLAIN} || case when contains({_PLAIN}, '.') then '' else '.' end",
-)
+_MACROS = (f"create macro fake.\"{SCHEMA}\".ora_tm9(n) as regexp_replace({_PLAIN}, '^(-?)0[.]', '\\1.')",)
 _FORMATS = (("YYYY", "%Y"), ("MM", "%m"), ("DD", "%d"), ("HH24", "%H"), ("MI", "%M"), ("SS", "%S"))
 _CHARACTERS = ("CHAR", "NCHAR", "VARCHAR2", "NVARCHAR2", "CLOB", "NCLOB", "JSON", "XMLTYPE", "ROWID", "INTERVAL")
 _GIVEN = {"VARCHAR": pa.large_string(), "BLOB": pa.large_binary(), "FLOAT": pa.float32(), "DOUBLE": pa.float64()}
@@ -195,8 +192,6 @@ _FUNCTIONS: dict[str, Callable[[exp.Expr], exp.Expr]] = {
 
 def _text_of(value: exp.Expr, format_: str) -> exp.Expr:
     """TO_CHAR: of a number, of a moment by its format, or of a text."""
-    if format_.startswith("FM9"):
-        return _call("ora_fm", value)
     if format_ in ("", "TM9"):
         return _call("ora_tm9", value) if format_ else exp.cast(value, "VARCHAR", dialect="duckdb")
     words, head = format_, ""

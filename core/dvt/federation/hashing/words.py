@@ -10,44 +10,11 @@ in lower-case hexadecimal digits, texts as they are. Floats are as the engine wr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from dvt.federation.hashing.form import HashWords
 
-@dataclass(frozen=True)
-class HashWords:
-    """One engine's expressions; an empty one means that the engine has no way to say it.
-
-    Args:
-        text: A text; escapes are added around it.
-        integer: A whole number.
-        decimal: A number with a fraction.
-        double: A float.
-        boolean: A truth value.
-        date: A date.
-        timestamp: A timestamp without zone.
-        instant: A moment.
-        time: A time of day.
-        binary: Bytes.
-        uuid: A UUID.
-        digest: The MD5 of a text in UTF-8, as 32 lower-case hexadecimal digits.
-        joined: How texts are put together: `||`, `+` or `concat`.
-        first: What the texts of a row begin with: an empty text of a type that has no limit, where others are cut.
-    """
-
-    text: str
-    integer: str
-    decimal: str
-    double: str
-    boolean: str
-    date: str
-    timestamp: str
-    instant: str
-    time: str
-    binary: str
-    uuid: str
-    digest: str
-    joined: str = "||"
-    first: str = ""
+__all__ = ["HASH_WORDS", "HashWords"]
 
 
 _BOOLEAN = "case when {x} then 'true' when not {x} then 'false' end"
@@ -234,10 +201,16 @@ _SQLSERVER = HashWords(
     joined="+",
     first="cast(N'' as nvarchar(max))",  # what is longer than 8000 bytes is cut otherwise, without a word
 )
+# TM9 writes no zero before the point; a format with all digits would be longer than Oracle takes.
+_TM9 = "to_char({x}, 'TM9')"
+_ORACLE_DECIMAL = (
+    f"case when {_TM9} like '.%' then '0' || {_TM9} "
+    f"when {_TM9} like '-.%' then '-0' || substr({_TM9}, 2) else {_TM9} end"
+)
 _ORACLE = HashWords(
     text="cast({x} as varchar2(4000))",
     integer="to_char({x})",
-    decimal=f"rtrim(to_char({{x}}, 'FM{'9' * 38}0.{'9' * 38}'), '.')",
+    decimal=_ORACLE_DECIMAL,
     double="to_char({x})",
     boolean=_BOOLEAN,  # of Oracle 23; older ones have no such columns
     date="to_char({x}, 'YYYY-MM-DD')",

@@ -67,10 +67,11 @@ _MYSQL = _same("cast(sum({x}) as char)", "cast(conv({x}, 16, 10) as unsigned)", 
 _SPARK = _cast("cast(conv({x}, 16, 10) as decimal(20, 0))", text="string", lands_as=_UUID_IS_TEXT)
 _TRINO = _cast("cast(from_base({x}, 16) as decimal(38, 0))", text="varchar")
 _BY_INSTR = _digit_by_digit(f"instr('{_DIGITS}', {{d}})")
+_STRPOS = f"cast(strpos('{_DIGITS}', {{d}}) as bigint)"  # places are numbers of 32 bits
 SUM_WORDS: Mapping[str, SumWords] = {
     "postgres": _same("cast(sum(cast({x} as numeric)) as text)", "cast(cast('x' || {x} as bit(32)) as bigint)"),
     "redshift": _cast("cast(strtol({x}, 16) as decimal(38, 0))", lands_as=_UUID_IS_TEXT, unlike=frozenset({"time"})),
-    "vertica": _cast(_BY_INSTR, kind="numeric"),
+    "vertica": _cast(f"cast({_BY_INSTR} as numeric(38, 0))", kind="numeric"),
     "mysql": _MYSQL,
     "mariadb": _MYSQL,
     "sqlite": SumWords(
@@ -93,7 +94,7 @@ SUM_WORDS: Mapping[str, SumWords] = {
     "athena": replace(_TRINO, lands_as={"instant": "timestamp"}, unlike=frozenset({"time"})),
     "snowflake": _cast("to_number({x}, 'XXXXXXXX')", 37, text="varchar", kind="number"),
     "bigquery": _same(
-        "cast(sum(cast({x} as bignumeric)) as string)", "cast(cast(concat('0x', {x}) as int64) as bignumeric)"
+        "cast(sum(cast({x} as bignumeric)) as string)", "cast(cast(concat('0x', {x}) as int64) as numeric)"
     ),
     "databricks": _SPARK,
     "spark": _SPARK,
@@ -115,7 +116,7 @@ SUM_WORDS: Mapping[str, SumWords] = {
     "db2": _cast("", 31, most_digits=21),
     "teradata": _cast(""),
     "firebolt": _cast(
-        _digit_by_digit(f"strpos('{_DIGITS}', {{d}})"),
+        f"cast({_digit_by_digit(_STRPOS)} as numeric(38, 0))",
         text="text",
         kind="numeric",
         lands_as=_UUID_IS_TEXT,

@@ -30,7 +30,7 @@ class LoadingContract(LandingContract):
     """Types, tables, names, sizes, readers."""
 
     def test_every_type_there_and_back(self, words: EngineWords, land: Lander, noted: Noted) -> None:
-        tried = list(_cases(words))
+        tried = list(load_cases(words))
         # Most are columns of one table. What is refused, unread, or never NULL lands by itself.
         alone = [case for case in tried if case.back in ("refused", "unread") or not case.values.null_count]
         together = [case for case in tried if not any(case is other for other in alone)]
@@ -174,7 +174,7 @@ def _broken() -> Iterator[pa.RecordBatch]:
 
 
 @dataclass(frozen=True)
-class _Case:
+class LoadCase:
     """One case of `loads.yml`, as an engine is to have it.
 
     Args:
@@ -192,15 +192,16 @@ class _Case:
     texts: list[str | None]
 
 
-def _cases(words: EngineWords) -> Iterator[_Case]:
+def load_cases(words: EngineWords) -> Iterator[LoadCase]:
+    """All of `loads.yml`, as the engine is to have them."""
     for name, (arrow, texts, *all_there) in cases("loads.yml").items():
         values = typed(texts if all_there else [*texts, None], arrow_type(arrow))
         more: Any = words.loads.get(name, arrow)
         back, expected = more if isinstance(more, list) else (more, shown(values)[: len(texts)])
-        yield _Case(name, arrow, values, back, [*expected, None][: len(values)])
+        yield LoadCase(name, arrow, values, back, [*expected, None][: len(values)])
 
 
-def _wrong(tried: list[_Case], land: Lander, noted: Noted) -> str:
+def _wrong(tried: list[LoadCase], land: Lander, noted: Noted) -> str:
     """What is wrong with cases that land as columns of one table; empty when nothing is."""
     rows = max(len(case.values) for case in tried)
     columns = {f"v{n}": pa.concat_arrays([c.values, pa.nulls(rows - len(c.values), c.values.type)])

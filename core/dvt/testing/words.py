@@ -79,6 +79,7 @@ class EngineWords:
         long_text: The type to declare for texts that are longer than those that the loader's own type takes.
         unfit: An Arrow type, a value, and a declared type that does not hold it; no declared type where the engine's
             own has not all of its values.
+        verifies: The levels beyond the count at which what landed is compared with what was sent.
         load_mb: Megabytes of Arrow that a load of 40 may hold; files in a bucket go up in parts of 10.
     """
 
@@ -99,6 +100,7 @@ class EngineWords:
     load_method: str = ""
     long_text: str = ""
     unfit: Sequence[str] = ()
+    verifies: Sequence[str] = ("sums", "hash")
     load_mb: int = 16
 
     def create_sql(self, relation: Relation, connection: Connection, columns: Mapping[str, str]) -> str:

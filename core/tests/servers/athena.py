@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 
 from servers.athena_tables import HiveTables
 from servers.fake_sql import FakeCursor, FakeSQL, FakeSQLError
+from servers.hash_words import of_trino, rewriting
 from servers.place import Place, Tag
 
 _UNLOAD = re.compile(r"(?is)^UNLOAD \((?P<query>.*)\) TO 's3://(?P<bucket>[^/]+)/(?P<prefix>[^']+)' WITH \(.*\)$")
@@ -83,7 +84,9 @@ class AthenaServer:
     bucket: str = "dvt-test"
     key: str = "testing"
     s3: Any = None
-    sql: FakeSQL = field(default_factory=lambda: FakeSQL("trino", database="awsdatacatalog"))
+    sql: FakeSQL = field(
+        default_factory=lambda: FakeSQL("trino", database="awsdatacatalog", rewrite=rewriting(of_trino))
+    )
     canned: dict[str, Canned] = field(default_factory=dict)
     executions: dict[str, Execution] = field(default_factory=dict)
     requests: list[dict[str, Any]] = field(default_factory=list)

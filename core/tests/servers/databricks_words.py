@@ -12,6 +12,7 @@ from databricks.sql.thrift_api.TCLIService import ttypes
 from sqlglot import exp
 
 from servers.fake_sql import FakeColumn, FakeSQLError
+from servers.hash_words import number_of
 
 _ID = ttypes.TTypeId
 _TYPES = {
@@ -68,7 +69,9 @@ def stored_as(native: exp.DataType) -> str | None:
 
 
 def in_duckdb(tree: exp.Expr) -> exp.Expr:
-    """A statement with what Databricks means by it: `format_number` writes a point, the column of `range` is `id`."""
+    """A statement with what Databricks means by it: `format_number` writes a point, the column of `range` is `id`,
+    CONV is asked for hexadecimal digits.
+    """
     for table in tree.find_all(exp.Table):
         if (
             isinstance(table.this, exp.Anonymous)
@@ -81,6 +84,8 @@ def in_duckdb(tree: exp.Expr) -> exp.Expr:
 
 
 def _with_point(node: exp.Expr) -> exp.Expr:
+    if isinstance(node, exp.Anonymous) and node.name.lower() == "conv":
+        return number_of(node.expressions[0])
     if not isinstance(node, exp.Anonymous) or node.name.lower() != "format_number":
         return node
     said = sqlglot.parse_one(_WITH_POINT, read="duckdb")

@@ -379,7 +379,7 @@ def read_words(sql: str) -> str:
 
 
 def _native(column: FakeColumn) -> str:
-    return native_text(column.native).upper() or column.stored.upper()
+    return native_text(column.native).upper().replace("VARCHAR2", "VARCHAR") or column.stored.upper()
 
 
 def _field_type(column: FakeColumn) -> str:

@@ -30,6 +30,7 @@ from sqlglot import exp
 from servers.exasol_import import import_of, insert_lines, lines_of, list_columns, said_to_sqlglot
 from servers.fake_sql import FakeColumn, FakeCursor, FakeResult, FakeSQL, FakeSQLError
 from servers.fake_transaction import Transaction
+from servers.hash_words import of_exasol, rewriting
 from servers.place import Place, Tag
 
 _T = exp.DataType.Type
@@ -59,12 +60,6 @@ def stored_as(native: exp.DataType) -> str | None:
         digits = (_numbers(native) or [6])[0]
         return "VARCHAR" if digits > 6 else "TIMESTAMP_MS" if digits <= 3 else "TIMESTAMP"
     return "TIMESTAMPTZ" if native.this is _T.TIMESTAMPLTZ else None
-
-
-def _without_empty_texts(tree: exp.Expr) -> exp.Expr:
-    return tree.transform(
-        lambda node: exp.Null() if isinstance(node, exp.Literal) and node.is_string and not node.this else node
-    )
 
 
 @dataclass
@@ -100,7 +95,7 @@ class ExasolServer:
     behaviour: Behaviour = field(default_factory=Behaviour)
     password: str = "pa55 w'or\"d`%\\"
     engine: FakeSQL = field(
-        default_factory=lambda: FakeSQL("exasol", "fake", stored_as, _without_empty_texts, _CATALOGUE)
+        default_factory=lambda: FakeSQL("exasol", "fake", stored_as, rewriting(of_exasol), _CATALOGUE)
     )
     tunnels: dict[int, socket.socket] = field(default_factory=dict)
     arrived: threading.Condition = field(default_factory=threading.Condition)

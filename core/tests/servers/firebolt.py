@@ -23,6 +23,7 @@ from urllib.parse import parse_qsl, urlsplit
 from servers.fake_sql import FakeCursor, FakeSQL, FakeSQLError
 from servers.firebolt_copy import copy, with_bytes
 from servers.firebolt_writing import Transactions, drop_views, insert
+from servers.hash_words import of_postgres_kin, rewriting
 from servers.place import Place, Tag
 
 _NAMES = {"BIGINT": "long", "INTEGER": "int", "HUGEINT": "long", "VARCHAR": "text", "DOUBLE": "double"}
@@ -45,12 +46,17 @@ class Canned:
     is_cut: bool = False
 
 
+_HASHED = rewriting(of_postgres_kin)
+
+
 @dataclass
 class FireboltServer:
     """A running server."""
 
     port: int = 0
-    sql: FakeSQL = field(default_factory=lambda: FakeSQL("postgres", database="shop", rewrite=with_bytes))
+    sql: FakeSQL = field(
+        default_factory=lambda: FakeSQL("postgres", database="shop", rewrite=lambda tree: _HASHED(with_bytes(tree)))
+    )
     canned: dict[str, Canned] = field(default_factory=dict)
     requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     running: dict[str, str] = field(default_factory=dict)  # labels by ids

@@ -18,6 +18,7 @@ from sqlglot import exp
 
 from servers.driver_double import NativeSQL, created_table, dropped_table, native_text, parts
 from servers.fake_sql import FakeColumn, FakeCursor, FakeResult, FakeSQLError
+from servers.hash_words import number_of
 from servers.oracle_driver import Info, OracleDouble, failure, output
 from servers.place import Place, Tag
 
@@ -33,10 +34,7 @@ _WORDS = (
 )
 # Texts of numbers: Oracle writes no zero before the point, nor any at the end of a fraction.
 _PLAIN = "case when contains(n::varchar, '.') then rtrim(rtrim(n::varchar, '0'), '.') else n::varchar end"
-_MACROS = (
-    f"create macro fake.\"{SCHEMA}\".ora_tm9(n) as regexp_replace({_PLAIN}, '^(-?)0[.]', '\\1.')",
-    f"create macro fake.\"{SCHEMA}\".ora_fm(n) as {_PLAIN} || case when contains({_PLAIN}, '.') then '' else '.' end",
-)
+_MACROS = (f"create macro fake.\"{SCHEMA}\".ora_tm9(n) as regexp_replace({_PLAIN}, '^(-?)0[.]', '\\1.')",)
 _FORMATS = (("YYYY", "%Y"), ("MM", "%m"), ("DD", "%d"), ("HH24", "%H"), ("MI", "%M"), ("SS", "%S"))
 _CHARACTERS = ("CHAR", "NCHAR", "VARCHAR2", "NVARCHAR2", "CLOB", "NCLOB", "JSON", "XMLTYPE", "ROWID", "INTERVAL")
 _GIVEN = {"VARCHAR": pa.large_string(), "BLOB": pa.large_binary(), "FLOAT": pa.float32(), "DOUBLE": pa.float64()}
@@ -165,6 +163,8 @@ def _said_in_duckdb(node: exp.Expr) -> exp.Expr:
         return _text_of(node.this, node.args["format"].name if node.args.get("format") else "")
     if isinstance(node, (exp.StrToTime, exp.StrToDate, exp.DateStrToDate)):
         return exp.cast(node.this, "TIMESTAMP", dialect="duckdb")
+    if isinstance(node, exp.ToNumber):
+        return number_of(node.this)
     if isinstance(node, exp.StandardHash):
         return _call("unhex", _call("md5", node.this))
     if isinstance(node, exp.Anonymous) and node.name.lower() in _FUNCTIONS:
@@ -192,8 +192,6 @@ _FUNCTIONS: dict[str, Callable[[exp.Expr], exp.Expr]] = {
 
 def _text_of(value: exp.Expr, format_: str) -> exp.Expr:
     """TO_CHAR: of a number, of a moment by its format, or of a text."""
-    if format_.startswith("FM9"):
-        return _call("ora_fm", value)
     if format_ in ("", "TM9"):
         return _call("ora_tm9", value) if format_ else exp.cast(value, "VARCHAR", dialect="duckdb")
     words, head = format_, ""
@@ -213,7 +211,9 @@ def _info(column: FakeColumn) -> Info:
     """A column as the driver describes it."""
     import oracledb
 
-    native = native_text(column.native) or {"BLOB": "RAW(2000)"}.get(column.stored, "VARCHAR2(4000)")
+    native = native_text(column.native) or {"BLOB": "RAW(2000)", "BIGINT": "NUMBER", "HUGEINT": "NUMBER"}.get(
+        column.stored, "VARCHAR2(4000)"
+    )
     kind = next(name for begin, name in _KINDS if re.match(begin, native.upper()))
     base = native.upper().partition("(")[0].strip()
     numbers = [int(text) for text in re.findall(r"-?\d+", native.partition("(")[2].partition(")")[0])]

@@ -203,6 +203,9 @@ create cast (varbyte as text) without function as implicit;
 create cast (text as varbyte) without function as assignment;
 create function from_hex(digits text) returns varbyte language plpgsql immutable strict as
   $$begin return encode(decode(digits, 'hex'), 'hex')::varbyte; end$$;
+create function to_hex(bytes varbyte) returns text language sql immutable strict as 'select bytes::text';
+create function strtol(digits text, base int) returns bigint language sql immutable strict as
+  $$select ('x' || lpad(digits, 8, '0'))::bit(32)::bigint where base = 16$$;
 create domain super as json;
 create function json_parse(document text) returns json language sql immutable strict as 'select document::json';
 create function dvt_fits(value text, most int) returns boolean language plpgsql immutable as $$begin

@@ -8,6 +8,7 @@ import sqlglot
 from sqlglot import exp
 
 from servers.driver_double import blank_padded
+from servers.hash_words import in_utc, number_of
 from servers.sqlserver_types import SIZED, TEXTS
 
 _T = exp.DataType.Type
@@ -111,12 +112,16 @@ def _delete(tree: exp.Delete) -> None:
 
 
 def _functions(tree: exp.Expr) -> None:
-    kinds = (exp.Add, exp.Collate, exp.Convert, exp.MD5, exp.GenerateSeries, exp.ObjectId, exp.Parameter)
+    kinds = (exp.Anonymous, exp.Add, exp.Collate, exp.Convert, exp.MD5, exp.GenerateSeries, exp.ObjectId, exp.Parameter)
     for node in list(tree.find_all(*kinds))[::-1]:
         if isinstance(node, exp.Collate):
             node.replace(node.this)
         elif isinstance(node, exp.Add) and (_is_text(node.this) or _is_text(node.expression)):
             node.replace(exp.DPipe(this=node.this, expression=node.expression))
+        elif isinstance(node, exp.Anonymous):
+            if node.name.lower() == "switchoffset":  # to UTC, by dvt
+                close = exp.Anonymous(this="replace", expressions=[node.expressions[0], _text(" +"), _text("+")])
+                node.replace(in_utc(exp.cast(close, "TIMESTAMPTZ", dialect="duckdb")))
         elif isinstance(node, exp.MD5):
             node.replace(exp.Anonymous(this="unhex", expressions=[exp.Anonymous(this="md5", expressions=[node.this])]))
         elif isinstance(node, exp.Convert):
@@ -131,6 +136,10 @@ def _functions(tree: exp.Expr) -> None:
             node.parent.set("alias", exp.TableAlias(this=exp.to_identifier("series"), columns=columns))
 
 
+def _text(value: str) -> exp.Expr:
+    return exp.Literal.string(value)
+
+
 def _is_text(node: exp.Expr) -> bool:
     is_cast = isinstance(node, exp.Cast) and node.is_type(*exp.DataType.TEXT_TYPES)
     return is_cast or isinstance(node, exp.DPipe) or (isinstance(node, exp.Literal) and node.is_string)
@@ -140,9 +149,13 @@ def _converted(node: exp.Convert) -> exp.Expr:
     """A CONVERT to text; the style says how the value is written. A column's moments are texts already."""
     style, value = node.args.get("style"), node.expression
     number = style.name if style is not None else ""
+    if number == "2" and node.this.is_type(_T.VARBINARY):
+        return exp.Anonymous(this="unhex", expressions=[value])
+    if node.this.is_type(_T.BIGINT) and isinstance(value, exp.Anonymous) and value.name == "unhex":
+        return number_of(value.expressions[0])
     if number == "2":
         return exp.Anonymous(this="hex", expressions=[value])
-    if number in _STYLES and not isinstance(value, exp.Column):
+    if number in _STYLES and not isinstance(value, exp.Column) and not _is_text(value):
         return exp.Anonymous(this="strftime", expressions=[value, exp.Literal.string(_STYLES[number])])
     return exp.cast(value, "VARCHAR", dialect="duckdb")
 

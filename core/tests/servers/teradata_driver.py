@@ -315,7 +315,7 @@ def _rewritten(tree: exp.Expr) -> exp.Expr:
 
 
 def _native(column: FakeColumn) -> str:
-    native = native_text(column.native).upper() or column.stored.upper()
+    native = native_text(column.native).upper().replace("VARCHAR2", "VARCHAR") or column.stored.upper()
     return {"HUGEINT": "DECIMAL(38,0)", "DOUBLE": "FLOAT"}.get(native, native)
 
 

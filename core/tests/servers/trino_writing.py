@@ -9,6 +9,8 @@ from __future__ import annotations
 import sqlglot
 from sqlglot import exp
 
+from servers.hash_words import of_trino, rewriting
+
 _T = exp.DataType.Type
 # Types that CREATE TABLE refuses there.
 _NOT_HELD: dict[str, frozenset[exp.DataType.Type]] = {
@@ -30,7 +32,7 @@ def in_duckdb(tree: exp.Expr) -> exp.Expr:
         for renamed in tree.find_all(exp.AlterRename):
             renamed.this.set("db", None)
             renamed.this.set("catalog", None)
-    return tree.transform(_plain)
+    return rewriting(of_trino)(tree).transform(_plain)
 
 
 def _plain(node: exp.Expr) -> exp.Expr:

@@ -25,6 +25,7 @@ from sqlglot import exp
 
 from servers.fake_sql import FakeCursor, FakeSQL, FakeSQLError
 from servers.fake_transaction import Transaction
+from servers.hash_words import of_postgres_kin, rewriting
 from servers.place import Place, Tag
 from servers.vertica_copy import CATALOGUE, copy_of, insert_lines, rename_all, renames_of
 
@@ -40,6 +41,9 @@ _TEXTS = (4, 8, 9, 115)
 
 def _stored_as(native: exp.DataType) -> str | None:
     return "BLOB" if native.is_type("varbinary") else None
+
+
+_LONG = re.compile(r"(?i)(?<=as )long varchar(?=\))")
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,13 @@ class VerticaServer:
     user: str = "dbadmin"
     password: str = "p4ss w'or\"d%"
     sql: FakeSQL = field(
-        default_factory=lambda: FakeSQL("postgres", database="fake", stored_as=_stored_as, functions=CATALOGUE)
+        default_factory=lambda: FakeSQL(
+            "postgres",
+            database="fake",
+            stored_as=_stored_as,
+            rewrite=rewriting(of_postgres_kin),
+            functions=CATALOGUE,
+        )
     )
     canned: dict[str, Canned] = field(default_factory=dict)
     statements: list[str] = field(default_factory=list)
@@ -221,7 +231,8 @@ class Session:
                 rename_all(self._server.sql, cursor, renames)
                 self._send(b"C", b"ALTER TABLE\0")
                 return
-            result = self._server.sql.run(sql, cursor=cursor)
+            # PostgreSQL's dialect has no such type
+            result = self._server.sql.run(_LONG.sub("varchar", sql), said=sql, cursor=cursor)
             described = [_field(column.name, column.stored) for column in result.columns]
             if described:
                 portions = iter(lambda: result.fetchmany(1000), [])

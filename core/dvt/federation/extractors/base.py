@@ -210,6 +210,10 @@ class BaseExtractor(ABC):
         """
         return request
 
+    def landed_name(self, name: str) -> str:
+        """The name by which the catalogue has a column that the loader of the same connection made."""
+        return name
+
     def statistics(self, request: ExtractionConfig) -> TableStatistics | None:
         """What the source knows of a relation's size without counting; None when it knows nothing.
 

@@ -166,6 +166,10 @@ class OracleExtractor(SessionExtractor[Any]):
         """The statement of a scan, without the conversions that its columns' types ask for."""
         return _inner_sql(self._qualified(request))
 
+    def landed_name(self, name: str) -> str:
+        """In upper case, where the option for names says so."""
+        return folded(name) if self.connection.options["names_as"] == "folded" else name
+
     def get_row_count(self, relation: Relation) -> int:
         """The exact number of rows."""
         self._fixed_state(ExtractionConfig(relation=relation))

@@ -81,6 +81,10 @@ class SnowflakeExtractor(SessionExtractor[Any]):
         """The statement of a scan, without the casts that its columns' types ask for."""
         return _inner_sql(self._qualified(request))
 
+    def landed_name(self, name: str) -> str:
+        """In upper case, where the option for names says so."""
+        return folded(name, self.connection)
+
     def close(self) -> None:
         """End the session."""
         session, self._session = self._session, None

@@ -10,44 +10,11 @@ in lower-case hexadecimal digits, texts as they are. Floats are as the engine wr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from dvt.federation.hashing.form import HashWords
 
-@dataclass(frozen=True)
-class HashWords:
-    """One engine's expressions; an empty one means that the engine has no way to say it.
-
-    Args:
-        text: A text; escapes are added around it.
-        integer: A whole number.
-        decimal: A number with a fraction.
-        double: A float.
-        boolean: A truth value.
-        date: A date.
-        timestamp: A timestamp without zone.
-        instant: A moment.
-        time: A time of day.
-        binary: Bytes.
-        uuid: A UUID.
-        digest: The MD5 of a text in UTF-8, as 32 lower-case hexadecimal digits.
-        joined: How texts are put together: `||`, `+` or `concat`.
-        first: What the texts of a row begin with: an empty text of a type that has no limit, where others are cut.
-    """
-
-    text: str
-    integer: str
-    decimal: str
-    double: str
-    boolean: str
-    date: str
-    timestamp: str
-    instant: str
-    time: str
-    binary: str
-    uuid: str
-    digest: str
-    joined: str = "||"
-    first: str = ""
+__all__ = ["HASH_WORDS", "HashWords"]
 
 
 _BOOLEAN = "case when {x} then 'true' when not {x} then 'false' end"
@@ -63,11 +30,15 @@ def _rtrimmed(text: str) -> str:
     return f"case when {text} like '%.%' then rtrim(rtrim({text}, '0'), '.') else {text} end"
 
 
-# The text of infinity is empty for to_char, and a year before Christ the same as one after.
-def _finite(moment: str) -> str:
+def _with_era(moment: str) -> str:
+    """For to_char, a year before Christ is the same as one after."""
     era = f"case when extract(year from {moment}) < 0 then ' BC' else '' end"
-    text = f"to_char({moment}, 'YYYY-MM-DD HH24:MI:SS.US') || {era}"
-    return f"case when isfinite({moment}) then {text} else cast({moment} as text) end"
+    return f"to_char({moment}, 'YYYY-MM-DD HH24:MI:SS.US') || {era}"
+
+
+def _finite(moment: str) -> str:
+    """The text of infinity is empty for to_char."""
+    return f"case when isfinite({moment}) then {_with_era(moment)} else cast({moment} as text) end"
 
 
 _POSTGRES = HashWords(
@@ -162,9 +133,9 @@ _BIGQUERY = HashWords(
     decimal=_rtrimmed("cast({x} as string)"),
     double="cast({x} as string)",
     boolean=_BOOLEAN,
-    date="format_date('%F', {x})",
-    timestamp="format_datetime('%F %H:%M:%E6S', {x})",
-    instant="format_timestamp('%F %H:%M:%E6S', {x}, 'UTC')",
+    date="cast({x} as string)",
+    timestamp="format_datetime('%E4Y-%m-%d %H:%M:%E6S', {x})",
+    instant="format_timestamp('%E4Y-%m-%d %H:%M:%E6S', {x}, 'UTC')",
     time="format_time('%H:%M:%E6S', {x})",
     binary="to_hex({x})",
     uuid="cast({x} as string)",
@@ -230,10 +201,16 @@ _SQLSERVER = HashWords(
     joined="+",
     first="cast(N'' as nvarchar(max))",  # what is longer than 8000 bytes is cut otherwise, without a word
 )
+# TM9 writes no zero before the point; a format with all digits would be longer than Oracle takes.
+_TM9 = "to_char({x}, 'TM9')"
+_ORACLE_DECIMAL = (
+    f"case when {_TM9} like '.%' then '0' || {_TM9} "
+    f"when {_TM9} like '-.%' then '-0' || substr({_TM9}, 2) else {_TM9} end"
+)
 _ORACLE = HashWords(
     text="cast({x} as varchar2(4000))",
     integer="to_char({x})",
-    decimal=f"rtrim(to_char({{x}}, 'FM{'9' * 38}0.{'9' * 38}'), '.')",
+    decimal=_ORACLE_DECIMAL,
     double="to_char({x})",
     boolean=_BOOLEAN,  # of Oracle 23; older ones have no such columns
     date="to_char({x}, 'YYYY-MM-DD')",
@@ -259,15 +236,30 @@ _EXASOL = HashWords(
     digest="hash_md5({x})",
 )
 
+_REDSHIFT = replace(
+    _POSTGRES,
+    text="cast({x} as varchar(65535))",
+    timestamp=_with_era("{x}"),
+    instant=_with_era("({x} at time zone 'UTC')"),
+    binary="to_hex({x})",
+    uuid="",
+)
+_FIREBOLT = replace(
+    _POSTGRES,
+    timestamp="to_char({x}, 'YYYY-MM-DD HH24:MI:SS.US')",
+    instant="to_char({x} at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')",
+    uuid="",
+)
+
 HASH_WORDS: Mapping[str, HashWords] = {
     "postgres": _POSTGRES,
-    "redshift": replace(_POSTGRES, text="cast({x} as varchar(max))", binary="to_hex({x})", uuid=""),
+    "redshift": _REDSHIFT,
     "vertica": replace(_POSTGRES, text="cast({x} as long varchar)", binary="to_hex({x})"),
     "mysql": _MYSQL,
     "mariadb": _MYSQL,
     "sqlite": _SQLITE,
     "duckdb": _DUCKDB,
-    "firebolt": replace(_POSTGRES, timestamp="to_char({x}, 'YYYY-MM-DD HH24:MI:SS.US')", uuid=""),
+    "firebolt": _FIREBOLT,
     "clickhouse": _CLICKHOUSE,
     "snowflake": _SNOWFLAKE,
     "bigquery": _BIGQUERY,

@@ -28,14 +28,14 @@ class Compared:
         type: The type with which it was read.
         scale: Digits after the point of what is summed; None for a column that is not summed.
         is_hashed: Whether it is part of the rows' hash.
-        is_number: Whether it is a truth value that lands as a number.
+        lands_as: The type whose words give the text of what landed; it is another one where the engine has not this.
     """
 
     name: str
     type: pa.DataType
     scale: int | None = None
     is_hashed: bool = False
-    is_number: bool = False
+    lands_as: pa.DataType | None = None
 
 
 @dataclass
@@ -102,7 +102,7 @@ def _total(array: pa.Array) -> Decimal:
 def _as_landed(batch: pa.RecordBatch, columns: Sequence[Compared]) -> pa.RecordBatch:
     """Truth values as numbers where they land as such: everything else has the text of what it becomes."""
     for column in columns:
-        if column.is_number:
+        if column.lands_as == pa.int8() and pa.types.is_boolean(column.type):
             place = batch.schema.get_field_index(column.name)
             batch = batch.set_column(place, column.name, batch.column(place).cast(pa.int8()))
     return batch

@@ -17,50 +17,56 @@ from dvt.identifiers import Relation, quote
 
 # Well below the 1,600 result columns that an engine allows: a column needs two.
 _COLUMNS_A_QUERY = 300
+_DIGEST = "dvt_digest"
 
 
 def checksum_of(
-    extractor: BaseExtractor, relation: Relation, columns: Sequence[Compared], sums: SumWords, hashes: HashWords
+    extractor: BaseExtractor, relation: Relation, columns: Sequence[Compared], sums: SumWords, hashes: HashWords | None
 ) -> Checksum:
     """What the database says of a relation's rows."""
     found = Checksum()
-    dialect = extractor.connection.dialect
-    hashed = [_as_read_back(column) for column in columns if column.is_hashed]
+    hashed = [_as_read_back(column, extractor) for column in columns if column.is_hashed]
     for start in range(0, len(columns) or 1, _COLUMNS_A_QUERY):
         part = columns[start : start + _COLUMNS_A_QUERY]
-        asked = ["count(*)", *_asked(part, sums, dialect)]
-        if hashed and not start:
-            digest = digest_sql(hashes, hashed, dialect)
-            asked += [_half(sums, digest, 1), _half(sums, digest, 9)]
-        answers = iter(_answers(extractor, asked, relation))
+        asked = [sums.count.replace("{x}", "*"), *_asked(part, sums, extractor)]
+        digest = ""
+        if hashes and hashed and not start:
+            digest = digest_sql(hashes, hashed, extractor.connection.dialect)
+            asked += [_half(sums, first) for first in (1, 9)]
+        answers = iter(_answers(extractor, asked, relation, digest))
         found.rows = _number(next(answers))
         _take(found, part, answers, sums)
         found.halves = (_number(next(answers, None)), _number(next(answers, None))) if not start else found.halves
     return found
 
 
-def _as_read_back(column: Compared) -> ColumnSchema:
-    return ColumnSchema(column.name, pa.int8() if column.is_number else column.type)
+def _as_read_back(column: Compared, extractor: BaseExtractor) -> ColumnSchema:
+    return ColumnSchema(extractor.landed_name(column.name), column.lands_as or column.type)
 
 
-def _asked(columns: Sequence[Compared], sums: SumWords, dialect: str) -> Iterator[str]:
+def _asked(columns: Sequence[Compared], sums: SumWords, extractor: BaseExtractor) -> Iterator[str]:
     for column in columns:
-        name = quote(column.name, dialect)
-        yield f"count({name})"
+        name = quote(extractor.landed_name(column.name), extractor.connection.dialect)
+        yield sums.count.replace("{x}", name)
         if column.scale is not None:
             total = sums.whole if pa.types.is_integer(column.type) else sums.decimal
             filled = total.replace("{scale}", str(column.scale)).replace("{power}", str(10**column.scale))
             yield filled.replace("{x}", name)
 
 
-def _half(sums: SumWords, digest: str, start: int) -> str:
-    return f"sum({sums.number.replace('{x}', f'substr({digest}, {start}, 8)')})"
+def _half(sums: SumWords, start: int) -> str:
+    part = sums.part.replace("{x}", _DIGEST).replace("{start}", str(start))
+    return f"sum({sums.number.replace('{x}', part)})"
 
 
-def _answers(extractor: BaseExtractor, asked: Sequence[str], relation: Relation) -> list[object]:
+def _answers(extractor: BaseExtractor, asked: Sequence[str], relation: Relation, digest: str) -> list[object]:
     dialect = extractor.connection.dialect
     named = ", ".join(f"{sql} as {quote(f'c{index}', dialect)}" for index, sql in enumerate(asked))
-    sql = " ".join(["select", named, "from", relation.sql(dialect)])
+    # A relation's own statement knows in which schema it lies, and how its name is meant.
+    source = " ".join(["(", extractor.source_sql(ExtractionConfig(relation=relation)), ") dvt_source"])
+    if digest:  # made once for each row, and said once
+        source = " ".join(["( select dvt_source.*,", digest, "as", _DIGEST, "from", source, ") dvt_rows"])
+    sql = " ".join(["select", named, "from", source])
     with extractor.scan(ExtractionConfig(query=sql)) as stream:
         batch = stream.read_batch(1)
     assert batch is not None, "an aggregate gives one row"
@@ -71,7 +77,7 @@ def _take(found: Checksum, columns: Sequence[Compared], answers: Iterator[object
     for column in columns:
         found.present[column.name] = _number(next(answers))
         if column.scale is not None:
-            total = _total(str(next(answers) or 0))
+            total = _total(str(next(answers) or 0).strip())
             found.sums[column.name] = total.scaleb(-column.scale) if sums.is_scaled else total
 
 

@@ -17,9 +17,14 @@ from dvt.federation.verifying.level import Verify
 from dvt.federation.verifying.question import checksum_of
 from dvt.federation.verifying.words import SUM_WORDS, SumWords
 from dvt.identifiers import Relation
+from dvt.types.vocabulary import MICROS
 
 # Differences that a message names.
 _MOST_SHOWN = 3
+_ASK_FOR_COUNT = "Ask for `count`, which every load does"
+_OR_A_DIALECT = ", or name in the output's `dialect` that of a known engine, if the server speaks it"
+# Of a family that a value lands as, though it was sent as another.
+_CARRIERS = {"integer": pa.int8(), "text": pa.string(), "timestamp": MICROS}
 
 
 class Verifier:
@@ -83,15 +88,15 @@ class Verifier:
             )
 
     def _compared(self, column: ColumnSchema) -> Compared:
-        is_boolean = pa.types.is_boolean(column.type)
-        kind = family(column.type)
-        is_number = is_boolean and not self._sums.has_booleans
         if column.name in self._declared:
             return Compared(column.name, column.type)
-        said = "integer" if is_number else kind
-        has_same_text = bool(said) and said != "double" and said not in self._sums.unlike
-        is_hashed = self._level is Verify.HASH and has_same_text and bool(getattr(self._hashes, said))
-        return Compared(column.name, column.type, self._scale(column.type), is_hashed, is_number)
+        kind = family(column.type)
+        said = self._sums.lands_as.get(kind, kind)
+        has_same_text = said not in ("", "double", *self._sums.unlike) and not _has_nanoseconds(column.type)
+        words = self._hashes if self._level is Verify.HASH else None
+        is_hashed = words is not None and has_same_text and bool(getattr(words, said))
+        lands_as = _CARRIERS[said] if said != kind else None
+        return Compared(column.name, column.type, self._scale(column.type), is_hashed, lands_as)
 
     def _scale(self, type_: pa.DataType) -> int | None:
         if pa.types.is_integer(type_):
@@ -101,18 +106,31 @@ class Verifier:
         return None
 
 
-def words_of(level: Verify, connection: Connection) -> tuple[SumWords, HashWords]:
+def _has_nanoseconds(type_: pa.DataType) -> bool:
+    return bool(pa.types.is_timestamp(type_) and type_.unit == "ns")
+
+
+def words_of(level: Verify, connection: Connection) -> tuple[SumWords, HashWords | None]:
     """What is said in the engine's own SQL for a level.
 
     Raises:
         UnsupportedError: The engine has no words for it.
     """
-    sums, hashes = SUM_WORDS.get(connection.type), HASH_WORDS.get(connection.type)
-    if sums is None or hashes is None:
+    is_generic = connection.type == "generic"
+    engine = _engine_of(connection.dialect) if is_generic else connection.type
+    sums, hashes = SUM_WORDS.get(engine), HASH_WORDS.get(engine)
+    # In which types the driver of a generic connection lands values is not known well enough for their texts.
+    has_hashes = sums is not None and bool(sums.number) and hashes is not None and not is_generic
+    if sums is None or (level is Verify.HASH and not has_hashes):
         raise UnsupportedError(
             f"tables of type {connection.type} cannot be compared by {level.value}",
             connection=connection.name,
             phase="plan",
-            remedy="Ask for `count`, which every load does",
+            remedy="Ask for `sums`" if sums else _ASK_FOR_COUNT + (_OR_A_DIALECT if is_generic else ""),
         )
     return sums, hashes
+
+
+def _engine_of(dialect: str) -> str:
+    """Whose words a dialect is asked in; SQLite's are for types that its own loader gives."""
+    return {"tsql": "sqlserver", "sqlite": ""}.get(dialect, dialect)

@@ -14,8 +14,9 @@ from dvt.native.libpq import Libpq
 _BLOCK_BYTES: Final = 1 << 20
 
 
-NONE, NUMERIC, TIMESTAMP, INTERVAL = range(4)
-"""What is looked for in a column's values (src/pull_raw.c): what no decoding lane carries."""
+NONE, NUMERIC, TIMESTAMP, INTERVAL, PADDED = range(5)
+"""What is looked for in a column's values (src/pull_raw.c): what no decoding lane carries; PADDED ones lose their
+padding, as a cast of char(n) to text takes it off."""
 
 
 class RawRefusedError(Exception):
@@ -52,19 +53,23 @@ class RawPull:
     Args:
         library: The codec.
         libpq: The session's.
-        checks: What is looked for in each column.
+        width: Columns.
     """
 
-    def __init__(self, library: ctypes.CDLL, libpq: Libpq, checks: Sequence[int]) -> None:
+    def __init__(self, library: ctypes.CDLL, libpq: Libpq, width: int) -> None:
         self._pull, self._free = library["dvt_pull_raw"], library["dvt_free_raw"]
         self._pull.restype, self._free.restype = ctypes.c_int32, None
         self._libpq = libpq
         self._source: Source = source_of(libpq)
-        # The structure keeps the bytes alive; rows are walked only where there is something to look for.
-        self._raw = _Raw(checks=bytes(checks) if any(checks) else None, width=len(checks), refused=-1)
+        self._raw = _Raw(width=width, refused=-1)
         self._size = _BLOCK_BYTES
         self._is_closed = False
         self._lock = threading.Lock()
+
+    def look_for(self, checks: Sequence[int]) -> None:
+        """Say what is looked for in each column, before the first block."""
+        # The structure keeps the bytes alive; rows are walked only where there is something to look for.
+        self._raw.checks = bytes(checks) if any(checks) else None
 
     def next_block(self) -> tuple[int, memoryview]:
         """Whole messages, and whether they are all: the outcome is one of `decoder`'s, FULL where there are more.

@@ -19,10 +19,10 @@ STABLE: Final = frozenset(
     }
 )
 
-# Another type of the landing that the source's own cast gives exactly, as decoding would.
+# Another type of the landing that the source's own cast gives exactly, as decoding would; "": the form is the same.
 _CASTS: Final = {
     (BPCHAR, TEXT): "text",  # without the padding
-    (VARCHAR, TEXT): "text",
+    (VARCHAR, TEXT): "",  # one and the same form
     (OID, INT8): "bigint",
     (JSONB, JSON): "json",
     (TIMETZ, TEXT): "text",

@@ -74,17 +74,19 @@ def raw_rows(
     columns = tuple(RawColumn(name, (oid, typmod)) for name, oid, typmod, _, _ in described)
     if not all(column.type[0] in pg.STABLE for column in columns):
         return None
-    pull = _raw_pull(session, columns) if native else None
+    pull = _raw_pull(session, len(columns)) if native else None
 
     def start(types: Sequence[str]) -> Generator[bytes | memoryview, None, int]:
-        casts = {
-            column.name: exp.Cast(
-                this=exp.column(exp.to_identifier(column.name, quoted=True)),
-                to=exp.DataType.build(type_, dialect="postgres"),
-            )
-            for column, type_ in zip(columns, types, strict=True)
-            if type_
-        }
+        checks = [_LOOKED_FOR.get(column.type[0], raw.NONE) for column in columns]
+        casts: dict[str, exp.Expression] = {}
+        for number, (column, type_) in enumerate(zip(columns, types, strict=True)):
+            if pull is not None and (column.type[0], type_) == (pg.BPCHAR, "text"):
+                checks[number] = raw.PADDED  # a cast would cost the server a third more for the whole table
+            elif type_:
+                name = exp.column(exp.to_identifier(column.name, quoted=True))
+                casts[column.name] = exp.Cast(this=name, to=exp.DataType.build(type_, dialect="postgres"))
+        if pull is not None:
+            pull.look_for(checks)
         return run("".join(["copy (", scan_sql(request, "postgres", casts), "\n) to stdout (format binary)"]), pull)
 
     return RawRows(FORMAT, columns, start, are_checked=pull is not None)
@@ -150,7 +152,7 @@ def refused_value(column: str, row: int | None = None) -> DataError:
     )
 
 
-def _raw_pull(session: psycopg.Connection[Any], columns: Sequence[RawColumn]) -> RawPull | None:
+def _raw_pull(session: psycopg.Connection[Any], width: int) -> RawPull | None:
     """What fills blocks natively on a session; None where there is no codec or no libpq that fits."""
     library = codec.load()
     if isinstance(library, str):
@@ -158,4 +160,4 @@ def _raw_pull(session: psycopg.Connection[Any], columns: Sequence[RawColumn]) ->
     libpq = of_psycopg(session)
     if isinstance(libpq, str):
         return None
-    return RawPull(library, libpq, [_LOOKED_FOR.get(column.type[0], raw.NONE) for column in columns])
+    return RawPull(library, libpq, width)

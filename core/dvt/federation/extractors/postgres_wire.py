@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _PIECE_ROWS = 100
 _WIDE_BYTES = 1 << 16
+_POLL_S = 0.1  # a socket that another thread closes wakes nobody who waits for it
 
 
 class Wire:
@@ -102,7 +103,7 @@ class Wire:
                 elif rows - block_rows < len(piece):  # the block has exactly `rows` rows
                     piece = range(rows - block_rows)
                 if size == 0:
-                    readable.select()
+                    readable.select(_POLL_S)
                     pgconn.consume_input()
         self.finish_copy()
         if block:
@@ -152,6 +153,12 @@ class Wire:
         return pgconn.get_result()
 
     def _wait(self, events: int) -> None:
+        """Wait for the socket, but not long: whoever waits asks the session again, which says when it was closed."""
+        import psycopg
+
         with selectors.DefaultSelector() as selector:
-            selector.register(self._pgconn.socket, events)
-            selector.select()
+            try:
+                selector.register(self._pgconn.socket, events)
+            except (OSError, ValueError) as error:  # it was closed a moment ago
+                raise psycopg.OperationalError("the connection was closed while it waited") from error
+            selector.select(_POLL_S)

@@ -1,12 +1,12 @@
 /* Rows from libpq as they are, many in one block: for another PostgreSQL, which decodes them itself.
  *
- * Values that no decoding lane carries are refused on the way: rows are walked field by field, each length held against
- * the bytes that are there. */
+ * Values that no decoding lane carries are refused on the way, and padding is taken off: rows are walked field by field,
+ * each length held against the bytes that are there. */
 #include "codec.h"
 #include "source.h"
 
-/* What is looked for in a column's values; postgres_raw.py has the same numbers. */
-enum { CHECK_NONE = 0, CHECK_NUMERIC = 1, CHECK_TIMESTAMP = 2, CHECK_INTERVAL = 3 };
+/* What is looked for in a column's values, or done to them; raw.py has the same numbers. */
+enum { CHECK_NONE = 0, CHECK_NUMERIC = 1, CHECK_TIMESTAMP = 2, CHECK_INTERVAL = 3, TAKE_PADDING = 4 };
 enum { HEADER = 19, NUMERIC_HEAD = 8, NUMERIC_SPECIAL = 0xC000 };
 
 /* One COPY. A message that did not fit the block before it is held; it is of libpq's memory. */
@@ -56,50 +56,79 @@ static int32_t check_value(uint8_t check, const uint8_t *p, int64_t length) {
     }
 }
 
-/* One row, or the trailer; `*p` goes behind it. */
-static int32_t walk_row(dvt_raw *raw, const uint8_t **p, const uint8_t *end) {
-    const uint8_t *at = *p;
-    if (end - at < 2)
+/* A message while it is walked. What loses its padding makes the rest move up, within the message's own memory. */
+typedef struct {
+    uint8_t *at, *end;
+    uint8_t *from; /* what is kept, and has not moved yet, begins here */
+    uint8_t *to;   /* where it goes */
+} dvt_walk;
+
+static void move_up(dvt_walk *walk, uint8_t *until) {
+    size_t size = (size_t)(until - walk->from);
+    if (walk->to != walk->from)
+        memmove(walk->to, walk->from, size);
+    walk->to += size;
+    walk->from = until;
+}
+
+/* Without the blanks at its end, as the server's own cast of char(n) to text; `walk->at` is the value. */
+static void take_padding(dvt_walk *walk, int64_t length) {
+    int64_t kept = length;
+    while (kept > 0 && walk->at[kept - 1] == ' ')
+        kept--;
+    if (kept == length)
+        return;
+    dvt_put32(walk->at - 4, (uint32_t)kept);
+    move_up(walk, walk->at + kept);
+    walk->from = walk->at + length;
+}
+
+/* One row, or the trailer; `walk->at` goes behind it. */
+static int32_t walk_row(dvt_raw *raw, dvt_walk *walk) {
+    if (walk->end - walk->at < 2)
         return DVT_BROKEN;
-    uint16_t fields = dvt_get16(at);
-    at += 2;
-    *p = at;
+    uint16_t fields = dvt_get16(walk->at);
+    walk->at += 2;
     if (fields == UINT16_MAX)
         return DVT_OK;
     if (fields != raw->width)
         return DVT_BROKEN;
     for (int32_t i = 0; i < raw->width; i++) {
-        if (end - at < 4)
+        if (walk->end - walk->at < 4)
             return DVT_BROKEN;
-        int64_t length = (int32_t)dvt_get32(at);
-        at += 4;
-        if (length < -1 || length > end - at)
+        int64_t length = (int32_t)dvt_get32(walk->at);
+        walk->at += 4;
+        if (length < -1 || length > walk->end - walk->at)
             return DVT_BROKEN;
         if (length < 0)
             continue;
-        int32_t error = check_value(raw->checks[i], at, length);
+        int32_t error = check_value(raw->checks[i], walk->at, length);
         if (error != DVT_OK) {
             raw->refused = i;
             return error;
         }
-        at += length;
+        if (raw->checks[i] == TAKE_PADDING)
+            take_padding(walk, length);
+        walk->at += length;
     }
     raw->rows++;
-    *p = at;
     return DVT_OK;
 }
 
-static int32_t walk(dvt_raw *raw) {
-    const uint8_t *p = (const uint8_t *)raw->message, *end = p + raw->length;
+static int32_t walk_message(dvt_raw *raw) {
+    uint8_t *p = (uint8_t *)raw->message;
+    dvt_walk walk = {p, p + raw->length, p, p};
     if (!raw->has_header) {
         if (raw->length < HEADER || dvt_get32(p + HEADER - 4) > (uint64_t)(raw->length - HEADER))
             return DVT_BROKEN;
-        p += HEADER + dvt_get32(p + HEADER - 4);
+        walk.at += HEADER + dvt_get32(p + HEADER - 4);
         raw->has_header = 1;
     }
     int32_t error = DVT_OK;
-    while (error == DVT_OK && p < end)
-        error = walk_row(raw, &p, end);
+    while (error == DVT_OK && walk.at < walk.end)
+        error = walk_row(raw, &walk);
+    move_up(&walk, walk.end);
+    raw->length = walk.to - p;
     return error;
 }
 
@@ -117,7 +146,7 @@ static int32_t hold(const dvt_source *source, dvt_raw *raw) {
             continue;
         }
         raw->length = got;
-        int32_t error = raw->checks != NULL ? walk(raw) : DVT_OK;
+        int32_t error = raw->checks != NULL ? walk_message(raw) : DVT_OK;
         if (error != DVT_OK)
             return error;
     }

@@ -169,7 +169,7 @@ def test_nanoseconds_are_counted_and_not_hashed(tmp_path: Path) -> None:
         fine = pa.table({"id": [1, 2], "at": pa.array([1, None], pa.timestamp("ns"))})
         verifier = landed(landing, fine, Verify.HASH)
         verifier.check(landing.relation, landing.relation)
-        loader.execute(["update main.landed set at = null"])
+        loader.execute(['update main.landed set "at" = null'])
         with pytest.raises(VerificationError, match="column at: 1 values were sent, 0 are there"):
             verifier.check(landing.relation, landing.relation)
 

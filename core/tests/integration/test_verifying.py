@@ -15,6 +15,7 @@ import pyarrow as pa
 import pytest
 from servers.mariadb import MariaDBServer
 from servers.postgres import PostgresServer
+from servers.snowflake import SCHEMA, SnowflakeServer
 
 from dvt.connections.connection import Connection
 from dvt.errors import UnsupportedError, VerificationError
@@ -161,10 +162,44 @@ def test_a_table_of_many_columns(landing: Landing) -> None:
         verifier.check(landing.relation, landing.relation)
 
 
+def test_nanoseconds_are_counted_and_not_hashed(tmp_path: Path) -> None:
+    connection = open_connection("dw", {"type": "duckdb", "path": str(tmp_path / "v.duckdb")}, tmp_path)
+    with loader_class(connection.type)(connection) as loader:
+        landing = Landing(loader, connection, Relation("landed", "main"))
+        fine = pa.table({"id": [1, 2], "at": pa.array([1, None], pa.timestamp("ns"))})
+        verifier = landed(landing, fine, Verify.HASH)
+        verifier.check(landing.relation, landing.relation)
+        loader.execute(['update main.landed set "at" = null'])
+        with pytest.raises(VerificationError, match="column at: 1 values were sent, 0 are there"):
+            verifier.check(landing.relation, landing.relation)
+
+
 def test_an_engine_without_words_is_refused_beforehand(tmp_path: Path) -> None:
     connection = open_connection("lake", {"type": "files", "path": str(tmp_path)}, tmp_path)
-    with pytest.raises(UnsupportedError, match="cannot be compared by sums"):
+    with pytest.raises(UnsupportedError, match=r"cannot be compared by sums\. Ask for `count`"):
         Verifier(Verify.SUMS, connection)
+    warehouse = open_connection("wh", {"type": "teradata", "host": "h", "user": "u", "password": "p"}, tmp_path)
+    Verifier(Verify.SUMS, warehouse)
+    with pytest.raises(UnsupportedError, match=r"cannot be compared by hash\. Ask for `sums`"):
+        Verifier(Verify.HASH, warehouse)
+    other = {"type": "generic", "method": "adbc", "driver": "some_driver"}
+    with pytest.raises(UnsupportedError, match="name in the output's `dialect` that of a known engine"):
+        Verifier(Verify.SUMS, open_connection("other", other, tmp_path))
+    Verifier(Verify.SUMS, open_connection("other", {**other, "dialect": "tsql"}, tmp_path))
+
+
+def test_names_are_folded_as_the_loader_folds_them(snowflake_server: SnowflakeServer, tmp_path: Path) -> None:
+    connection = open_connection("dw", snowflake_server.output(), tmp_path)
+    with loader_class(connection.type)(connection) as loader:
+        landing = Landing(loader, connection, Relation("verified", SCHEMA))
+        try:
+            verifier = landed(landing, _three(), Verify.SUMS)
+            verifier.check(landing.relation, landing.relation)
+            snowflake_server.execute(f"update {SCHEMA}.VERIFIED set ID = 5 where ID = 3")
+            with pytest.raises(VerificationError, match="column id: the values sent add up to 6, those there to 8"):
+                verifier.check(landing.relation, landing.relation)
+        finally:
+            loader.drop(landing.relation)
 
 
 def _three() -> pa.Table:

@@ -106,7 +106,7 @@ class SparkEngine(BaseEngine):
         if is_seen and stored_schema(columns).types == schema.types:
             self._place(handle, columns, paths)
             return
-        batches = (batch for path in paths for batch in pq.ParquetFile(path).iter_batches())
+        batches = (batch for path in paths for batch in pq.ParquetFile(path, pre_buffer=False).iter_batches())
         with RowStream(columns, batches) as stream:
             self.register(handle, stream)
 
@@ -182,7 +182,7 @@ class SparkEngine(BaseEngine):
         self, files: list[Path], columns: list[ColumnSchema], batch_rows: int
     ) -> Generator[pa.RecordBatch, None, None]:
         for path in files:
-            with pq.ParquetFile(path) as file:
+            with pq.ParquetFile(path, pre_buffer=False) as file:
                 for batch in file.iter_batches(batch_rows):
                     self._check_interrupted()
                     yield result_batch(batch, columns)

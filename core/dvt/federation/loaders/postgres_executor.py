@@ -126,7 +126,7 @@ class Executor:
 
     def _copied(self, session: psycopg.Connection[Any], path: str, groups: list[int]) -> int:
         columns = _columns(self._order["schema"])
-        with session.cursor() as cursor, pq.ParquetFile(_path(path)) as file:
+        with session.cursor() as cursor, pq.ParquetFile(_path(path), pre_buffer=False) as file:
             with cursor.copy(self._order["copy"].encode()) as copy:
                 for batch in file.iter_batches(self._order["batch_rows"], row_groups=groups):
                     for piece in halved(result_batch(batch, columns), PIECE_BYTES):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from benchmarks import tpch
 from benchmarks.case import Answer
-from benchmarks.peers import Peers
+from benchmarks.peers import ROOT, Peers
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "core" / "tests"))
 
@@ -156,6 +156,11 @@ class World:
     def dvt(self, work: str, **details: Any) -> tuple[str, ...]:
         """A command that runs dvt's worker in this environment."""
         return self._worker(sys.executable, "dvt_worker.py", work, details)
+
+    def dvt_alone(self, work: str, **details: Any) -> tuple[str, ...]:
+        """The same where dvt is installed without what the tests need: pyarrow imports pandas where it is (46 MB)."""
+        plain = ROOT / ".hatch" / "plain" / "bin" / "python"
+        return self._worker(str(plain) if plain.exists() else sys.executable, "dvt_worker.py", work, details)
 
     def own(self, script: str, work: str, **details: Any) -> tuple[str, ...]:
         """A command that runs another worker in this environment."""

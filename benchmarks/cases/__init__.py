@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from benchmarks.case import Case
 from benchmarks.cases import (
+    aggregate,
     clickhouse,
     copying,
     extract,
@@ -27,6 +28,7 @@ CASES: dict[str, Callable[[World], Case]] = {
     "extract-arrow": extract.to_arrow,
     "load": load.load,
     "copy": copying.copying,
+    "aggregate": aggregate.aggregate,
     "join-q3": join.q3,
     "join-q5": join.q5,
     "extract-mariadb": mariadb.extract,

@@ -27,15 +27,15 @@ def copying(world: World) -> Case:
     contenders = [
         Contender(
             "dvt copy",
-            world.dvt("copy", table="lineitem", landed="copied", **ends),
+            world.dvt_alone("copy", table="lineitem", landed="copied", **ends),
             prepare=fresh,
             answer=answer,
         ),
-        Contender("dvt", world.dvt("query", **_QUERY), prepare=fresh, answer=answer),
-        Contender("dvt, direct: false", world.dvt("query", direct=False, **_QUERY), prepare=fresh, answer=answer),
+        Contender("dvt", world.dvt_alone("query", **_QUERY), prepare=fresh, answer=answer),
+        Contender("dvt, direct: false", world.dvt_alone("query", direct=False, **_QUERY), prepare=fresh, answer=answer),
         Contender(
             "dvt, direct: false, parallel: 2",
-            world.dvt("query", direct=False, parallel=2, **_QUERY),
+            world.dvt_alone("query", direct=False, parallel=2, **_QUERY),
             prepare=fresh,
             answer=answer,
         ),

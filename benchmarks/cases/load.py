@@ -23,7 +23,7 @@ def load(world: World) -> Case:
     def contender(name: str, command: tuple[str, ...]) -> Contender:
         return Contender(name, command, prepare=world.fresh("loaded"), answer=world.lineitem_answer("loaded"))
 
-    contenders = [contender("dvt", world.dvt("load", **details))]
+    contenders = [contender("dvt", world.dvt_alone("load", **details))]
     for name, script in _PEERS.items():
         if name in world.peers.versions:
             contenders.append(contender(name, world.peer(script, "load", **details)))

@@ -26,7 +26,7 @@ def extract_arrow(database: str, table: str):
 
 def load(parquet: str, database: str, table: str):
     """Arrow batches of a Parquet file into a table."""
-    file = pq.ParquetFile(parquet)
+    file = pq.ParquetFile(parquet, pre_buffer=False)
     reader = pa.RecordBatchReader.from_batches(file.schema_arrow, file.iter_batches(50_000))
     connection = _attached(database)
     connection.register("incoming", reader)

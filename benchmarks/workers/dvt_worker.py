@@ -45,7 +45,7 @@ def extract_arrow(database: str, table: str, parallel: int):
 
 def load(parquet: str, database: str, table: str):
     """A Parquet file into a table."""
-    file = pq.ParquetFile(parquet)
+    file = pq.ParquetFile(parquet, pre_buffer=False)
     columns = [ColumnSchema(field.name, field.type, field.nullable) for field in file.schema_arrow]
     stream = RowStream(columns, file.iter_batches(50_000))
     connection = _postgres(database)

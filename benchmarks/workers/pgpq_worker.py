@@ -12,7 +12,7 @@ from stopwatch import main
 
 def load(parquet: str, database: str, table: str):
     """Arrow batches of a Parquet file into a table, which pgpq's own types make."""
-    file = pq.ParquetFile(parquet)
+    file = pq.ParquetFile(parquet, pre_buffer=False)
     encoder = ArrowToPostgresBinaryEncoder(file.schema_arrow)
     named = zip(file.schema_arrow.names, encoder.schema().columns, strict=True)
     columns = ", ".join(f'"{name}" {column.data_type.ddl()}' for name, column in named)

@@ -104,5 +104,6 @@ def _staged(scan: ScanPlan, columns: tuple[ColumnSchema, ...], scope: CancelScop
         stats = ScanStats(
             scan, done.rows, done.bytes, done.method, seconds, False, HowRead(passed_over=done.passed_over)
         )
-        with pq.ParquetFile(path) as file:
+        # Read ahead, a file's bytes are held until its end.
+        with pq.ParquetFile(path, pre_buffer=False) as file:
             yield RowStream(list(columns), file.iter_batches(), method=done.method), [stats]

@@ -109,7 +109,7 @@ def part_file(seen: str, store: Mapping[str, Any] | None = None) -> pq.ParquetFi
         except (OSError, pa.ArrowException) as error:
             raise OSError(redact(" ".join(str(error).split()))) from None
     path = url2pathname(urlsplit(seen).path) if seen.startswith("file:") else seen
-    return pq.ParquetFile(path)
+    return pq.ParquetFile(path, pre_buffer=False)  # or all bytes that were read would be held until the end
 
 
 def schema_of(schema: pa.Schema) -> str:

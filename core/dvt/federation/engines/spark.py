@@ -115,7 +115,7 @@ class SparkEngine(BaseEngine):
         if self._staging.holds(paths) and stored_schema(columns).types == schema.types:
             self._place(handle, columns, [str(path) for path in paths])
             return
-        batches = (batch for path in paths for batch in pq.ParquetFile(path).iter_batches())
+        batches = (batch for path in paths for batch in pq.ParquetFile(path, pre_buffer=False).iter_batches())
         with RowStream(columns, batches) as stream:
             self.register(handle, stream)
 

@@ -149,7 +149,7 @@ class FolderStaging(Staging):
         return pq.read_metadata(file)
 
     def batches(self, file: str, batch_rows: int) -> Generator[pa.RecordBatch, None, None]:
-        with pq.ParquetFile(file) as opened:
+        with pq.ParquetFile(file, pre_buffer=False) as opened:
             yield from opened.iter_batches(batch_rows)
 
     def result(self, folder: str) -> list[str] | None:

@@ -242,7 +242,7 @@ class SparkJdbcMethod(Method):
             for number, type_ in zip(numbers, types, strict=True):
                 self._check_type(*columns[number], type_)
             for path in sorted(folder.glob("*.parquet")):
-                with pq.ParquetFile(path) as file:
+                with pq.ParquetFile(path, pre_buffer=False) as file:
                     for batch in file.iter_batches(statement.batch_rows):
                         yield _arrays(batch, columns)
                 path.unlink()

@@ -87,7 +87,7 @@ class ParquetExport:
             place: Where errors happen.
         """
         schema = arrow_schema(self._columns)
-        with pq.ParquetFile(self._folder / _ROWS) as file:
+        with pq.ParquetFile(self._folder / _ROWS, pre_buffer=False) as file:
             if file.schema_arrow.types != (self._probed.types if self._probed is not None else None):
                 raise DataError(_REFUSAL.format(why="its columns are not those of the export of no rows"), **place)
             for batch in file.iter_batches(batch_rows):

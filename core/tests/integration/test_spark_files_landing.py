@@ -1,5 +1,5 @@
 """Results that Spark's executors land as files, which the target loads by one statement: what dvt's own load leaves,
-whole or not at all, no row twice. Targets are Redshift's, Athena's and Trino's stand-ins over moto's S3."""
+whole or not at all, no row twice. Targets are stand-ins over moto's S3, and BigQuery's over Google's emulated storage."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from local_engines import stream
-from servers import athena, databricks, redshift, s3, trino
+from servers import athena, databricks, firebolt, redshift, s3, trino
 from servers.bigquery import BigQueryServer
+from servers.firebolt_copy import ROLE
 from servers.gate import gate
 from servers.object_stores import gcs_store
 from servers.postgres import PostgresServer
@@ -36,6 +37,7 @@ from dvt.identifiers import Relation
 
 pytest.importorskip("databricks.sql")
 pytest.importorskip("redshift_connector")
+pytest.importorskip("firebolt.db")
 pytestmark = [pytest.mark.spark, pytest.mark.postgres]
 ROWS = 3000
 TABLE_T = Handle("db", "main", "t")
@@ -70,7 +72,7 @@ _QUERIES = {
     "types": TYPES,
     "types in ms": f"select * replace ({_IN_MS}) from ({TYPES})",
     "numbers": f"select i, 'row ' || i as t from range({ROWS}) r(i)",
-    "beyond": "select i + 40000 as i from range(3) r(i)",
+    "beyond": "select i + 4000000000 as i from range(3) r(i)",
 }
 
 
@@ -207,7 +209,14 @@ def databricks_target(bucket: str) -> Iterator[Target]:
         )
 
 
-_TARGETS = ("redshift", "athena", "trino", "snowflake", "bigquery", "databricks")
+@pytest.fixture(scope="module")
+def firebolt_target(bucket: str) -> Iterator[Target]:
+    with firebolt.running() as server:
+        output = server.output(dvt={**THROUGH, "load_role": ROLE})
+        yield Target(output, "main", lambda sql: server.sql.run(sql).fetchmany(ROWS + 1), "copy_parquet", narrow="int")
+
+
+_TARGETS = ("redshift", "athena", "trino", "snowflake", "bigquery", "databricks", "firebolt")
 
 
 @pytest.fixture(params=[f"{name}_target" for name in _TARGETS])

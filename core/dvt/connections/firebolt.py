@@ -66,7 +66,8 @@ SPEC = ConnectionSpec(
             "str",
             "",
             "the role (its ARN) with which Firebolt reads load_through; or `environment`: it is told the keys in"
-            " AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN",
+            " AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, which its own history of queries may"
+            " show",
         ),
         Option("load_external_id", "str", "", "the external id that the role's trust asks for"),
     ),

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from dvt.errors import DataError
 from dvt.federation.extractors.redshift_unload import literal
 from dvt.federation.loaders.bucket_files import BucketFiles
+from dvt.federation.loaders.bundles import bundled
 from dvt.federation.loaders.file_columns import FileColumns
 from dvt.federation.loaders.filling import Filling
 from dvt.identifiers import quote, quote_all
@@ -84,22 +85,21 @@ def insert(filling: Filling, run: Run) -> int:
     head = " ".join(["insert into", filling.relation.sql("redshift"), "(", names, ") values\n"])
     total = 0
     for batch in map(file_columns(filling).batch, filling.batches(_PIECE_BYTES)):
-        for rows in _statements(batch, columns):
+        for rows in bundled(_rows(batch, columns), _USUAL_BYTES):
             filling.check()
-            run(head + rows)
-            total += len(head) + len(rows)
+            statement = head + ",\n".join(rows)
+            run(statement)
+            total += len(statement)
     return total
 
 
-def _statements(batch: pa.RecordBatch, columns: Sequence[Sent]) -> Iterator[str]:
-    """The rows in parentheses, as many together as make a statement of usual size."""
+def _rows(batch: pa.RecordBatch, columns: Sequence[Sent]) -> Iterator[tuple[str, int]]:
+    """Each row in parentheses, with its bytes."""
     literals = [
         named(partial(column.literals), array, name, "Redshift")
         for column, array, name in zip(columns, batch.columns, batch.schema.names, strict=True)
     ]
     rows = pc.binary_join_element_wise("(", pc.binary_join_element_wise(*literals, ", "), ")", "")
-    held: list[str] = []
-    size = 0
     for row, length in zip(rows.to_pylist(), pc.binary_length(rows).to_pylist(), strict=True):
         if length > _MOST_BYTES - _USUAL_BYTES:
             raise DataError(
@@ -107,10 +107,4 @@ def _statements(batch: pa.RecordBatch, columns: Sequence[Sent]) -> Iterator[str]
                 phase="load",
                 remedy="Set dvt.load_through, so that rows come as files",
             )
-        if held and size + length > _USUAL_BYTES:
-            yield ",\n".join(held)
-            held, size = [], 0
-        held.append(row)
-        size += length
-    if held:
-        yield ",\n".join(held)
+        yield row, length

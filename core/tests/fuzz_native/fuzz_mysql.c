@@ -29,7 +29,11 @@ static void add_text(stream *to, const dvt_column *type) {
         add_digits(to, dice(8));
         break;
     case DVT_FIXED:
-        add(to, "123e4567-E89b-12d3-a456-426655440000", dice(9) ? 36 : dice(36));
+        /* Right, or with so many dashes that a decoder of pairs may lose count, as one did; and then any change. */
+        memcpy(text, dice(4) ? "123e4567-E89b-12d3-a456-426655440000" : "-23-4567-E89b-12d3-a456-426655440000", 36);
+        if (dice(2))
+            text[dice(36)] = dice(2) ? '-' : '0';
+        add(to, text, dice(9) ? 36 : dice(36));
         break;
     case DVT_TEXT:
     case DVT_BYTES:

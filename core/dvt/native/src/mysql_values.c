@@ -163,7 +163,7 @@ static int32_t put_uuid(dvt_building *column, const uint8_t *p, size_t length) {
     if (length != 36 || p[8] != '-' || p[13] != '-' || p[18] != '-' || p[23] != '-')
         return DVT_UNFIT;
     for (int i = 0, at = 0; i < 16; i++, at += 2) {
-        if (p[at] == '-')
+        if (i == 4 || i == 6 || i == 8 || i == 10)
             at++;
         int high = hexadecimal(p[at]), low = hexadecimal(p[at + 1]);
         if (high < 0 || low < 0)

@@ -1,5 +1,5 @@
 """Results that Spark's executors land as files, which the target loads by one statement: what dvt's own load leaves,
-whole or not at all, no row twice. Targets are stand-ins over moto's S3, and BigQuery's over Google's emulated storage."""
+whole or not at all, no row twice. Targets are stand-ins over moto's S3, BigQuery's over Google's emulated storage."""
 
 from __future__ import annotations
 

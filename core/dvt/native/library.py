@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-ABI: Final = 2
+ABI: Final = 3
 
 BOOL, INT16, INT32, INT64, FLOAT32, FLOAT64, DECIMAL128, DECIMAL256 = range(1, 9)
 BYTES, JSONB, FIXED, DATE, TIME, TIMESTAMP, INTERVAL, TEXT, PADDED, INT8 = range(9, 19)

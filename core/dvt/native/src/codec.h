@@ -12,7 +12,7 @@
 #endif
 
 /* Python checks it before the first call: a library of another build has other structures. */
-#define DVT_ABI 2
+#define DVT_ABI 3
 
 /* How a column's values lie in Arrow and in the binary COPY. core/dvt/native/library.py has the same numbers. */
 enum dvt_kind {

@@ -1,7 +1,7 @@
 """`python core/tests/fuzz_native [--seconds 60] [--seed 1]`: the native codec, fed what is wrong, under sanitizers.
 
-Programs, for so many seconds each: streams that are mutated, for the decoder; batches of any shape, for the encoder and
-back; rows of MySQL's text protocol; and both decoders under libFuzzer, where a clang is found.
+Programs, for so many seconds each: mutated streams, for the decoder; batches of any shape, for the encoder and back;
+rows of MySQL's text protocol; rows that go on undecoded; and both decoders under libFuzzer, where a clang is found.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from fuzz_native.driver import built, run, run_guided
 
-_PROGRAMS = ("decoder", "encoder", "mysql", "guided-decoder", "guided-mysql")
+_PROGRAMS = ("decoder", "encoder", "mysql", "raw", "guided-decoder", "guided-mysql")
 
 
 def main() -> int:

@@ -18,6 +18,7 @@ PROGRAMS: Final = {
     "decoder": (*_COMMON, "fuzz_decoder.c"),
     "encoder": (*_COMMON, "batches.c", "values.c", "fuzz_encoder.c"),
     "mysql": (*_COMMON, "mysql_input.c", "fuzz_mysql.c"),
+    "raw": ("fuzz.c", "check.c", "streams.c", "fuzz_raw.c"),
     "guided-decoder": (*_COMMON, "libfuzzer_decoder.c"),
     "guided-mysql": (*_COMMON, "mysql_input.c", "libfuzzer_mysql.c"),
     "wire": (*_COMMON, "wire.c"),

@@ -9,9 +9,9 @@ from fuzz_native.driver import built, run
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["decoder", "encoder", "mysql"])
+@pytest.mark.parametrize("name", ["decoder", "encoder", "mysql", "raw"])
 def test_a_few_seconds_under_sanitizers(tmp_path, name):
-    """Wrong bytes for the decoders, batches of any shape for the encoder and back."""
+    """Wrong bytes for the decoders and for undecoded rows, batches of any shape for the encoder and back."""
     program = built(tmp_path, name)
     if isinstance(program, str):
         pytest.skip(program)

@@ -34,9 +34,10 @@ from dvt.errors import (
 from dvt.federation.engines import spark_sessions
 from dvt.federation.engines.base import EngineLimits, Handle
 from dvt.federation.engines.spark import SparkEngine
+from dvt.federation.executor_parts import SaidError
 from dvt.federation.loaders.base import LoadConfig
 from dvt.federation.loaders.postgres import PostgresLoader
-from dvt.federation.loaders.postgres_executor import Executor, SaidError
+from dvt.federation.loaders.postgres_executor import Task
 from dvt.federation.plan.model import Input
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation
@@ -105,12 +106,12 @@ def test_what_executors_lack_is_told_without_the_token(bucket: SparkBucket, post
         "parts": [[f"gs://{bucket.name}/lake/nothing.parquet", [0], 1]],
         "store": {"kind": "gs", "options": options},
     }
-    executor = Executor(order, is_trial=True)
+    executor = Task(order, is_trial=True)
     (said,) = executor(iter([pa.record_batch({"id": [0]})]))
     text = said.column("said")[0].as_py()
     assert "their Python does not see the result" in text
     with pytest.raises(SaidError, match="it cannot read the result") as raised:
-        list(Executor(order)(iter([pa.record_batch({"id": [0]})])))
+        list(Task(order)(iter([pa.record_batch({"id": [0]})])))
     for words in (text, str(raised.value)):
         assert "Invalid Credentials: Bearer ***" in words
         assert "wr0ng-t0ken" not in words + repr(executor)

@@ -6,6 +6,7 @@ What is imported here and by the tasks needs no more than PyArrow.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -71,8 +72,9 @@ class PartTask(ABC):
     def landed(self, numbers: list[int]) -> Iterator[tuple[int, dict[str, Any]]]:
         """Land parts, and give what is to be said of each: the fields of `Told`."""
 
-    def pieces(self, number: int, most_bytes: int) -> Iterator[pa.RecordBatch]:
-        """The rows of a part, in the result's own types.
+    @contextlib.contextmanager
+    def opened(self, number: int, most_bytes: int) -> Iterator[Iterator[pa.RecordBatch]]:
+        """The rows of a part, in the result's own types; the file is there, or it is an error at once.
 
         Args:
             number: The part.
@@ -81,8 +83,8 @@ class PartTask(ABC):
         path, groups, _ = self._order["parts"][number]
         columns = columns_of(self._order["schema"])
         with part_file(path, self._order.get("store")) as file:
-            for batch in file.iter_batches(self._order["batch_rows"], row_groups=groups):
-                yield from halved(result_batch(batch, columns), most_bytes)
+            batches = file.iter_batches(self._order["batch_rows"], row_groups=groups)
+            yield (piece for batch in batches for piece in halved(result_batch(batch, columns), most_bytes))
 
     def refusal(self, error: DataError) -> dict[str, Any]:
         """What is said of a part with a value that is refused."""

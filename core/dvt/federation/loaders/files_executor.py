@@ -104,9 +104,10 @@ class Task(PartTask):
         return {"rows": files.rows, "files": written, "present": present}
 
     def _rows(self, number: int, columns: FileColumns, present: list[int]) -> Iterator[pa.RecordBatch]:
-        for piece in self.pieces(number, PIECE_BYTES):
-            count_present(piece, present)
-            yield columns.batch(piece)
+        with self.opened(number, PIECE_BYTES) as pieces:
+            for piece in pieces:
+                count_present(piece, present)
+                yield columns.batch(piece)
 
     def _made(self) -> tuple[Place, FileColumns, ParquetForm]:
         columns, form = pickle.loads(base64.b64decode(self._order["made"]))

@@ -94,9 +94,9 @@ class Task(PartTask):
         return {"rows": taken}
 
     def _copied(self, session: psycopg.Connection[Any], number: int) -> int:
-        with session.cursor() as cursor:
+        with session.cursor() as cursor, self.opened(number, PIECE_BYTES) as pieces:
             with cursor.copy(self._order["copy"].encode()) as copy:
-                for piece in self.pieces(number, PIECE_BYTES):
+                for piece in pieces:
                     copy.write(encoded(piece, self._order["codec"]))
             return int(cursor.rowcount)
 

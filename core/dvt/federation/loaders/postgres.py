@@ -28,6 +28,7 @@ from dvt.federation.loaders.postgres_insert import insert, texts
 from dvt.federation.loaders.postgres_landing import PostgresLanding
 from dvt.federation.loaders.postgres_pipe import accepted, check_values, pipe
 from dvt.federation.loaders.postgres_rows import PIECE_BYTES, encoded
+from dvt.federation.loaders.postgres_sending import SendingAhead
 from dvt.federation.loaders.postgres_spread import SpreadFill
 from dvt.federation.loaders.spark_row_pipe import _SparkRowPipe as _SparkRowPipe
 from dvt.federation.loaders.sql import SQLLoader
@@ -204,7 +205,7 @@ class PostgresLoader(SQLLoader):
         columns = quote_all(filling.schema.names, "postgres")
         statement = ["copy ", filling.relation.sql("postgres"), " (", columns, ") from stdin ", self._form(form)]
         with self.session().cursor() as cursor:
-            with cursor.copy("".join(statement).encode()) as copy:
+            with cursor.copy("".join(statement).encode(), writer=SendingAhead(cursor)) as copy:
                 for block in blocks:
                     copy.write(block)
             return Filled(cursor.rowcount)

@@ -46,6 +46,9 @@ def test_all_that_is_sent_arrives(session: psycopg.Connection[Any]) -> None:
     session.execute("create table t (v text)")
     _copy(session, 20)
     assert session.execute("select count(*), min(v) = max(v) from t").fetchone() == (20 * 1024, True)
+    with session.cursor() as cursor, cursor.copy("copy t from stdin", writer=SendingAhead(cursor)) as copy:
+        copy.write(PIECE * 3000)  # more than one piece
+    assert session.execute("select count(*) from t").fetchone() == (20 * 1024 + 3000,)
     _copy(session, 0)
     assert _senders() == []
 

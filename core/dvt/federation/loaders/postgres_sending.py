@@ -16,7 +16,8 @@ from dvt.connections.postgres import cancel
 if TYPE_CHECKING:
     import psycopg
 
-_PIECES: Final = 8  # that wait to be sent; a piece is a megabyte at most
+_PIECES: Final = 8  # that wait to be sent
+_PIECE_BYTES: Final = 1 << 20  # of each at most
 _PATIENCE_S: Final = 1.0  # for the piece that is being sent when the load is given up
 
 
@@ -47,9 +48,10 @@ class SendingAhead:
         if self._thread is None:
             self._thread = threading.Thread(target=self._send, name="dvt-copy", daemon=True)
             self._thread.start()
-        if self._error is not None:
-            raise self._error
-        self._queue.put(bytes(data))
+        for start in range(0, len(data), _PIECE_BYTES):
+            if self._error is not None:
+                raise self._error
+            self._queue.put(bytes(data[start : start + _PIECE_BYTES]))
 
     def finish(self, exc: BaseException | None = None) -> None:
         """Wait until all is sent, and end the COPY; after a failure the rest is not sent."""

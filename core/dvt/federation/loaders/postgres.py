@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,7 +23,7 @@ from dvt.federation.loaders.config import LoadConfig
 from dvt.federation.loaders.filling import Filled, Filling, LoadMethod
 from dvt.federation.loaders.jdbc_fill import JdbcTexts
 from dvt.federation.loaders.landing import Landing
-from dvt.federation.loaders.postgres_binary import binary_plan
+from dvt.federation.loaders.postgres_binary import BinaryPlan, binary_plan
 from dvt.federation.loaders.postgres_encode import python_codec
 from dvt.federation.loaders.postgres_insert import insert, texts
 from dvt.federation.loaders.postgres_landing import PostgresLanding
@@ -129,7 +130,14 @@ class PostgresLoader(SQLLoader):
         if raw is not None:
             found.append(LoadMethod(raw.format, lacks=lambda: self._why_not_raw(filling), fill=self._pipe))
         if self.connection.options["native"] and not isinstance(native.load(), str):
-            found.append(LoadMethod("copy_binary", lacks=lambda: self._why_not_binary(filling), fill=self._copy_binary))
+            plan = functools.cache(lambda: binary_plan(self.session(), filling))  # asked for twice, the same
+            found.append(
+                LoadMethod(
+                    "copy_binary",
+                    lacks=lambda: self._why_not_binary(plan(), filling),
+                    fill=lambda filling: self._copy_binary(plan(), filling),
+                )
+            )
         copy = LoadMethod("copy_csv", lacks=lambda: self._why_no_copy(filling), fill=self._copy)
         return [*found, copy, LoadMethod("insert", BUFFERED, fill=self._insert)]
 
@@ -138,8 +146,7 @@ class PostgresLoader(SQLLoader):
             return "the bytes of the source's types are not those of the target's"
         return self._why_no_copy(filling)
 
-    def _why_not_binary(self, filling: Filling) -> str | None:
-        plan = binary_plan(self.session(), filling)
+    def _why_not_binary(self, plan: BinaryPlan | str, filling: Filling) -> str | None:
         return plan if isinstance(plan, str) else self._why_no_copy(filling)
 
     def _why_no_copy(self, filling: Filling) -> str | None:
@@ -196,8 +203,7 @@ class PostgresLoader(SQLLoader):
         codec = _codec(self.session())
         return self._copied(filling, "csv", (encoded(piece, codec) for piece in filling.batches(PIECE_BYTES)))
 
-    def _copy_binary(self, filling: Filling) -> Filled:
-        plan = binary_plan(self.session(), filling)
+    def _copy_binary(self, plan: BinaryPlan | str, filling: Filling) -> Filled:
         assert not isinstance(plan, str), "the method was found to lack nothing"
         return self._copied(filling, "binary", plan.blocks(filling.batches(PIECE_BYTES)))
 

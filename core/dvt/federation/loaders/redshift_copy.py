@@ -80,12 +80,12 @@ def _write_manifest(files: BucketFiles) -> str:
 
 def insert(filling: Filling, run: Run) -> int:
     """Send the rows as INSERTs of many rows, and give the bytes of the statements."""
-    columns = columns_of(filling)
-    names = quote_all(filling.schema.names, "redshift")
-    head = " ".join(["insert into", filling.relation.sql("redshift"), "(", names, ") values\n"])
+    columns, names = columns_of(filling), filling.schema.names
+    listed = quote_all(names, "redshift")
+    head = " ".join(["insert into", filling.relation.sql("redshift"), "(", listed, ") values\n"])
     total = 0
     for batch in map(file_columns(filling).batch, filling.batches(_PIECE_BYTES)):
-        for rows in bundled(_rows(batch, columns), _USUAL_BYTES):
+        for rows in bundled(_rows(batch, columns, names), _USUAL_BYTES):
             filling.check()
             statement = head + ",\n".join(rows)
             run(statement)
@@ -93,11 +93,11 @@ def insert(filling: Filling, run: Run) -> int:
     return total
 
 
-def _rows(batch: pa.RecordBatch, columns: Sequence[Sent]) -> Iterator[tuple[str, int]]:
+def _rows(batch: pa.RecordBatch, columns: Sequence[Sent], names: Sequence[str]) -> Iterator[tuple[str, int]]:
     """Each row in parentheses, with its bytes."""
     literals = [
         named(partial(column.literals), array, name, "Redshift")
-        for column, array, name in zip(columns, batch.columns, batch.schema.names, strict=True)
+        for column, array, name in zip(columns, batch.columns, names, strict=True)
     ]
     rows = pc.binary_join_element_wise("(", pc.binary_join_element_wise(*literals, ", "), ")", "")
     for row, length in zip(rows.to_pylist(), pc.binary_length(rows).to_pylist(), strict=True):

@@ -111,6 +111,31 @@ def private_folder(
     return dataclasses.replace(folder, url=given.rstrip("/") + "/").private()
 
 
+def private_bucket(
+    connection: Connection, scheme: str, reader: str, settings: Mapping[str, Any] | None = None
+) -> StoreFolder:
+    """The same for an engine that reads one kind of store only.
+
+    Args:
+        connection: The engine's.
+        scheme: Of the store's addresses: "s3" or "gs".
+        reader: Who reads there, for messages.
+        settings: As `private_folder` takes them.
+
+    Raises:
+        ConfigurationError: It is no such address.
+    """
+    given = str(connection.options["load_through"])
+    found = private_folder(connection, settings=settings) if given.startswith(f"{scheme}://") else None
+    if not isinstance(found, StoreFolder):
+        raise ConfigurationError(
+            f"dvt.load_through is no address that {reader} reads: {given}",
+            connection=connection.name,
+            remedy=f"Write it as {scheme}://bucket/folder",
+        )
+    return found
+
+
 def _no_address(given: str, connection: Connection, takes_local: bool) -> ConfigurationError:
     local = ", or file:///folder" if takes_local else ""
     return ConfigurationError(

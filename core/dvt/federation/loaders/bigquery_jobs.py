@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dvt.connections.connection import Connection
-from dvt.connections.shared_folder import private_folder
+from dvt.connections.shared_folder import private_bucket
 from dvt.connections.store_folder import StoreFolder
-from dvt.errors import ConfigurationError
 from dvt.federation.loaders.file_columns import FileColumns
 from dvt.federation.loaders.filling import Filling
 from dvt.types.bigquery_landing import sent
@@ -52,13 +51,5 @@ def job_folder(connection: Connection) -> StoreFolder:
     Raises:
         ConfigurationError: It is none of Google's.
     """
-    given = {key: connection.settings[key] for key in _LOGIN if connection.settings.get(key) is not None}
-    url = str(connection.options["load_through"])
-    folder = private_folder(connection, settings=given) if url.startswith("gs://") else None
-    if not isinstance(folder, StoreFolder):
-        raise ConfigurationError(
-            f"dvt.load_through is none that a load job reads: {url}",
-            connection=connection.name,
-            remedy="Write gs://bucket/folder",
-        )
-    return folder
+    login = {key: connection.settings[key] for key in _LOGIN if connection.settings.get(key) is not None}
+    return private_bucket(connection, "gs", "a load job", login)

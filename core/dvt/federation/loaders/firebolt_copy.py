@@ -13,9 +13,9 @@ from functools import partial
 
 import pyarrow as pa
 
-from dvt.connections import shared_folder
 from dvt.connections.connection import Connection
 from dvt.connections.secrets import register
+from dvt.connections.shared_folder import private_bucket
 from dvt.connections.store_folder import StoreFolder
 from dvt.errors import ConfigurationError
 from dvt.federation.loaders.through_files import Carried
@@ -49,15 +49,7 @@ def private_folder(connection: Connection) -> StoreFolder:
     Raises:
         ConfigurationError: It is no such address.
     """
-    given = str(connection.options["load_through"])
-    found = shared_folder.private_folder(connection) if given.startswith("s3://") else None
-    if not isinstance(found, StoreFolder):
-        raise ConfigurationError(
-            f"dvt.load_through is no address that Firebolt reads: {given}",
-            connection=connection.name,
-            remedy="Write it as s3://bucket/folder",
-        )
-    return found
+    return private_bucket(connection, "s3", "Firebolt")
 
 
 def credentials(connection: Connection, literal: Callable[[str], str]) -> str:

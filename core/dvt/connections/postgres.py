@@ -112,8 +112,16 @@ SPEC = ConnectionSpec(
             "int",
             1,
             "sessions that read one table together, under one exported snapshot: by ranges of blocks, or of the primary"
-            " key where it has partitions or the server is older than 14",
+            " key where it has partitions or the server is older than 14; auto is one for each core, of at"
+            " least 128 MB each",
             minimum=1,
+            words=("auto",),
+        ),
+        Option(
+            "keep_order",
+            "bool",
+            False,
+            "with `parallel`: rows come in the order of the table's blocks, as one session reads them",
         ),
         Option(
             "method",

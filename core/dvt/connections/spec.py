@@ -35,6 +35,7 @@ class Option:
         doc: One sentence for the README's table of options.
         choices: The only values allowed, when not empty.
         minimum: Smallest number allowed.
+        words: Texts that stand for a number that dvt finds out.
     """
 
     name: str
@@ -43,9 +44,12 @@ class Option:
     doc: str
     choices: tuple[str, ...] = ()
     minimum: float | None = None
+    words: tuple[str, ...] = ()
 
     def check(self, value: Any, connection: str) -> Any:
         """The value in its type, or a `ConfigurationError` that names the option and what it takes."""
+        if value in self.words:
+            return value
         wanted: dict[Kind, tuple[type, ...]] = {
             "int": (int,),
             "float": (int, float),
@@ -55,7 +59,7 @@ class Option:
         }
         is_right = isinstance(value, wanted[self.kind]) and (self.kind == "bool" or not isinstance(value, bool))
         if not is_right:
-            raise self._refusal(value, connection, f"it takes {_KINDS[self.kind]}")
+            raise self._refusal(value, connection, f"it takes {' or '.join([_KINDS[self.kind], *self.words])}")
         if self.choices and value not in self.choices:
             raise self._refusal(value, connection, f"it takes one of {', '.join(self.choices)}")
         if self.minimum is not None and value < self.minimum:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from dvt.errors import InterruptedRunError
-from dvt.federation.extractors.part_readers import PartReaders
+from dvt.federation.extractors.part_readers import TURN_OVER, PartReaders, TurnOver
 
 
 def _part(numbers: range, taken: list[int] | None = None) -> Iterator[pa.RecordBatch]:
@@ -90,3 +90,40 @@ def test_no_more_batches_wait_than_there_are_parts():
         next(batches)
     readers.close()
     assert len(taken) <= 3 + 2 + 2  # given, in the queue, in hand
+
+
+def _stretches(*stretches: range) -> Iterator[pa.RecordBatch | TurnOver]:
+    for stretch in stretches:
+        yield from _part(stretch)
+        yield TURN_OVER
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3, 7])
+def test_parts_in_turn_give_one_stretch_after_the_other(parts):
+    stretches = [range(number * 10, number * 10 + number % 5) for number in range(20)]  # some are empty
+    readers = PartReaders([_stretches(*stretches[one::parts]) for one in range(parts)], lambda: None, in_turn=True)
+    found = [batch.column(0)[0].as_py() for batch in readers.batches()]
+    readers.close()
+    assert found == [number for stretch in stretches for number in stretch]
+
+
+def test_a_failure_is_raised_when_its_turn_comes():
+    def failing() -> Iterator[pa.RecordBatch | TurnOver]:
+        yield from _stretches(range(10, 12))
+        raise ValueError("the second stretch")
+
+    readers = PartReaders([_stretches(range(3), range(20, 22)), failing()], lambda: None, in_turn=True)
+    batches = readers.batches()
+    found = [next(batches).column(0)[0].as_py() for _ in range(7)]
+    assert found == [0, 1, 2, 10, 11, 20, 21]
+    with pytest.raises(ValueError, match="the second stretch"):
+        next(batches)
+    readers.close()
+
+
+def test_few_batches_wait_for_their_turn():
+    taken: list[int] = []
+    readers = PartReaders([_part(range(1)), _part(range(10**9), taken)], lambda: None, in_turn=True)
+    next(readers.batches())
+    readers.close()
+    assert len(taken) <= 2 + 1  # in its queue, in hand

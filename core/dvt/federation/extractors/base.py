@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from dvt.connections.connection import Connection
 from dvt.connections.spec import ConnectionSpec
 from dvt.errors import ConfigurationError
+from dvt.federation.extractors.degree import degree
 from dvt.federation.extractors.methods import STREAMING, Chosen, Method, PassedOver, first_that_can
 from dvt.identifiers import Relation
 
@@ -230,9 +231,9 @@ class BaseExtractor(ABC):
         return ()
 
     def parts_wanted(self, request: ExtractionConfig) -> int:
-        """In how many parts a request may be read: its own wish, else the connection's option `parallel`."""
+        """In how many parts a request may be read at most: its own wish, else the connection's option `parallel`."""
         wished = request.split.parts if request.split is not None else None
-        return wished or int(self.connection.options.get("parallel", 1))
+        return wished or degree(self.connection.options.get("parallel", 1))
 
     def batch_rows(self, request: ExtractionConfig) -> int:
         """Rows in one batch of this request."""

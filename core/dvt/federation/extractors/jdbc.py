@@ -13,6 +13,7 @@ from dvt.connections.generic import dialect_of, setting_text
 from dvt.connections.jdbc_ways import SPARK_WAYS, jdbc_connection
 from dvt.errors import ConfigurationError, MissingDriverError
 from dvt.federation.extractors import generic_method
+from dvt.federation.extractors.degree import degree
 from dvt.federation.extractors.generic import GenericExtractor
 from dvt.federation.extractors.methods import BUFFERED, JDBC, STREAMING, Method
 
@@ -37,7 +38,7 @@ class JdbcExtractor(GenericExtractor):
         self._why = why
         self._given = dict(connection.options.get("jdbc") or {})
         self._by = _checked(self._given, "by", "auto", connection.name)
-        self._parts = _checked(self._given, "parts", int(connection.options.get("parallel", 1)), connection.name)
+        self._parts = _checked(self._given, "parts", degree(connection.options.get("parallel", 1)), connection.name)
 
     def methods(self) -> Sequence[Method]:
         """The engine's own client, of which it is known that it does not read, Spark, and JPype."""

@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from dvt.connections.postgres import SPEC, cancel, read_unconverted
 from dvt.connections.spec import ConnectionSpec
-from dvt.errors import DvtError
+from dvt.errors import ConnectionFailedError, DvtError
 from dvt.federation.extractors.base import ExtractionConfig, TableStatistics
+from dvt.federation.extractors.degree import AUTO
 from dvt.federation.extractors.methods import BUFFERED
 from dvt.federation.extractors.postgres_catalog import RelationFacts, columns_of, primary_key, table_statistics
 from dvt.federation.extractors.postgres_csv import CsvDecoder
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 _BLOCK_BYTES = 16 * 1024 * 1024
 _MANY_BLOCKS = 1000  # 8 MB: what follows is worth another statement
 _COPIES = (NATIVE, COPY)
+_NO_SESSIONS = "the server gave no further sessions"
 _NO_COPY = "only COPY reads parts side by side"
 
 
@@ -98,7 +100,12 @@ class PostgresExtractor(SnapshotExtractor):
         try:
             sql, decoder = self._described(session, request)
             found = self._cut(session, chosen.method, request)
-            batches = self._start(session, chosen.method, request, sql, decoder, found)
+            lane: Lane = NativeLane(decoder) if chosen.method == NATIVE else CsvLane(decoder)
+            found = self._begin_parts(request, decoder, lane, found)
+            if self._parallel is not None:
+                batches = self._parallel.batches()
+            else:
+                batches = self._start(session, chosen.method, request, sql, decoder, lane, found)
         except (psycopg.Error, DvtError) as error:
             self._rewind(session)
             raise self._translated(error, "extract", request) from error
@@ -108,7 +115,7 @@ class PostgresExtractor(SnapshotExtractor):
             close=lambda: self._end_scan(session),
             estimated_row_count=_estimate(request, found.facts),
             method=chosen.method,
-            how=HowRead(max(len(found.ranges), 1), found.whole_because, chosen.passed_over),
+            how=HowRead(found.sessions, found.whole_because, chosen.passed_over),
         )
 
     def raw(self, request: ExtractionConfig) -> RawRows | None:
@@ -167,6 +174,24 @@ class PostgresExtractor(SnapshotExtractor):
         found = cut(session, request, wanted if method in _COPIES else 1, self.connection)
         return replace(found, whole_because=_NO_COPY) if wanted > 1 and method not in _COPIES else found
 
+    def _begin_parts(self, request: ExtractionConfig, decoder: CsvDecoder, lane: Lane, found: Cut) -> Cut:
+        """Start the parts' sessions, where there are any; without them, where nobody insisted, it is read whole."""
+        if not found.ranges:
+            return found
+        limits = (self.batch_rows(request), _BLOCK_BYTES)
+        request = replace(request, columns=tuple(column.name for column in decoder.columns))
+        requests = [replace(request, predicates=(*request.predicates, part)) for part in found.ranges]
+        statements = [lane.statement(scan_sql(one, "postgres")) for one in requests]
+        in_turn = bool(self.connection.options["keep_order"])
+        dealt = (statements, found.sessions, in_turn)
+        try:
+            self._parallel = ParallelCopy(self.connection, str(self._snapshot), *dealt, lane, *limits)
+        except ConnectionFailedError as error:
+            if self.connection.options["parallel"] != AUTO:
+                raise
+            return Cut(whole_because=f"{_NO_SESSIONS}: {error.message}", facts=found.facts)
+        return found
+
     def _start(
         self,
         session: psycopg.Connection[Any],
@@ -174,17 +199,10 @@ class PostgresExtractor(SnapshotExtractor):
         request: ExtractionConfig,
         sql: str,
         decoder: CsvDecoder,
+        lane: Lane,
         found: Cut,
     ) -> Iterator[pa.RecordBatch]:
         rows = self.batch_rows(request)
-        lane: Lane = NativeLane(decoder) if method == NATIVE else CsvLane(decoder)
-        if found.ranges:
-            request = replace(request, columns=tuple(column.name for column in decoder.columns))
-            requests = [replace(request, predicates=(*request.predicates, part)) for part in found.ranges]
-            statements = [lane.statement(scan_sql(one, "postgres")) for one in requests]
-            limits = (rows, _BLOCK_BYTES)
-            self._parallel = ParallelCopy(self.connection, str(self._snapshot), statements, lane, *limits)
-            return self._parallel.batches()
         read_unconverted(session)
         if method == BUFFERED:
             return buffered_batches(session, sql, decoder, rows)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from sqlglot import exp
 
 from dvt.connections.postgres import cancel, connect, read_unconverted
-from dvt.federation.extractors.part_readers import PartReaders
+from dvt.federation.extractors.part_readers import TURN_OVER, PartReaders, TurnOver
 from dvt.federation.extractors.postgres_lanes import Copy, Lane
 from dvt.federation.extractors.postgres_wire import Wire
 
@@ -55,12 +55,14 @@ def _tid(block: int) -> exp.Expr:
 
 
 class ParallelCopy:
-    """Several COPY statements at once; their batches come in no particular order.
+    """Several COPY statements at once.
 
     Args:
-        connection: Where to open one session per statement.
+        connection: Where to open the sessions.
         snapshot: The exported snapshot that all of them import.
         statements: COPY statements.
+        sessions: How many run them; they are dealt round, as cards are.
+        in_turn: Whether the rows come in the statements' order; else they come in any.
         lane: By which their rows come.
         rows: Rows of one batch.
         block_bytes: A batch of wide rows ends soon after these bytes.
@@ -70,21 +72,24 @@ class ParallelCopy:
         self,
         connection: Connection,
         snapshot: str,
-        statements: list[str],
+        statements: Sequence[str],
+        sessions: int,
+        in_turn: bool,
         lane: Lane,
         rows: int,
         block_bytes: int,
     ) -> None:
         self._connection = connection
+        self._lane, self._limits = lane, (rows, block_bytes)
         self._sessions: list[psycopg.Connection[Any]] = []
         self._readers: PartReaders | None = None
         try:
-            copies = [self._begin(snapshot, statement, lane) for statement in statements]
+            parts = [self._begin(snapshot, statements[number::sessions]) for number in range(sessions)]
         except BaseException:
             self.close()
             raise
         # A generator's own frame is in the thread that takes from it: blocks are decoded there.
-        self._readers = PartReaders([copy.batches(rows, block_bytes) for copy in copies], self.cancel)
+        self._readers = PartReaders(parts, self.cancel, in_turn=in_turn)
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -106,7 +111,7 @@ class ParallelCopy:
         for session in self._sessions:
             session.close()
 
-    def _begin(self, snapshot: str, statement: str, lane: Lane) -> Copy:
+    def _begin(self, snapshot: str, statements: Sequence[str]) -> Iterator[pa.RecordBatch | TurnOver]:
         from psycopg import sql
 
         session = connect(self._connection)
@@ -114,8 +119,19 @@ class ParallelCopy:
         session.execute("begin isolation level repeatable read read only")
         session.execute(sql.SQL("set transaction snapshot {}").format(sql.Literal(snapshot)))
         read_unconverted(session)
-        wire = Wire(session)
-        wire.widen()
-        copy = lane.copy(session, "rollback")
-        wire.start_copy(statement)
+        Wire(session).widen()
+        return self._batches(session, self._started(session, statements[0]), statements[1:])
+
+    def _started(self, session: psycopg.Connection[Any], statement: str) -> Copy:
+        copy = self._lane.copy(session, "rollback")
+        Wire(session).start_copy(statement)
         return copy
+
+    def _batches(
+        self, session: psycopg.Connection[Any], first: Copy, others: Sequence[str]
+    ) -> Iterator[pa.RecordBatch | TurnOver]:
+        yield from first.batches(*self._limits)
+        for statement in others:
+            yield TURN_OVER
+            yield from self._started(session, statement).batches(*self._limits)
+        yield TURN_OVER

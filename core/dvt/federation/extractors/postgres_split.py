@@ -12,6 +12,7 @@ from sqlglot import exp
 
 from dvt.errors import DataError
 from dvt.federation.extractors.base import ExtractionConfig
+from dvt.federation.extractors.degree import AUTO
 from dvt.federation.extractors.key_marks import asked_of, balanced_marks, extent, undivided
 from dvt.federation.extractors.key_ranges import Mark, can_be_key, key_ranges
 from dvt.federation.extractors.postgres_catalog import (
@@ -41,6 +42,10 @@ _STEADY = (
     *(exp.DataType, exp.DataTypeParam, exp.Order, exp.Ordered),
 )
 _STEADY_FUNCTIONS = (exp.Connector, exp.Cast, exp.Case, exp.If, exp.Coalesce, exp.Nullif, exp.Lower, exp.Upper)
+# A session more has to be worth its login, and what it costs the server: 128 MB.
+LEAST_OF_AUTOMATIC_BLOCKS = 16_384
+# Where an order is kept: 16 MB, of which about two batches are made.
+_TURN_BLOCKS = 2_048
 _CLOCK_WORDS = frozenset({"now", "today", "tomorrow", "yesterday"})
 
 
@@ -50,11 +55,13 @@ class Cut:
 
     Args:
         ranges: Conditions of the parts; none where it is read whole.
+        sessions: How many read them.
         whole_because: Why it is, where more were asked for.
         facts: What the catalogue says about the relation; None of a query.
     """
 
     ranges: Sequence[exp.Expr] = ()
+    sessions: int = 1
     whole_because: str = ""
     facts: RelationFacts | None = None
 
@@ -74,40 +81,45 @@ def cut(session: psycopg.Connection[Any], request: ExtractionConfig, wanted: int
     if wanted < 2 or reason:
         return Cut(whole_because=reason, facts=relation_facts(session, request.relation))
     found = reach(session, request.relation)
-    ranges, reason = _parts(session, request, wanted, connection, found)
-    return Cut(ranges, reason, found.own)
+    named = request.split.column if request.split is not None else ""
+    if request.split is None:
+        least = LEAST_OF_AUTOMATIC_BLOCKS if connection.options["parallel"] == AUTO else SMALLEST_PART_BLOCKS
+        wanted = min(wanted, found.blocks // least)
+    reason = _whole_because(found) or ("it is small" if wanted < 2 and request.split is None else "")
+    if reason:
+        return Cut(whole_because=reason, facts=found.own)
+    assert found.own is not None, "there is a relation, or a reason"
+    version = session.info.server_version
+    if connection.options["keep_order"]:
+        is_one = not named and found.blocks == found.own.blocks
+        ranges = ctid_ranges(found.own, max(wanted, found.blocks // _TURN_BLOCKS), version) if is_one else []
+        reason = "" if ranges else "dvt.keep_order is set, and only the blocks of one table have an order"
+        return Cut(ranges, min(wanted, max(len(ranges), 1)), reason, found.own)
+    ranges = [] if named else ctid_ranges(found.own, wanted, version)
+    if not ranges:
+        ranges, reason = _by_a_key(session, request, named, wanted, connection)
+    return Cut(ranges, max(len(ranges), 1), reason, found.own)
 
 
-def _parts(
-    session: psycopg.Connection[Any], request: ExtractionConfig, wanted: int, connection: Connection, found: Reach
+def _whole_because(found: Reach) -> str:
+    """Why sessions cannot share a relation, whatever was asked for; empty where they can."""
+    if found.own is None:
+        return "no relation of that name"
+    if "f" in found.kinds:
+        return "a foreign server gives each session a snapshot of its own"
+    if not found.is_persistent:
+        return "a temporary relation has one session"
+    is_steady = all(_is_steady(definition) for definition in found.definitions)
+    return "" if is_steady else "the view's rows may differ from session to session"
+
+
+def _by_a_key(
+    session: psycopg.Connection[Any], request: ExtractionConfig, named: str, wanted: int, connection: Connection
 ) -> tuple[list[exp.Expr], str]:
     assert request.relation is not None, "it was reached"
-    if found.own is None:
-        return [], "no relation of that name"
-    if "f" in found.kinds:
-        return [], "a foreign server gives each session a snapshot of its own"
-    if not found.is_persistent:
-        return [], "a temporary relation has one session"
-    if not all(_is_steady(definition) for definition in found.definitions):
-        return [], "the view's rows may differ from session to session"
-    named = request.split.column if request.split is not None else ""
-    if not named and request.split is None:
-        wanted = min(wanted, found.blocks // SMALLEST_PART_BLOCKS)
-        if wanted < 2:
-            return [], "it is small"
-    ranges = [] if named else ctid_ranges(found.own, wanted, session.info.server_version)
-    if ranges:
-        return ranges, ""
     key = named or next(iter(primary_key(session, request.relation)), "")
     if not key:
         return [], "it has no primary key; a split may name a column"
-    return _by_key(session, request, key, wanted, connection)
-
-
-def _by_key(
-    session: psycopg.Connection[Any], request: ExtractionConfig, key: str, wanted: int, connection: Connection
-) -> tuple[list[exp.Expr], str]:
-    assert request.relation is not None
     of_key = ExtractionConfig(relation=request.relation, columns=(key,), source_name=request.source_name)
     columns, carriers = columns_of(session, Wire(session).describe(scan_sql(of_key, "postgres")), of_key, connection)
     type_ = columns[0].type

@@ -79,6 +79,31 @@ def test_load_counts_and_leaves_nothing_private(postgres_server, database, loade
     assert ids(postgres_server, database) == "4"
 
 
+def test_rows_that_copy_counted_are_not_read_again(postgres_server, database, loader):
+    loader.load(numbers(1, 2, 3), to())
+    assert postgres_server.psql(database, "select pg_stat_get_numscans('t'::regclass)") == "0"
+
+
+def test_rows_that_a_trigger_takes_away_are_missed(postgres_server, database, loader):
+    """COPY counts them: they were there."""
+    postgres_server.psql(
+        database,
+        "create function drops() returns trigger language plpgsql as $$"
+        " begin execute format('delete from %s where id = 2', tg_relid::regclass); return null; end $$;"
+        " create function gives() returns event_trigger language plpgsql as $$ declare made record; begin"
+        " for made in select * from pg_event_trigger_ddl_commands() where command_tag = 'CREATE TABLE' loop"
+        " execute format('create trigger t after insert on %s for each row execute function public.drops()',"
+        " made.object_identity); end loop; end $$;"
+        " create event trigger giving on ddl_command_end when tag in ('CREATE TABLE') execute function gives();",
+    )
+    try:
+        with pytest.raises(DataError, match="3 rows were sent, 3 were taken, and 2 are there"):
+            loader.load(numbers(1, 2, 3), to("watched"))
+    finally:
+        postgres_server.psql(database, "drop event trigger giving")
+    assert postgres_server.psql(database, "select to_regclass('watched') is null") == "t"
+
+
 def test_names_from_hell_land(postgres_server, database, loader):
     for name in HELL:
         columns = {column: pa.array([number]) for number, column in enumerate(HELL)}

@@ -68,14 +68,16 @@ class Filled:
     """What a method did.
 
     Args:
-        taken: Rows that the engine said it took, None where it says nothing; the base counts the table in any case.
+        taken: Rows that the engine said it took, None where it says nothing.
         bytes: Bytes sent; the stream's own when not given.
         given: Rows that were sent, where the stream's batches were not read (undecoded rows).
+        is_count: Whether what it took is what the relation holds, by the engine itself; else the base counts the rows.
     """
 
     taken: int | None = None
     bytes: int | None = None
     given: int | None = None
+    is_count: bool = False
 
 
 @dataclass(frozen=True)

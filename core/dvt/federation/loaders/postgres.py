@@ -31,6 +31,7 @@ from dvt.federation.loaders.postgres_pipe import accepted, check_values, pipe
 from dvt.federation.loaders.postgres_rows import PIECE_BYTES, encoded
 from dvt.federation.loaders.postgres_sending import SendingAhead
 from dvt.federation.loaders.postgres_spread import SpreadFill
+from dvt.federation.loaders.postgres_target import copy_counts, dependent_views
 from dvt.federation.loaders.spark_row_pipe import _SparkRowPipe as _SparkRowPipe
 from dvt.federation.loaders.sql import SQLLoader
 from dvt.federation.spread import BY_COPY, SpreadRows
@@ -197,7 +198,7 @@ class PostgresLoader(SQLLoader):
         form = self._form("binary")
         given, copied, sent_bytes = pipe(session, relation, names, raw, wanted, self.check, form)
         check_values(session, relation, names, raw)
-        return Filled(copied, sent_bytes, given)
+        return Filled(copied, sent_bytes, given, is_count=copy_counts(session, relation))
 
     def _copy(self, filling: Filling) -> Filled:
         codec = _codec(self.session())
@@ -214,7 +215,7 @@ class PostgresLoader(SQLLoader):
             with cursor.copy("".join(statement).encode(), writer=SendingAhead(cursor)) as copy:
                 for block in blocks:
                     copy.write(block)
-            return Filled(cursor.rowcount)
+            return Filled(cursor.rowcount, is_count=copy_counts(self.session(), filling.relation))
 
     def landing(self, private: Relation, config: LoadConfig) -> Landing:
         """The statements that land a private table; see `PostgresLanding`."""
@@ -224,8 +225,6 @@ class PostgresLoader(SQLLoader):
 
     def dependents(self, relation: Relation) -> list[str]:
         """The views that read a relation, directly or through other views, the outermost first."""
-        from dvt.federation.loaders.postgres_target import dependent_views
-
         with self.guarded("describe", relation):
             return [str(view.relation) for view in dependent_views(self.session(), relation)]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dvt.federation.extractors.postgres_raw import speaks_binary
 from dvt.identifiers import Relation
 
 if TYPE_CHECKING:
@@ -19,6 +20,11 @@ _COLUMNS = """
 select a.attname, format_type(a.atttypid, a.atttypmod), a.attgenerated::text <> '', a.attidentity::text = 'a'
 from pg_catalog.pg_attribute a
 where a.attrelid = %s and a.attnum > 0 and not a.attisdropped order by a.attnum
+"""
+
+_IS_ORDINARY = """
+select c.relkind = 'r' and not c.relhastriggers and not c.relhasrules
+from pg_catalog.pg_class c where c.oid = to_regclass(%s)
 """
 
 # A view hangs on a table through its rewrite rule. The longest way counts: a view goes before what it reads.
@@ -132,6 +138,18 @@ def find_target(session: psycopg.Connection[Any], relation: Relation) -> Target 
     oid, kind, owner, is_own = row
     columns = session.execute(_COLUMNS, [oid]).fetchall()
     return Target(oid, kind, owner, is_own, tuple(TargetColumn(*column) for column in columns))
+
+
+def copy_counts(session: psycopg.Connection[Any], relation: Relation) -> bool:
+    """Whether the rows that a COPY's answer counts are those of a private relation that had none.
+
+    PostgreSQL counts the rows that it stored. Only a trigger or a rule, as an event trigger may give to each new table,
+    does away with some of them afterwards; and only of PostgreSQL itself is this known.
+    """
+    if not speaks_binary(session):
+        return False
+    row = session.execute(_IS_ORDINARY, [relation.sql("postgres")]).fetchone()
+    return bool(row and row[0])
 
 
 def dependent_views(session: psycopg.Connection[Any], relation: Relation) -> list[View]:

@@ -407,6 +407,26 @@ def test_the_libpq_of_psycopg2(postgres_server, database):
     assert isinstance(libpq.of_psycopg2(session), str) or session.closed
 
 
+def test_rows_that_trickle_let_python_hear_signals(postgres_server, database):
+    """Each row is a message of the server's own: C comes back before the batch is full."""
+    query = "select repeat('x', 9000) as t, pg_sleep(0.02) is null as n from generate_series(1, 60)"
+    with psycopg.connect(**{name: postgres_server.output(database)[name] for name in LOGIN}) as session:
+        found = libpq.of_psycopg(session)
+        library = codec.load()
+        assert not isinstance(found, str)
+        assert not isinstance(library, str)
+        Wire(session).start_copy(f"copy ({query}) to stdout (format binary)")
+        readings = [Reading(pa.string(), codec.TEXT), Reading(pa.bool_(), codec.BOOL)]
+        decoder = Decoder(library, readings, ["t", "n"], [True, True])
+        waited = 0
+        while (outcome := decoder.pull(found, 50_000, 1 << 24)) == native.WAITING:
+            waited += 1
+        assert outcome == native.ENDED
+        assert decoder.batch().num_rows == 60
+        assert waited >= 60 // 8 - 1
+        decoder.close()
+
+
 BY_OTHER_LIBPQ = """\
 import json, sys
 import psycopg2  # another libpq is loaded first

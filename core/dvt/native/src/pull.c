@@ -42,6 +42,7 @@ DVT_EXPORT int32_t dvt_decoder_pull(dvt_decoder *decoder, const dvt_source *sour
                                     dvt_problem *problem) {
     if (decoder->error != DVT_OK)
         return decoder->error;
+    int waits = 0;
     for (;;) {
         if (decoder->message != NULL) {
             int32_t done = decode_message(decoder, rows, bytes, problem);
@@ -58,7 +59,7 @@ DVT_EXPORT int32_t dvt_decoder_pull(dvt_decoder *decoder, const dvt_source *sour
             decoder->position = 0;
             decoder->release = source->free_memory;
         } else if (got == 0) {
-            int32_t waited = dvt_wait_for(source);
+            int32_t waited = dvt_wait_for(source, &waits);
             if (waited != DVT_OK)
                 return waited;
         } else if (got == -1) {

@@ -133,14 +133,14 @@ static int32_t walk_message(dvt_raw *raw) {
 }
 
 /* The next message is held; DVT_OK, or what there is instead. */
-static int32_t hold(const dvt_source *source, dvt_raw *raw) {
+static int32_t hold(const dvt_source *source, dvt_raw *raw, int *waits) {
     while (raw->message == NULL) {
         int got = source->get_copy_data(source->connection, &raw->message, 1);
         if (got < 0)
             return got == -1 ? DVT_ENDED : DVT_FAILED;
         if (got == 0) {
             raw->message = NULL;
-            int32_t waited = dvt_wait_for(source);
+            int32_t waited = dvt_wait_for(source, waits);
             if (waited != DVT_OK)
                 return waited;
             continue;
@@ -159,9 +159,10 @@ static int32_t hold(const dvt_source *source, dvt_raw *raw) {
  * held), DVT_SPACE when it does not fit an empty block either, DVT_ENDED, DVT_WAITING, DVT_FAILED, or the error of a
  * value or of the stream; what is in the block counts but after an error. */
 DVT_EXPORT int32_t dvt_pull_raw(const dvt_source *source, dvt_raw *raw, uint8_t *block, int64_t size, int64_t *used) {
+    int waits = 0;
     *used = 0;
     for (;;) {
-        int32_t held = hold(source, raw);
+        int32_t held = hold(source, raw, &waits);
         if (held != DVT_OK)
             return held;
         if (raw->length > size - *used)

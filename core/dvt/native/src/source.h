@@ -22,7 +22,8 @@ typedef struct {
     int32_t wait_ms;
 } dvt_source;
 
-/* After PQgetCopyData had nothing: DVT_OK when there may be more now, DVT_WAITING, or DVT_FAILED. */
-int32_t dvt_wait_for(const dvt_source *source);
+/* After PQgetCopyData had nothing: DVT_OK when there may be more now, DVT_WAITING, or DVT_FAILED. `waits` is how often
+ * one call of Python's has waited: where rows trickle it has to come back to hear signals. */
+int32_t dvt_wait_for(const dvt_source *source, int *waits);
 
 #endif

@@ -1,7 +1,8 @@
 """Finding the libpq that a PostgreSQL driver has loaded, so that C may call it on the driver's own connection.
 
 psycopg's wheels bring a libpq of their own, its C implementation and its Python implementation take the system's, and
-so does psycopg2 built from source: several libraries may be loaded at once. One is taken only if it says of the
+so does psycopg2 built from source: several libraries may be loaded at once, also two of one version, each with an
+OpenSSL of its own. The driver's is the one that its extension module is linked to. One is taken only if it says of the
 connection what the driver says.
 """
 
@@ -49,7 +50,8 @@ def of_psycopg(session: psycopg.Connection[Any]) -> Libpq | str:
     if not connection:
         return "the session is closed"
     version, pid, socket = pq.version(), session.pgconn.backend_pid, session.pgconn.socket
-    return _found(_of_python_implementation(pq.__impl__), int(connection), version, pid, socket)
+    known = [*_of_python_implementation(pq.__impl__), *_linked_to(type(session.pgconn).__module__)]
+    return _found(known, int(connection), version, pid, socket)
 
 
 def of_psycopg2(session: Any) -> Libpq | str:
@@ -60,7 +62,7 @@ def of_psycopg2(session: Any) -> Libpq | str:
     if not connection:
         return "psycopg2 does not give its connection's address"
     version, pid = psycopg2.extensions.libpq_version(), session.get_backend_pid()
-    return _found([], int(connection), version, pid, session.fileno())
+    return _found(_linked_to("psycopg2._psycopg"), int(connection), version, pid, session.fileno())
 
 
 def _found(known: list[ctypes.CDLL], connection: int, version: int, pid: int, socket: int) -> Libpq | str:
@@ -98,10 +100,20 @@ def _of_python_implementation(name: str) -> list[ctypes.CDLL]:
     return [library] if isinstance(library, ctypes.CDLL) else []
 
 
+def _linked_to(module: str) -> list[ctypes.CDLL]:
+    """An extension module, by which the functions of the libraries that it is linked to are found, but on Windows."""
+    path = getattr(sys.modules.get(module), "__file__", None)
+    return list(_opened([path])) if path and not path.endswith(".py") else []
+
+
 def _loaded() -> Iterator[ctypes.CDLL]:
     """The libraries of this process that are a libpq."""
+    return _opened(_paths())
+
+
+def _opened(paths: list[str]) -> Iterator[ctypes.CDLL]:
     mode = getattr(os, "RTLD_NOLOAD", 0) | getattr(os, "RTLD_NOW", 0)
-    for path in _paths():
+    for path in paths:
         with contextlib.suppress(OSError):  # not loaded, or its file is no longer there
             yield ctypes.CDLL(path, mode=mode)
 

@@ -377,6 +377,8 @@ def test_without_the_library_or_its_libpq_the_rows_come_as_csv(postgres_server, 
     monkeypatch.undo()
     library = ctypes.CDLL(None)  # no libpq at all
     monkeypatch.setattr(libpq, "_loaded", lambda: iter([library]))
+    monkeypatch.setattr(libpq, "_linked_to", lambda module: [])
+    monkeypatch.setattr(libpq, "_of_python_implementation", lambda name: [])
     with PostgresExtractor(connection(postgres_server, database)) as extractor:
         chosen = extractor.chosen()
     assert chosen.method == "copy_streaming"
@@ -437,3 +439,39 @@ def test_the_libpq_of_each_implementation_of_psycopg(postgres_server, database, 
     if "no pq wrapper available" in done.stderr:
         pytest.skip(f"psycopg has no implementation {implementation} here: {done.stderr.splitlines()[-1]}")
     assert done.stdout.split() == [implementation, "copy_native", "1.1.1.4"], done.stderr
+
+
+BESIDE_ANOTHER_OF_ITS_VERSION = """\
+import ctypes, importlib, json, pathlib, shutil, sys
+from dvt.native import libpq
+driver, folder = importlib.import_module(sys.argv[1]), pathlib.Path(sys.argv[2])
+session = driver.connect(**json.loads(sys.stdin.read()))
+find = libpq.of_psycopg if driver.__name__ == "psycopg" else libpq.of_psycopg2
+wanted = find(session)
+paths = libpq._paths()
+others = [ctypes.CDLL(shutil.copy(path, folder)) for path in paths]
+assert wanted.library.PQlibVersion() in [one.PQlibVersion() for one in others]
+assert len(libpq._paths()) == 2 * len(paths)
+print(find(session).address("PQgetCopyData") == wanted.address("PQgetCopyData"))
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="libraries are looked for as Linux shows them")
+@pytest.mark.parametrize("driver", ["psycopg", "psycopg2"])
+def test_of_two_libraries_of_one_version_the_drivers_is_taken(postgres_server, database, tmp_path, driver):
+    """Two wheels may have the same libpq, each with an OpenSSL of its own: the other's must not read the session.
+
+    The copy is found first where its folder's name comes before the driver's.
+    """
+    import json
+
+    pytest.importorskip(driver)
+    place = postgres_server.output(database)
+    done = subprocess.run(
+        [sys.executable, "-c", BESIDE_ANOTHER_OF_ITS_VERSION, driver, str(tmp_path)],
+        input=json.dumps({name: place[name] for name in ("host", "port", "user", "password", "dbname")}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "True\n", done.stderr

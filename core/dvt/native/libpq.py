@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 _NEEDED = ("PQlibVersion", "PQbackendPID", "PQsocket", "PQgetCopyData", "PQputCopyData", "PQfreemem", "PQconsumeInput")
 
+# They keep the GIL, for the time in which another thread could close the connection that is asked about.
+_OF_NOTHING = ctypes.PYFUNCTYPE(ctypes.c_int)
+_OF_CONNECTION = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
+
 
 @dataclass(frozen=True)
 class Libpq:
@@ -79,16 +83,16 @@ def _unfit(library: ctypes.CDLL, connection: int, version: int, pid: int, socket
     missing = [name for name in _NEEDED if not hasattr(library, name)]
     if missing:
         return f"it has no {missing[0]}"
-    if library.PQlibVersion() != version:  # only one of the same version may be asked about the connection
-        return f"it is version {library.PQlibVersion()}, the driver's is {version}"
+    own = _asked(library, "PQlibVersion")
+    if own != version:  # only one of the same version may be asked about the connection
+        return f"it is version {own}, the driver's is {version}"
     said = [_asked(library, name, connection) for name in ("PQbackendPID", "PQsocket")]
     return None if said == [pid, socket] else "it does not know the driver's connection"
 
 
-def _asked(library: ctypes.CDLL, name: str, connection: int) -> int:
-    function = library[name]  # an object of its own: what others declared for theirs stays
-    function.argtypes, function.restype = [ctypes.c_void_p], ctypes.c_int
-    return int(function(connection))
+def _asked(library: ctypes.CDLL, name: str, *connection: int) -> int:
+    type_ = _OF_CONNECTION if connection else _OF_NOTHING
+    return int(type_((name, library))(*connection))
 
 
 def _of_python_implementation(name: str) -> list[ctypes.CDLL]:

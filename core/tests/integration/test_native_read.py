@@ -11,10 +11,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -24,14 +26,19 @@ from integration.postgres_kit import connection, copy, texts
 from integration.test_types_postgres import REFUSED, SAME_TEXT, TYPES, make
 
 from dvt import errors
+from dvt.connections.postgres import connect
 from dvt.federation.extractors.base import ExtractionConfig
 from dvt.federation.extractors.postgres import PostgresExtractor
+from dvt.federation.extractors.postgres_csv import CsvDecoder
+from dvt.federation.extractors.postgres_native import NativeLane
 from dvt.federation.registry import open_connection
+from dvt.federation.stream import ColumnSchema
 from dvt.identifiers import Relation
 from dvt.native import decoder as native
 from dvt.native import libpq
 from dvt.native import library as codec
 from dvt.native.decoder import Decoder, Reading
+from dvt.types.postgres import scalar
 
 _WHY_NOT = codec.load()
 pytestmark = [
@@ -282,6 +289,29 @@ def test_closed_from_another_thread(postgres_server, database, query):
             has_begun.set()
     closing.join()
     assert is_over(postgres_server, database)
+
+
+def test_closed_before_its_rows_are_asked_for(postgres_server, database):
+    """That is no lack of a codec, for which another method would be a remedy."""
+    session = connect(connection(postgres_server, database))
+    lane = NativeLane(CsvDecoder((ColumnSchema("a", pa.int32()),), (scalar(23, -1, 9),), "public.a"))
+    session.close()
+    with pytest.raises(psycopg.OperationalError, match="was closed"):
+        lane.copy(session, "rollback")
+
+
+def test_closed_from_two_threads(postgres_server, database):
+    extractor, both_are_there = PostgresExtractor(connection(postgres_server, database)), threading.Barrier(2)
+    extractor.ping()
+    extractor._session.pgconn.send_query(b"select pg_sleep(60)")  # which each of them has to cancel
+
+    def close() -> None:
+        both_are_there.wait(60)
+        extractor.close()
+
+    with ThreadPoolExecutor(2) as threads:
+        for closing in [threads.submit(close) for _ in range(2)]:
+            closing.result()
 
 
 def test_an_interrupt_of_the_keyboard_is_heard(postgres_server, database):

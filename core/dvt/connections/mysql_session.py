@@ -25,6 +25,7 @@ _SQL_MODE = "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION"
 _PATIENCE_S = 86_400
 _SENT_BYTES = 256 << 10
 _INTERRUPTED = 1317
+_LOST = (2006, 2013)
 # Seconds that who fills a table has to stop by itself, once it was asked to.
 _TO_STOP_S = 5.0
 
@@ -219,6 +220,9 @@ class Session:
             for _ in self.fetched(100_000):
                 pass
         except ServerError as error:
+            if error.errno in _LOST:  # it was cancelled meanwhile, as whoever reads is told
+                self.close()
+                return
             if error.errno != _INTERRUPTED:
                 raise
         # A kill that came too late must not hit the next statement.

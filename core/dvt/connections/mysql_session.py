@@ -25,6 +25,7 @@ _SQL_MODE = "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION"
 _PATIENCE_S = 86_400
 _SENT_BYTES = 256 << 10
 _INTERRUPTED = 1317
+_LOST = (2006, 2013)
 # Seconds that who fills a table has to stop by itself, once it was asked to.
 _TO_STOP_S = 5.0
 
@@ -69,6 +70,8 @@ class Session:
         self._wire = Wire(self._login.socket, self._login.has_query_attributes, _walk(connection))
         self.is_streaming = False
         self.is_closed = False
+        self._reading: object | None = None  # of the result that is read; None once another thread has stopped it
+        self._one_reads = threading.RLock()
         self._is_wanted = True
         self._is_not_filling = threading.Event()
         self._is_not_filling.set()
@@ -121,21 +124,32 @@ class Session:
         """Run a statement whose rows are then read with `fetched`; gives its columns."""
         self._wire.ask(sql)
         fields = self._wire.read_fields()
-        self.is_streaming = bool(fields)
+        self.is_streaming, self._reading = bool(fields), object()
         return fields
 
     def fetched(self, batch_rows: int) -> Iterator[Rows]:
-        """The rows of the open result, each part to be decoded before the next is taken."""
-        while self.is_streaming:
-            try:
-                rows = self._wire.read_rows(batch_rows)
-            except ServerError:
-                self.is_streaming = False
-                raise
-            if rows is None:
-                self.is_streaming = False
-                return
-            yield rows
+        """The rows of the open result, each part to be decoded before the next is taken.
+
+        Raises:
+            InterruptedRunError: Another thread stopped the reading, or closed the session: what came is not all.
+        """
+        reading = self._reading
+        while self.is_streaming or self._reading is not reading:
+            with self._one_reads:
+                if reading is None or self._reading is not reading:
+                    raise InterruptedRunError("the scan was closed before its end", connection=self.connection.name)
+                rows = self._next_rows(batch_rows)
+            if rows is not None:
+                yield rows
+
+    def _next_rows(self, most: int) -> Rows | None:
+        """Rows of the open result, which ends with None, or with an error."""
+        rows = None
+        try:
+            rows = self._wire.read_rows(most)
+        finally:
+            self.is_streaming = rows is not None
+        return rows
 
     @contextlib.contextmanager
     def filling(self) -> Iterator[None]:
@@ -209,16 +223,26 @@ class Session:
         """
         if not self.is_streaming or self.is_closed:
             return
+        self._reading = None
         try:
             self.kill("query")
         except DvtError:
             # No second session to be had: this one is given up, and whoever goes on with it is told that it is lost.
             self.close()
             return
+        with self._one_reads:  # who reads in another thread comes out with what was sent, or the end
+            self._throw_away()
+
+    def _throw_away(self) -> None:
+        if self.is_closed:
+            return
         try:
-            for _ in self.fetched(100_000):
-                pass
+            while self.is_streaming:
+                self._next_rows(100_000)
         except ServerError as error:
+            if error.errno in _LOST:  # it was cancelled meanwhile, as whoever reads is told
+                self.close()
+                return
             if error.errno != _INTERRUPTED:
                 raise
         # A kill that came too late must not hit the next statement.
@@ -242,7 +266,7 @@ class Session:
         """End the session; closing twice is allowed."""
         if self.is_closed:
             return
-        self.is_closed = True
+        self.is_closed, self._reading = True, None
         with contextlib.suppress(OSError, ServerError):
             if not self.is_streaming:
                 self._wire.quit()

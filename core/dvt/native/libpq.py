@@ -1,7 +1,8 @@
 """Finding the libpq that a PostgreSQL driver has loaded, so that C may call it on the driver's own connection.
 
 psycopg's wheels bring a libpq of their own, its C implementation and its Python implementation take the system's, and
-so does psycopg2 built from source: several libraries may be loaded at once. One is taken only if it says of the
+so does psycopg2 built from source: several libraries may be loaded at once, also two of one version, each with an
+OpenSSL of its own. The driver's is the one that its extension module is linked to. One is taken only if it says of the
 connection what the driver says.
 """
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     import psycopg
 
 _NEEDED = ("PQlibVersion", "PQbackendPID", "PQsocket", "PQgetCopyData", "PQputCopyData", "PQfreemem", "PQconsumeInput")
+
+# They keep the GIL, for the time in which another thread could close the connection that is asked about.
+_OF_NOTHING = ctypes.PYFUNCTYPE(ctypes.c_int)
+_OF_CONNECTION = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,8 @@ def of_psycopg(session: psycopg.Connection[Any]) -> Libpq | str:
     if not connection:
         return "the session is closed"
     version, pid, socket = pq.version(), session.pgconn.backend_pid, session.pgconn.socket
-    return _found(_of_python_implementation(pq.__impl__), int(connection), version, pid, socket)
+    known = [*_of_python_implementation(pq.__impl__), *_linked_to(type(session.pgconn).__module__)]
+    return _found(known, int(connection), version, pid, socket)
 
 
 def of_psycopg2(session: Any) -> Libpq | str:
@@ -60,7 +66,7 @@ def of_psycopg2(session: Any) -> Libpq | str:
     if not connection:
         return "psycopg2 does not give its connection's address"
     version, pid = psycopg2.extensions.libpq_version(), session.get_backend_pid()
-    return _found([], int(connection), version, pid, session.fileno())
+    return _found(_linked_to("psycopg2._psycopg"), int(connection), version, pid, session.fileno())
 
 
 def _found(known: list[ctypes.CDLL], connection: int, version: int, pid: int, socket: int) -> Libpq | str:
@@ -77,16 +83,16 @@ def _unfit(library: ctypes.CDLL, connection: int, version: int, pid: int, socket
     missing = [name for name in _NEEDED if not hasattr(library, name)]
     if missing:
         return f"it has no {missing[0]}"
-    if library.PQlibVersion() != version:  # only one of the same version may be asked about the connection
-        return f"it is version {library.PQlibVersion()}, the driver's is {version}"
+    own = _asked(library, "PQlibVersion")
+    if own != version:  # only one of the same version may be asked about the connection
+        return f"it is version {own}, the driver's is {version}"
     said = [_asked(library, name, connection) for name in ("PQbackendPID", "PQsocket")]
     return None if said == [pid, socket] else "it does not know the driver's connection"
 
 
-def _asked(library: ctypes.CDLL, name: str, connection: int) -> int:
-    function = library[name]  # an object of its own: what others declared for theirs stays
-    function.argtypes, function.restype = [ctypes.c_void_p], ctypes.c_int
-    return int(function(connection))
+def _asked(library: ctypes.CDLL, name: str, *connection: int) -> int:
+    type_ = _OF_CONNECTION if connection else _OF_NOTHING
+    return int(type_((name, library))(*connection))
 
 
 def _of_python_implementation(name: str) -> list[ctypes.CDLL]:
@@ -98,10 +104,20 @@ def _of_python_implementation(name: str) -> list[ctypes.CDLL]:
     return [library] if isinstance(library, ctypes.CDLL) else []
 
 
+def _linked_to(module: str) -> list[ctypes.CDLL]:
+    """An extension module, by which the functions of the libraries that it is linked to are found, but on Windows."""
+    path = getattr(sys.modules.get(module), "__file__", None)
+    return list(_opened([path])) if path and not path.endswith(".py") else []
+
+
 def _loaded() -> Iterator[ctypes.CDLL]:
     """The libraries of this process that are a libpq."""
+    return _opened(_paths())
+
+
+def _opened(paths: list[str]) -> Iterator[ctypes.CDLL]:
     mode = getattr(os, "RTLD_NOLOAD", 0) | getattr(os, "RTLD_NOW", 0)
-    for path in _paths():
+    for path in paths:
         with contextlib.suppress(OSError):  # not loaded, or its file is no longer there
             yield ctypes.CDLL(path, mode=mode)
 

@@ -171,6 +171,30 @@ def test_cancel_ends_a_running_scan(shop: MariaDBServer) -> None:
     extractor.close()
 
 
+def test_cancel_between_two_batches_is_what_is_told(shop: MariaDBServer) -> None:
+    """What is left of the result cannot be thrown away then: the session is gone."""
+    with (  # noqa: PT012 - the batches before it are read too
+        MySQLExtractor(connect(shop, "reading")) as extractor,
+        pytest.raises(errors.InterruptedRunError),
+        extractor.scan(ExtractionConfig(query="select a.* from wide a, wide b")) as rows,
+    ):
+        for _ in rows.batches():
+            extractor.cancel()
+
+
+def test_closed_from_another_thread_is_not_the_end(shop: MariaDBServer) -> None:
+    """What came would else be taken for all rows."""
+    extractor = MySQLExtractor(connect(shop, "reading"))
+    batches = extractor.scan(ExtractionConfig(query="select a.* from wide a, wide b")).batches()
+    next(batches)
+    closing = threading.Thread(target=extractor.close)
+    closing.start()
+    closing.join()
+    with pytest.raises(errors.InterruptedRunError):
+        next(batches)
+    assert running(shop) == []
+
+
 def test_a_killed_session_is_a_lost_connection(shop: MariaDBServer) -> None:
     extractor = MySQLExtractor(connect(shop, "reading"))
     rows = extractor.scan(ExtractionConfig(query="select a.*, connection_id() as me from wide a, wide b"))

@@ -162,6 +162,14 @@ def test_all_columns_sliced_and_repeated(postgres_server: PostgresServer, databa
     assert postgres_server.psql(database, "select string_agg(length(t)::text, ',') from wide") == "3000000,1000000"
 
 
+def test_elements_below_a_null_or_of_other_rows_do_not_count(postgres_server: PostgresServer, database: str) -> None:
+    offsets, elements = pa.array([0, 1, 2, 3, 4], pa.int32()), pa.array([1, 70_000, 3, 70_000])
+    lists = pa.ListArray.from_arrays(offsets, elements, mask=pa.array([False, True, False, False])).slice(0, 3)
+    for native, table in ((True, "by_codec"), (False, "by_csv")):
+        load(postgres_server, {"v": lists}, table, declared={"v": "smallint[]"}, native=native)
+        assert rows(postgres_server, table) == "()\n({1})\n({3})"
+
+
 @pytest.mark.parametrize(
     ("values", "declared", "method"),
     [
@@ -207,6 +215,7 @@ def test_declared_types(
         (pa.array([0, 2145031949 + 10957, 0], pa.int32()).view(pa.date32()), "date", r"row 2 .* is outside"),
         (pa.array([0, -1, 0], pa.int64()).view(TIME), "time", r"row 2 .* is outside"),
         (pa.array([1, 2, 70_000]), "smallint", r"row 3 .*70000"),
+        (pa.array([[1], None, [2, 70_000]]), "smallint[]", r"row 3 .*70000"),
         (pa.array([1, 2, 11]), "small", "small_check"),
         (pa.array([1, 2, 11_111]), "numeric(4,1)", "overflow"),
         (pa.array(["sad", "happy", None]), "mood", "happy"),

@@ -11,10 +11,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -24,14 +26,19 @@ from integration.postgres_kit import connection, copy, texts
 from integration.test_types_postgres import REFUSED, SAME_TEXT, TYPES, make
 
 from dvt import errors
+from dvt.connections.postgres import connect
 from dvt.federation.extractors.base import ExtractionConfig
 from dvt.federation.extractors.postgres import PostgresExtractor
+from dvt.federation.extractors.postgres_csv import CsvDecoder
+from dvt.federation.extractors.postgres_native import NativeLane
 from dvt.federation.registry import open_connection
+from dvt.federation.stream import ColumnSchema
 from dvt.identifiers import Relation
 from dvt.native import decoder as native
 from dvt.native import libpq
 from dvt.native import library as codec
 from dvt.native.decoder import Decoder, Reading
+from dvt.types.postgres import scalar
 
 _WHY_NOT = codec.load()
 pytestmark = [
@@ -284,6 +291,29 @@ def test_closed_from_another_thread(postgres_server, database, query):
     assert is_over(postgres_server, database)
 
 
+def test_closed_before_its_rows_are_asked_for(postgres_server, database):
+    """That is no lack of a codec, for which another method would be a remedy."""
+    session = connect(connection(postgres_server, database))
+    lane = NativeLane(CsvDecoder((ColumnSchema("a", pa.int32()),), (scalar(23, -1, 9),), "public.a"))
+    session.close()
+    with pytest.raises(psycopg.OperationalError, match="was closed"):
+        lane.copy(session, "rollback")
+
+
+def test_closed_from_two_threads(postgres_server, database):
+    extractor, both_are_there = PostgresExtractor(connection(postgres_server, database)), threading.Barrier(2)
+    extractor.ping()
+    extractor._session.pgconn.send_query(b"select pg_sleep(60)")  # which each of them has to cancel
+
+    def close() -> None:
+        both_are_there.wait(60)
+        extractor.close()
+
+    with ThreadPoolExecutor(2) as threads:
+        for closing in [threads.submit(close) for _ in range(2)]:
+            closing.result()
+
+
 def test_an_interrupt_of_the_keyboard_is_heard(postgres_server, database):
     """It comes to the main thread, which waits for rows here; and the server is told."""
     with PostgresExtractor(connection(postgres_server, database, batch_rows=100)) as extractor:
@@ -377,6 +407,8 @@ def test_without_the_library_or_its_libpq_the_rows_come_as_csv(postgres_server, 
     monkeypatch.undo()
     library = ctypes.CDLL(None)  # no libpq at all
     monkeypatch.setattr(libpq, "_loaded", lambda: iter([library]))
+    monkeypatch.setattr(libpq, "_linked_to", lambda module: [])
+    monkeypatch.setattr(libpq, "_of_python_implementation", lambda name: [])
     with PostgresExtractor(connection(postgres_server, database)) as extractor:
         chosen = extractor.chosen()
     assert chosen.method == "copy_streaming"
@@ -457,3 +489,39 @@ def test_the_libpq_of_each_implementation_of_psycopg(postgres_server, database, 
     if "no pq wrapper available" in done.stderr:
         pytest.skip(f"psycopg has no implementation {implementation} here: {done.stderr.splitlines()[-1]}")
     assert done.stdout.split() == [implementation, "copy_native", "1.1.1.4"], done.stderr
+
+
+BESIDE_ANOTHER_OF_ITS_VERSION = """\
+import ctypes, importlib, json, pathlib, shutil, sys
+from dvt.native import libpq
+driver, folder = importlib.import_module(sys.argv[1]), pathlib.Path(sys.argv[2])
+session = driver.connect(**json.loads(sys.stdin.read()))
+find = libpq.of_psycopg if driver.__name__ == "psycopg" else libpq.of_psycopg2
+wanted = find(session)
+paths = libpq._paths()
+others = [ctypes.CDLL(shutil.copy(path, folder)) for path in paths]
+assert wanted.library.PQlibVersion() in [one.PQlibVersion() for one in others]
+assert len(libpq._paths()) == 2 * len(paths)
+print(find(session).address("PQgetCopyData") == wanted.address("PQgetCopyData"))
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="libraries are looked for as Linux shows them")
+@pytest.mark.parametrize("driver", ["psycopg", "psycopg2"])
+def test_of_two_libraries_of_one_version_the_drivers_is_taken(postgres_server, database, tmp_path, driver):
+    """Two wheels may have the same libpq, each with an OpenSSL of its own: the other's must not read the session.
+
+    The copy is found first where its folder's name comes before the driver's.
+    """
+    import json
+
+    pytest.importorskip(driver)
+    place = postgres_server.output(database)
+    done = subprocess.run(
+        [sys.executable, "-c", BESIDE_ANOTHER_OF_ITS_VERSION, driver, str(tmp_path)],
+        input=json.dumps({name: place[name] for name in ("host", "port", "user", "password", "dbname")}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "True\n", done.stderr

@@ -32,6 +32,7 @@ DECODED = [
     *("uuid", "json", "jsonb", "mood", "positive", "price"),
     *("boolean[]", "integer[]", "bigint[]", "real[]", "double precision[]", "numeric(10,2)[]", "text[]", "bytea[]"),
     *("date[]", "time[]", "timestamptz[]", "interval[]", "uuid[]", "json[]", "mood[]", "price[]"),
+    *("list_price[]", "list_moods"),
 ]
 AS_TEXT = [
     *("bit(4)", "varbit", "timetz", "money", "inet", "cidr", "macaddr", "int4range", "tsvector", "point"),

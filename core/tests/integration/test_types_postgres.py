@@ -141,6 +141,8 @@ SAME_TEXT: dict[str, list[str]] = {
     "positive": ["7"],
     "price": ["1.10"],
     "price[]": ["'{1.10}'"],
+    "list_price[]": ["'{1.10,NULL}'"],
+    "list_moods": ["'{sad,\"o,k\"}'"],
     "pair": ["row(1, 'a \"b')"],
 }
 
@@ -148,6 +150,12 @@ TYPES = """
 create type mood as enum ('sad', 'o,k');
 create domain positive as int check (value > 0);
 create domain price as numeric(10,2);
+create domain list_price as price;
+create domain own_mood as mood;
+create domain list_mood as own_mood;
+create domain list_moods as list_mood[];
+create domain code as char(5);
+create domain own_code as code;
 create type pair as (a int, b text);
 """
 
@@ -250,6 +258,18 @@ def test_types_of_a_query_are_found_without_rows(postgres_server, databases):
     types = "select string_agg(format_type(atttypid, atttypmod), ',' order by attnum) from pg_attribute"
     found = postgres_server.psql(target, f"{types} where attrelid = 'target'::regclass and attnum > 0")
     assert found == "smallint,text,date[],numeric(7,3)"
+
+
+@pytest.mark.parametrize("method", ["auto", "copy", "cursor"])
+def test_elements_of_domains_over_domains_are_of_their_base(postgres_server, databases, method):
+    """As text, numbers would be none, and characters would keep their padding."""
+    source, target = databases
+    query = "select array[1.1, null]::list_price[] as a, array['ab']::own_code[] as b, array['o,k']::list_mood[] as c"
+    copy(connection(postgres_server, source, method=method), connection(postgres_server, target), query)
+    types = "select string_agg(format_type(atttypid, atttypmod), ',' order by attnum) from pg_attribute"
+    found = postgres_server.psql(target, f"{types} where attrelid = 'target'::regclass and attnum > 0")
+    assert found == "numeric(10,2)[],text[],text[]"
+    assert postgres_server.psql(target, "select a, b[1] || '.', c from target") == '{1.10,NULL}|ab.|{"o,k"}'
 
 
 def test_invalid_utf8_of_a_database_without_encoding_is_refused_by_column(postgres_server):

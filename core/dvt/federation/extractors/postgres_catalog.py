@@ -16,18 +16,28 @@ from dvt.types.postgres import VECTORS, Carrier, array, scalar
 if TYPE_CHECKING:
     import psycopg
 
-# A domain's base type counts: RowDescription gives it for the column itself, but not for the elements of an array.
+# A domain's base type counts: RowDescription gives it for the column itself, but not for the elements of an array. A
+# domain may be over another one.
 _TYPES = """
-select format_type(c.oid, c.typmod), c.oid, c.typmod,
-       case when t.typlen = -1 and t.typcategory = 'A' then t.typelem else 0 end,
-       coalesce(nullif(e.typbasetype, 0), e.oid, 0),
-       case when e.typtype = 'd' then e.typtypmod else c.typmod end,
-       coalesce(e.typdelim, ','), t.typtype = 'e', coalesce(b.typtype, e.typtype) = 'e'
-from unnest(%s::oid[], %s::int[]) with ordinality as c(oid, typmod, position)
-join pg_catalog.pg_type t on t.oid = c.oid
-left join pg_catalog.pg_type e on e.oid = t.typelem
-left join pg_catalog.pg_type b on b.oid = e.typbasetype
-order by c.position
+with recursive given as (
+    select c.oid, c.typmod, c.position, t.typtype,
+           case when t.typlen = -1 and t.typcategory = 'A' then t.typelem else 0 end as element
+    from unnest(%s::oid[], %s::int[]) with ordinality as c(oid, typmod, position)
+    join pg_catalog.pg_type t on t.oid = c.oid
+), bases(position, oid, typmod) as (
+    select position, element, typmod from given where element <> 0
+    union all
+    select bases.position, d.typbasetype, d.typtypmod
+    from bases join pg_catalog.pg_type d on d.oid = bases.oid where d.typtype = 'd'
+)
+select format_type(given.oid, given.typmod), given.oid, given.typmod, given.element,
+       coalesce(b.oid, 0), coalesce(bases.typmod, given.typmod),
+       coalesce(e.typdelim, ','), given.typtype = 'e', coalesce(b.typtype = 'e', false)
+from given
+left join pg_catalog.pg_type e on e.oid = given.element
+left join (bases join pg_catalog.pg_type b on b.oid = bases.oid and b.typtype <> 'd')
+       on bases.position = given.position
+order by given.position
 """
 
 # A foreign table's NOT NULL is a claim of the local catalogue, and PostgreSQL 18 has NOT NULL that is not validated.

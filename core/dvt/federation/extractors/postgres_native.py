@@ -62,8 +62,13 @@ class NativeLane:
         Args:
             session: On it the statement will be started.
             behind: The statement after which the session answers again when the rows' one has failed.
+
+        Raises:
+            psycopg.OperationalError: The session was closed, maybe by another thread.
         """
         library, libpq = codec.load(), of_psycopg(session)
+        if session.closed:
+            raise _closed()
         if isinstance(library, str) or isinstance(libpq, str):
             why = library if isinstance(library, str) else str(libpq)
             raise UnsupportedError(f"the native codec cannot read this session: {why}", remedy=_OTHER_LANE)
@@ -142,24 +147,19 @@ class NativeCopy:
     def _batch(self) -> pa.RecordBatch:
         batch = self._decoder.batch()
         if batch is None:
-            raise self._closed()
+            raise _closed()
         is_whole = all(type_ == one.type for type_, one in zip(batch.schema.types, self._csv.carriers, strict=True))
         return batch if is_whole else self._csv.assemble(batch.columns)
 
     def _end(self, outcome: int) -> None:
         if self._decoder.is_closed:
-            raise self._closed()
+            raise _closed()
         counted = finished(self._session, self._wire, outcome)
         decoded = self._decoder.rows + self._decoder.waiting_rows()
         if outcome == native.STOPPED:
             raise self._broken("the rows ended without their end mark", decoded, None)
         if counted != decoded:
             raise self._broken(f"the server sent {counted} rows, {decoded} came", decoded, None)
-
-    def _closed(self) -> psycopg.OperationalError:
-        from psycopg import OperationalError
-
-        return OperationalError("the connection was closed while it was read")
 
     def _broken(self, what: str, row: int, column: int | None) -> DataError:
         name = self._csv.columns[column].name if column is not None else None
@@ -176,3 +176,9 @@ class NativeCopy:
         oid = carrier.element_oid if error.is_element else carrier.oid
         text = server_text(self._session, self._wire, oid, error.value, self._behind)
         return self._csv.refused(column, text, why).at(rows=rows)
+
+
+def _closed() -> psycopg.OperationalError:
+    from psycopg import OperationalError
+
+    return OperationalError("the connection was closed while it was read")

@@ -75,11 +75,11 @@ class SnapshotExtractor(SessionExtractor["psycopg.Connection[Any]"]):
         A statement that runs is ended first: a server notices only when it sends that nobody is there.
         """
         is_ended = self._end_parts()
-        if self._session is not None:
-            if not is_ended and _is_running(self._session):
-                cancel(self._session)
-            self._session.close()
-        self._session = self._snapshot = None
+        session, self._session, self._snapshot = self._session, None, None  # another thread may close it, too
+        if session is not None:
+            if not is_ended and _is_running(session):
+                cancel(session)
+            session.close()
 
     def cancel(self) -> None:
         """End a running scan from another thread, on the server too; the scan raises `InterruptedRunError`."""

@@ -139,8 +139,12 @@ def _physical(array: pa.Array, wanted: Encoding) -> pa.Array:
         return micros(array)
     if isinstance(type_, pa.BaseExtensionType):
         return array.storage
-    needs_cast = pa.types.is_integer(type_) or (pa.types.is_list(type_) and pa.types.is_integer(type_.value_type))
-    return array.cast(wanted.type) if needs_cast and type_ != wanted.type else array
+    if type_ == wanted.type:
+        return array
+    if pa.types.is_list(type_) and pa.types.is_integer(type_.value_type):
+        # A cast looks at all elements that are there, also at those of rows that were cut off, or are null.
+        return array.take(pa.array(range(len(array)), pa.int64())).cast(wanted.type)
+    return array.cast(wanted.type) if pa.types.is_integer(type_) else array
 
 
 def _first_unfit(array: pa.Array, wanted: Encoding) -> int:

@@ -69,6 +69,8 @@ def _trimmed(text: str | None) -> str | None:
 
 
 def _six_digits(array: pa.Array) -> pa.Array:
+    if pa.types.is_timestamp(array.type) and array.type.unit == "ns":  # nine, where there are nanoseconds
+        return pc.replace_substring_regex(array.cast(pa.string()), "000$", "")
     if pa.types.is_timestamp(array.type):
         array = array.cast(pa.timestamp("us", tz=array.type.tz)).cast(pa.timestamp("us"))
     return array.cast(pa.string())

@@ -1,8 +1,9 @@
 """How each engine says the canonical text of a value, and the MD5 of a text: data, in the engine's own SQL.
 
 Canonical texts are the same on all engines: whole numbers and decimals as plain digits without zeros at the end of a
-fraction, `true` and `false`, dates and times in ISO form with six digits of a second, moments in UTC, bytes and UUIDs
-in lower-case hexadecimal digits, texts as they are. Floats are as the engine writes them.
+fraction, `true` and `false`, dates and times in ISO form with six digits of a second (nine, where nanoseconds are
+carried and some are there), moments in UTC, bytes and UUIDs in lower-case hexadecimal digits, texts as they are.
+Floats are as the engine writes them.
 
 `{x}` stands for the column, or for the text that is digested.
 """
@@ -59,7 +60,7 @@ _MYSQL = HashWords(
     text="convert({x} using utf8mb4)",
     integer="cast({x} as char)",
     decimal=_trimmed("cast({x} as char)"),
-    double="cast({x} as char)",
+    double="cast({x} * 1e0 as char)",  # the text of a float of 32 bits has six digits
     boolean=_BOOLEAN,
     date="date_format({x}, '%Y-%m-%d')",
     timestamp="date_format({x}, '%Y-%m-%d %H:%i:%s.%f')",
@@ -77,7 +78,7 @@ _DUCKDB = HashWords(
     double="cast({x} as varchar)",
     boolean=_BOOLEAN,
     date="strftime({x}, '%Y-%m-%d')",
-    timestamp="strftime({x}, '%Y-%m-%d %H:%M:%S.%f')",
+    timestamp="regexp_replace(strftime({x}, '%Y-%m-%d %H:%M:%S.%n'), '000$', '')",  # nanoseconds, where there are some
     instant="strftime(timezone('UTC', {x}), '%Y-%m-%d %H:%M:%S.%f')",
     time="strftime(date '2000-01-01' + {x}, '%H:%M:%S.%f')",
     binary="lower(hex({x}))",
@@ -88,7 +89,7 @@ _SQLITE = HashWords(
     text="cast({x} as text)",
     integer="cast({x} as text)",
     decimal=_rtrimmed("cast({x} as text)"),
-    double="cast({x} as text)",
+    double="dvt_double({x})",  # made for the session; SQLite's own text has 15 digits
     boolean="case {x} when 1 then 'true' when 0 then 'false' end",
     # As the texts are that are stored: SQLite has no dates.
     date="cast({x} as text)",

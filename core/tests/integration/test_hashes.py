@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -204,3 +205,42 @@ def test_moments_that_differ_by_a_nanosecond_differ_in_their_hashes(tmp_path: Pa
     assert found == dict(zip(*(column.to_pylist() for column in batch.columns), strict=True))
     assert found["0"] == hashlib.md5(b"2026-01-31 12:00:00.500000|").hexdigest()
     assert len(set(found.values())) == 4
+
+
+ODD_MOMENTS = [
+    "1, 'infinity', 'infinity', 'infinity', '24:00:00'",
+    "2, '-infinity', '-infinity', '-infinity', '00:00:00'",
+    "3, '0044-03-15 (BC)', '0044-03-15 (BC) 12:00:00', '0044-03-15 (BC) 12:00:00+00', '23:59:59.999999'",
+    "4, '0044-03-15', '0044-03-15 12:00:00', '0044-03-15 12:00:00+00', '12:00:00'",
+    "5, '0001-12-31 (BC)', '0001-12-31 (BC) 00:00:00', '0001-12-31 (BC) 00:00:00+00', null",
+    "6, '12026-01-31', '12026-01-31 00:00:00.5', '12026-01-31 00:00:00.5+00', '00:00:00.000001'",
+    "7, null, null, null, null",
+]
+
+
+@pytest.mark.parametrize("engine", ["postgres", "duckdb"])
+def test_infinite_moments_other_eras_and_the_end_of_a_day(
+    engine: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    made = "create table facts (id int, day date, moment timestamp, instant timestamptz, hour time)"
+    if engine == "postgres":
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        database = server.create_database("eras")
+        rows = [re.sub(r"'([-0-9]+) \(BC\)([^']*)'", r"'\1\2 BC'", row) for row in ODD_MOMENTS]
+        server.psql(database, ";\n".join([made, *(f"insert into facts values ({row})" for row in rows)]))
+        opened = _opener(server.output(database), tmp_path)
+    else:
+        with duckdb.connect(str(tmp_path / "d.duckdb")) as duck:
+            duck.execute("set timezone = 'UTC'")
+            for sql in (made, *(f"insert into facts values ({row})" for row in ODD_MOMENTS)):
+                duck.execute(sql)
+        opened = _opener({"type": "duckdb", "path": str(tmp_path / "d.duckdb")}, tmp_path)
+    for name in ("day", "moment", "instant", "hour"):
+        with opened() as extractor:
+            found = extractor.extract_hashes(facts(name))
+            with extractor.scan(ExtractionConfig(relation=Relation("facts"))) as stream:
+                batch = hashed_batch(stream.to_table().combine_chunks().to_batches()[0], [name], ["id"])
+        assert found == dict(zip(*(column.to_pylist() for column in batch.columns), strict=True)), name
+        assert len(set(found.values())) == (6 if name == "hour" else 7)
+        if name == "day":
+            assert found["3"] == hashlib.md5(b"0044-03-15 BC|").hexdigest()

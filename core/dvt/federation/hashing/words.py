@@ -42,6 +42,15 @@ def _finite(moment: str) -> str:
     return f"case when isfinite({moment}) then {_with_era(moment)} else cast({moment} as text) end"
 
 
+def _duckdb_moment(moment: str) -> str:
+    """Nanoseconds where there are some, and the era; strftime has infinity as a text."""
+    text = f"regexp_replace(strftime({moment}, '%Y-%m-%d %H:%M:%S.%n'), '000$', '')"
+    day = f"replace(cast(cast({moment} as date) as varchar), ' (BC)', '')"
+    before = f"{day} || substr({text}, instr({text}, ' ')) || ' BC'"
+    is_before = f"isfinite({moment}) and cast({moment} as date) < date '0001-01-01'"
+    return f"case when {is_before} then {before} else {text} end"
+
+
 _POSTGRES = HashWords(
     text="cast({x} as text)",
     integer="cast({x} as text)",
@@ -77,10 +86,11 @@ _DUCKDB = HashWords(
     decimal=_rtrimmed("cast({x} as varchar)"),
     double="cast({x} as varchar)",
     boolean=_BOOLEAN,
-    date="strftime({x}, '%Y-%m-%d')",
-    timestamp="regexp_replace(strftime({x}, '%Y-%m-%d %H:%M:%S.%n'), '000$', '')",  # nanoseconds, where there are some
-    instant="strftime(timezone('UTC', {x}), '%Y-%m-%d %H:%M:%S.%f')",
-    time="strftime(date '2000-01-01' + {x}, '%H:%M:%S.%f')",
+    date="replace(replace(cast({x} as varchar), '(', ''), ')', '')",
+    timestamp=_duckdb_moment("{x}"),
+    instant=_duckdb_moment("timezone('UTC', {x})"),
+    time="case when {x} = time '24:00:00' then '24:00:00.000000' "
+    "else strftime(date '2000-01-01' + {x}, '%H:%M:%S.%f') end",
     binary="lower(hex({x}))",
     uuid="cast({x} as varchar)",
     digest="md5({x})",

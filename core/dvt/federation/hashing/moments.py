@@ -24,10 +24,12 @@ def moment_texts(array: pa.Array) -> pa.Array:
     >>> moment_texts(pa.array([-719163, 0], pa.int32()).cast(pa.date32())).to_pylist()
     ['0001-12-31 BC', '1970-01-01']
     """
-    if pa.types.is_timestamp(array.type) and array.type.tz:
-        array = array.cast(pa.timestamp(array.type.unit))
+    is_nanos = pa.types.is_timestamp(array.type) and array.type.unit == "ns"
+    if pa.types.is_timestamp(array.type):
+        unit = "ns" if is_nanos else "us"
+        array = array.cast(pa.timestamp(unit, array.type.tz)).cast(pa.timestamp(unit))  # UTC's wall time
     texts = array.cast(pa.string())
-    if pa.types.is_timestamp(array.type) and array.type.unit == "ns":
+    if is_nanos:
         texts = pc.replace_substring_regex(texts, "000$", "")
     if not pc.any(pc.match_substring_regex(texts, _ODD)).as_py():
         return texts

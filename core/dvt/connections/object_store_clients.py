@@ -15,6 +15,8 @@ from dvt.connections.secrets import register
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
+LOCAL = "local"
+"""The kind of a folder that is none of an object store."""
 _ATTEMPTS = 5
 # Pyarrow's own limit for Google's is a quarter of an hour.
 _RETRIED_S = 30
@@ -25,7 +27,7 @@ def client(kind: str, options: Mapping[str, Any]) -> FileSystem:
     """The client.
 
     Args:
-        kind: "s3", "gs" or "az".
+        kind: "s3", "gs", "az" or `LOCAL`.
         options: What pyarrow's class takes, as JSON has it: a moment is in seconds since 1970.
 
     Raises:
@@ -44,6 +46,10 @@ def client(kind: str, options: Mapping[str, Any]) -> FileSystem:
             ends = dt.datetime.fromtimestamp(given["credential_token_expiration"], dt.timezone.utc)
             given["credential_token_expiration"] = ends
         return GcsFileSystem(**given, retry_time_limit=dt.timedelta(seconds=_RETRIED_S))
+    if kind == LOCAL:
+        from pyarrow.fs import LocalFileSystem
+
+        return LocalFileSystem()
     from pyarrow.fs import AzureFileSystem
 
     return AzureFileSystem(**options)

@@ -20,6 +20,8 @@ _known: set[str] = set()
 
 # `password=...` in a DSN, `:...@` in a URL: the forms in which drivers echo what they were given.
 _DSN = re.compile(r"(?i)\b(password|passwd|pwd|secret|token)(\s*[=:]\s*)('(?:[^'\\]|\\.)*'|\"[^\"]*\"|[^\s,;&'\")]+)")
+# What signs an address of a store, which opens it to whoever reads it.
+_SIGNED = re.compile(r"(?i)([?&](?:sig|x-(?:amz|goog)-(?:signature|security-token))=)[^\s&'\"]+")
 _URL = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://[^\s/:@]*):([^\s/@]+)@")
 
 
@@ -85,13 +87,15 @@ def redact(text: str) -> str:
 
     >>> redact("postgresql://joe:s3cret@db/x password=abc")
     'postgresql://joe:***@db/x password=***'
+    >>> redact("https://a.blob.core.windows.net/c?sp=rw&sig=abc%2F")
+    'https://a.blob.core.windows.net/c?sp=rw&sig=***'
     """
     with _lock:
         values = sorted(_known, key=len, reverse=True)
     for value in values:
         if value in text:
             text = text.replace(value, MASK)
-    text = _URL.sub(rf"\1:{MASK}@", text)
+    text = _SIGNED.sub(rf"\1{MASK}", _URL.sub(rf"\1:{MASK}@", text))
     return _DSN.sub(rf"\1\2{MASK}", text)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit
 
 from dvt.connections.connection import Connection
+from dvt.connections.object_store_clients import LOCAL, client
 from dvt.connections.store_folder import StoreFolder, store_folder
 from dvt.errors import ConfigurationError, ResourceError
 
@@ -51,15 +52,13 @@ class LocalFolder:
     @property
     def filesystem(self) -> FileSystem:
         """This machine's; it makes the folder with its first file."""
-        from pyarrow.fs import LocalFileSystem
-
         self.folder.mkdir(exist_ok=True)
-        return LocalFileSystem()
+        return client(LOCAL, {})
 
     def told(self) -> dict[str, Any]:
         """What another process needs to write there: nothing, if it sees the folder."""
         self.folder.mkdir(exist_ok=True)
-        return {"kind": "local", "options": {}}
+        return {"kind": LOCAL, "options": {}}
 
     def remove(self) -> None:
         """Delete the folder, with what is in it."""
@@ -102,7 +101,7 @@ def private_folder(
     if given.startswith("az://"):  # dvt's own short form, of which no server knows
         raise _no_address(given, connection, takes_local)
     own = given.replace(_HADOOP_S3, "s3://", 1) if given.startswith(_HADOOP_S3) else given
-    if "://" not in own:
+    if "://" not in own or "?" in own:  # a signed address would be shown in statements; Hadoop takes it for any letter
         raise _no_address(given, connection, takes_local)
     try:
         folder = store_folder(connection, own, settings or {}, "dvt.load_through")

@@ -193,3 +193,61 @@ def test_a_moment_that_files_do_not_hold_is_named(server: AthenaServer) -> None:
 def test_another_catalogue_is_refused(server: AthenaServer) -> None:
     with loader(server, database="federated") as loading, pytest.raises(ConfigurationError, match="federated"):
         loading.kind(Relation("t", "main"))
+
+
+def fails_once(loading: AthenaLoader, service: str, call: str) -> None:
+    """The service refuses the next such call."""
+    from botocore.exceptions import ClientError
+
+    left = [ClientError({"Error": {"Code": "ThrottlingException", "Message": "rate exceeded"}}, call)]
+
+    def refuse(**_: Any) -> None:
+        if left:
+            raise left.pop()
+
+    session = loading.session()
+    client = session.glue if service == "glue" else session.new_folder(Relation("t", "main")).client
+    client.meta.events.register(f"before-call.{service}.{call}", refuse)
+
+
+# What cleans up after a failure takes the files of the private table that Glue still has: not those of the target.
+@pytest.mark.parametrize(
+    ("service", "call", "left"),
+    [("glue", "UpdateTable", 1), ("glue", "DeleteTable", 1), ("s3", "DeleteObjects", 3)],
+)
+def test_a_swap_that_breaks_half_way_takes_no_rows_away(
+    server: AthenaServer, service: str, call: str, left: int
+) -> None:
+    load(server, ROWS.slice(2))
+    with loader(server) as loading:
+        fails_once(loading, service, call)
+        with pytest.raises(DvtError, match="rate exceeded"):
+            loading.load(stream_of(ROWS), LoadConfig(Relation("t", "main")))
+    assert ask(server, 'select count(*) from "main"."t"') == [(left,)]
+    assert server.hive.names() == ["t"]
+    assert len(files()) == (2 if service == "s3" else 1)
+    load(server, ROWS.slice(1))
+    assert ask(server, 'select count(*) from "main"."t"') == [(2,)]
+
+
+@pytest.mark.parametrize("call", ["CreateTable", "DeleteTable"])
+def test_a_first_landing_that_breaks_half_way_leaves_no_table_without_files(server: AthenaServer, call: str) -> None:
+    with loader(server) as loading:
+        fails_once(loading, "glue", call)
+        with pytest.raises(DvtError, match="rate exceeded"):
+            loading.load(stream_of(ROWS), LoadConfig(Relation("t", "main")))
+    assert (server.hive.names(), files()) == ([], [])
+
+
+def test_a_folder_below_dvt_s_own_is_not_taken_for_dvt_s(server: AthenaServer) -> None:
+    """The bucket of this test, and many another, is called `dvt-...`."""
+    import boto3
+
+    key = "staging/tables/main/theirs/data.parquet"
+    boto3.client("s3").put_object(Bucket=s3.BUCKET, Key=key, Body=b"x")
+    place = f"s3://{s3.BUCKET}/staging/tables/main/theirs/"
+    server.hive.ddl(f"create external table `main`.`t` (`id` bigint) stored as parquet location '{place}'")
+    load(server, ROWS)
+    left = s3.keys()
+    assert key in left
+    assert ask(server, 'select count(*) from "main"."t"') == [(3,)]

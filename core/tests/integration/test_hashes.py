@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -156,3 +157,90 @@ def test_no_two_rows_have_one_text(tmp_path: Path) -> None:
     table = pa.table({"l": [left for left, _ in values], "r": [right for _, right in values]})
     hashes = hashed_batch(table.to_batches()[0], ["l", "r"], ["l"]).column(1).to_pylist()
     assert len(set(hashes)) == len(values)
+
+
+# Numbers of which the engine's own text has fewer digits than they have.
+CLOSE = {"sqlite": ("0.3", "0.1 + 0.2"), "mariadb": ("16777214", "16777215"), "duckdb": ("1.0", "1.0000000000000002")}
+
+
+@pytest.mark.parametrize("engine", CLOSE)
+def test_floats_that_differ_in_their_last_digit_differ_in_their_hashes(
+    engine: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    small, large = CLOSE[engine]
+    rows = f"insert into facts values (1, {small}), (2, {large}), (3, null), (4, 1.5), (5, -1.5e300)"
+    if engine == "mariadb":
+        maria: MariaDBServer = request.getfixturevalue("mariadb_server")
+        database = maria.create_database("floats")
+        maria.execute(f"create table facts (id int, n float); {rows.replace('e300', 'e30')}", database)
+        opened = _opener(maria.output(database), tmp_path)
+    elif engine == "sqlite":
+        with sqlite3.connect(tmp_path / "s.sqlite") as db:
+            db.execute("create table facts (id integer, n real)")
+            db.execute(rows)
+        db.close()
+        opened = _opener({"type": "sqlite", "path": str(tmp_path / "s.sqlite")}, tmp_path)
+    else:
+        with duckdb.connect(str(tmp_path / "d.duckdb")) as duck:
+            duck.execute(f"create table facts (id int, n double); {rows}")
+        opened = _opener({"type": "duckdb", "path": str(tmp_path / "d.duckdb")}, tmp_path)
+    with opened() as extractor:
+        found = extractor.extract_hashes(facts("n"))
+    assert len(set(found.values())) == 5
+    assert found["3"] == hashlib.md5(b"~N|").hexdigest()
+    assert found["4"] == hashlib.md5(b"1.5|").hexdigest()
+
+
+def test_moments_that_differ_by_a_nanosecond_differ_in_their_hashes(tmp_path: Path) -> None:
+    moments = ["'2026-01-31 12:00:00.5'", "'2026-01-31 12:00:00.500000001'", "'1901-01-01 00:00:00.000000001'", "null"]
+    path = tmp_path / "d.duckdb"
+    with duckdb.connect(str(path)) as db:
+        db.execute("create table facts (id int, moment timestamp_ns)")
+        for number, moment in enumerate(moments):
+            db.execute(f"insert into facts values ({number}, {moment})")
+    with _opener({"type": "duckdb", "path": str(path)}, tmp_path)() as extractor:
+        found = extractor.extract_hashes(facts("moment"))
+        with extractor.scan(ExtractionConfig(relation=Relation("facts"))) as stream:
+            batch = hashed_batch(stream.to_table().combine_chunks().to_batches()[0], ["moment"], ["id"])
+    assert found == dict(zip(*(column.to_pylist() for column in batch.columns), strict=True))
+    assert found["0"] == hashlib.md5(b"2026-01-31 12:00:00.500000|").hexdigest()
+    assert len(set(found.values())) == 4
+
+
+ODD_MOMENTS = [
+    "1, 'infinity', 'infinity', 'infinity', '24:00:00'",
+    "2, '-infinity', '-infinity', '-infinity', '00:00:00'",
+    "3, '0044-03-15 (BC)', '0044-03-15 (BC) 12:00:00', '0044-03-15 (BC) 12:00:00+00', '23:59:59.999999'",
+    "4, '0044-03-15', '0044-03-15 12:00:00', '0044-03-15 12:00:00+00', '12:00:00'",
+    "5, '0001-12-31 (BC)', '0001-12-31 (BC) 00:00:00', '0001-12-31 (BC) 00:00:00+00', null",
+    "6, '12026-01-31', '12026-01-31 00:00:00.5', '12026-01-31 00:00:00.5+00', '00:00:00.000001'",
+    "7, null, null, null, null",
+]
+
+
+@pytest.mark.parametrize("engine", ["postgres", "duckdb"])
+def test_infinite_moments_other_eras_and_the_end_of_a_day(
+    engine: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    made = "create table facts (id int, day date, moment timestamp, instant timestamptz, hour time)"
+    if engine == "postgres":
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        database = server.create_database("eras")
+        rows = [re.sub(r"'([-0-9]+) \(BC\)([^']*)'", r"'\1\2 BC'", row) for row in ODD_MOMENTS]
+        server.psql(database, ";\n".join([made, *(f"insert into facts values ({row})" for row in rows)]))
+        opened = _opener(server.output(database), tmp_path)
+    else:
+        with duckdb.connect(str(tmp_path / "d.duckdb")) as duck:
+            duck.execute("set timezone = 'UTC'")
+            for sql in (made, *(f"insert into facts values ({row})" for row in ODD_MOMENTS)):
+                duck.execute(sql)
+        opened = _opener({"type": "duckdb", "path": str(tmp_path / "d.duckdb")}, tmp_path)
+    for name in ("day", "moment", "instant", "hour"):
+        with opened() as extractor:
+            found = extractor.extract_hashes(facts(name))
+            with extractor.scan(ExtractionConfig(relation=Relation("facts"))) as stream:
+                batch = hashed_batch(stream.to_table().combine_chunks().to_batches()[0], [name], ["id"])
+        assert found == dict(zip(*(column.to_pylist() for column in batch.columns), strict=True)), name
+        assert len(set(found.values())) == (6 if name == "hour" else 7)
+        if name == "day":
+            assert found["3"] == hashlib.md5(b"0044-03-15 BC|").hexdigest()

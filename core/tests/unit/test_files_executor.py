@@ -72,7 +72,7 @@ def test_a_value_without_a_place_is_told_by_its_column(order: dict[str, Any], tm
         ({}, ""),
         ({"parts": [["/nowhere/part.parquet", [0], 1]]}, "their Python does not see the result"),
         (
-            {"folder": {"url": "file:///nowhere/", "path": "/nowhere", "kind": "local"}},
+            {"folder": {"url": "file:///nowhere/", "path": "/nowhere", "kind": "local", "options": {}}},
             "do not write to file:///nowhere",
         ),
         (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import sqlite3
 import threading
 import uuid
@@ -18,6 +17,7 @@ from dvt.errors import DataError, RelationNotFoundError, TimeoutExceededError, n
 from dvt.federation.extractors.base import BaseExtractor, ExtractionConfig, TableStatistics
 from dvt.federation.extractors.batching import of_size
 from dvt.federation.extractors.scan_sql import scan_sql
+from dvt.federation.extractors.sqlite_functions import make_functions
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation, quote
 from dvt.types.sqlite import arrow_type
@@ -110,7 +110,7 @@ class SQLiteExtractor(BaseExtractor):
     def _open(self) -> sqlite3.Connection:
         if self._session is None:
             session = connect(self.connection, writable=False)
-            session.create_function("dvt_md5", 1, _md5, deterministic=True)
+            make_functions(session)
             session.execute("begin")
             session.execute("select 1 from sqlite_master limit 1").fetchone()  # here the snapshot begins
             self._session = session
@@ -292,8 +292,3 @@ def _column_class() -> Any:
     from sqlglot import exp
 
     return exp.Column
-
-
-def _md5(text: str) -> str:
-    """What the hashes of rows are made with; SQLite has no function for it."""
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()

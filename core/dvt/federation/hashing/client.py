@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dvt.errors import UnsupportedError
+from dvt.federation.hashing.moments import moment_texts
 from dvt.federation.hashing.statement import END, HASH, KEY, NULL, family
 from dvt.federation.stream import ColumnSchema
 from dvt.types.text_values import decimal_texts, uuid_texts
@@ -52,10 +53,8 @@ def canonical_texts(array: pa.Array, name: str) -> pa.Array:
         return pa.array(uuid_texts(array), pa.string())
     if kind == "binary":
         return pa.array([None if value is None else value.hex() for value in array.to_pylist()], pa.string())
-    if kind == "date":
-        return array.cast(pa.string())
-    if kind in ("timestamp", "instant", "time"):
-        return _six_digits(array)
+    if kind in ("date", "timestamp", "instant", "time"):
+        return moment_texts(array)
     raise UnsupportedError(
         f"{array.type} has no text that can be hashed",
         column=name,
@@ -66,12 +65,6 @@ def canonical_texts(array: pa.Array, name: str) -> pa.Array:
 
 def _trimmed(text: str | None) -> str | None:
     return text.rstrip("0").rstrip(".") if text is not None and "." in text else text
-
-
-def _six_digits(array: pa.Array) -> pa.Array:
-    if pa.types.is_timestamp(array.type):
-        array = array.cast(pa.timestamp("us", tz=array.type.tz)).cast(pa.timestamp("us"))
-    return array.cast(pa.string())
 
 
 def row_texts(batch: pa.RecordBatch, columns: Sequence[str]) -> pa.Array:

@@ -1,8 +1,9 @@
 """How each engine says the canonical text of a value, and the MD5 of a text: data, in the engine's own SQL.
 
 Canonical texts are the same on all engines: whole numbers and decimals as plain digits without zeros at the end of a
-fraction, `true` and `false`, dates and times in ISO form with six digits of a second, moments in UTC, bytes and UUIDs
-in lower-case hexadecimal digits, texts as they are. Floats are as the engine writes them.
+fraction, `true` and `false`, dates and times in ISO form with six digits of a second (nine, where nanoseconds are
+carried and some are there), moments in UTC, bytes and UUIDs in lower-case hexadecimal digits, texts as they are.
+Floats are as the engine writes them.
 
 `{x}` stands for the column, or for the text that is digested.
 """
@@ -41,6 +42,15 @@ def _finite(moment: str) -> str:
     return f"case when isfinite({moment}) then {_with_era(moment)} else cast({moment} as text) end"
 
 
+def _duckdb_moment(moment: str) -> str:
+    """Nanoseconds where there are some, and the era; strftime has infinity as a text."""
+    text = f"regexp_replace(strftime({moment}, '%Y-%m-%d %H:%M:%S.%n'), '000$', '')"
+    day = f"replace(cast(cast({moment} as date) as varchar), ' (BC)', '')"
+    before = f"{day} || substr({text}, instr({text}, ' ')) || ' BC'"
+    is_before = f"isfinite({moment}) and cast({moment} as date) < date '0001-01-01'"
+    return f"case when {is_before} then {before} else {text} end"
+
+
 _POSTGRES = HashWords(
     text="cast({x} as text)",
     integer="cast({x} as text)",
@@ -59,7 +69,7 @@ _MYSQL = HashWords(
     text="convert({x} using utf8mb4)",
     integer="cast({x} as char)",
     decimal=_trimmed("cast({x} as char)"),
-    double="cast({x} as char)",
+    double="cast({x} * 1e0 as char)",  # the text of a float of 32 bits has six digits
     boolean=_BOOLEAN,
     date="date_format({x}, '%Y-%m-%d')",
     timestamp="date_format({x}, '%Y-%m-%d %H:%i:%s.%f')",
@@ -76,10 +86,11 @@ _DUCKDB = HashWords(
     decimal=_rtrimmed("cast({x} as varchar)"),
     double="cast({x} as varchar)",
     boolean=_BOOLEAN,
-    date="strftime({x}, '%Y-%m-%d')",
-    timestamp="strftime({x}, '%Y-%m-%d %H:%M:%S.%f')",
-    instant="strftime(timezone('UTC', {x}), '%Y-%m-%d %H:%M:%S.%f')",
-    time="strftime(date '2000-01-01' + {x}, '%H:%M:%S.%f')",
+    date="replace(replace(cast({x} as varchar), '(', ''), ')', '')",
+    timestamp=_duckdb_moment("{x}"),
+    instant=_duckdb_moment("timezone('UTC', {x})"),
+    time="case when {x} = time '24:00:00' then '24:00:00.000000' "
+    "else strftime(date '2000-01-01' + {x}, '%H:%M:%S.%f') end",
     binary="lower(hex({x}))",
     uuid="cast({x} as varchar)",
     digest="md5({x})",
@@ -88,7 +99,7 @@ _SQLITE = HashWords(
     text="cast({x} as text)",
     integer="cast({x} as text)",
     decimal=_rtrimmed("cast({x} as text)"),
-    double="cast({x} as text)",
+    double="dvt_double({x})",  # made for the session; SQLite's own text has 15 digits
     boolean="case {x} when 1 then 'true' when 0 then 'false' end",
     # As the texts are that are stored: SQLite has no dates.
     date="cast({x} as text)",

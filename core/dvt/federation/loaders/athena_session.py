@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Sequence
@@ -17,8 +18,8 @@ from dvt.identifiers import Relation
 
 # Of a table's parameters: where the files were that readers may still read, and when others took their place.
 REPLACED = "dvt_replaced_files"
-# A folder of dvt's own; nothing else is ever deleted.
-_OWN = "/dvt-"
+# A folder of dvt's own, from `s3_data_dir` on; nothing else is ever deleted.
+_OWN = re.compile(r"(?:.*/)?dvt-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/?")
 _CATALOGUE = "awsdatacatalog"
 
 
@@ -85,7 +86,8 @@ class AthenaSession:
 
     def is_own(self, location: str) -> bool:
         """Whether dvt made a folder, and may delete it."""
-        return location.startswith(self._data.url) and _OWN in location
+        below = location.removeprefix(self._data.url)
+        return below != location and _OWN.fullmatch(below) is not None
 
     def table(self, relation: Relation) -> dict[str, Any] | None:
         """What Glue knows of a table or view, None when there is none."""
@@ -104,6 +106,12 @@ class AthenaSession:
         for location in (found.get("StorageDescriptor", {}).get("Location", ""), *(at for at, _ in replaced(found))):
             if self.is_own(location):
                 self.folder_at(location).remove()
+
+    def remove_files(self, table: dict[str, Any], *, unless_of: Relation) -> None:
+        """Take the files of a table away that Glue has no more, where they are dvt's own and not another's by now."""
+        location, there = _location(table), self.table(unless_of)
+        if self.is_own(location) and (there is None or _location(there) != location):
+            self.folder_at(location).remove()
 
     def append_files(self, private: dict[str, Any], target: dict[str, Any], relation: Relation) -> str | None:
         """The files of a private table beside those of the target. One file is there at once or not at all; for more,

@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -68,16 +70,35 @@ def require_plain(table: dict[str, Any]) -> None:
 
 def rename(session: AthenaSession, statement: Statement, keep_s: int) -> None:
     """The private table under the target's name, which is free."""
-    private = _there(session, statement.private)
-    session.glue.create_table(DatabaseName=statement.target.schema, TableInput=_input(private, statement.target))
-    session.glue.delete_table(DatabaseName=statement.private.schema, Name=statement.private.name)
+    with _released(session, statement) as private:
+        session.glue.create_table(DatabaseName=statement.target.schema, TableInput=_input(private, statement.target))
 
 
 def swap(session: AthenaSession, statement: Statement, keep_s: int) -> None:
     """The private table's columns and files in the target's place. Description, parameters and comments stay."""
-    private, target = _there(session, statement.private), _there(session, statement.target)
-    _update(session, statement.target, target, dict(private["StorageDescriptor"]), keep_s)
+    target = _there(session, statement.target)
+    with _released(session, statement) as private:
+        _update(session, statement.target, target, dict(private["StorageDescriptor"]), keep_s)
+
+
+@contextlib.contextmanager
+def _released(session: AthenaSession, statement: Statement) -> Iterator[dict[str, Any]]:
+    """The private table, which Glue has no more: within the block its files become the target's.
+
+    While both have them, who drops the private table takes the target's rows: the clean-up of a landing of which a
+    later step failed. Files that Glue refused to give to the target are removed; where there was no answer they stay,
+    since the target may have them.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    private = _there(session, statement.private)
     session.glue.delete_table(DatabaseName=statement.private.schema, Name=statement.private.name)
+    try:
+        yield private
+    except ClientError:
+        with contextlib.suppress(BotoCoreError, ClientError):  # the first error is the one to tell
+            session.remove_files(private, unless_of=statement.target)
+        raise
 
 
 def append(session: AthenaSession, statement: Statement, keep_s: int) -> None:

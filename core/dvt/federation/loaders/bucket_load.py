@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import pyarrow as pa
 
@@ -60,13 +61,17 @@ class BucketLoad:
             return Filled(taken, max(files.bytes, filling.stream.bytes_read))
 
     def _by_executors(self, spread: SpreadRows, schema: pa.Schema) -> LoadMethod:
+        @cache  # for the trial and the load
+        def spreading() -> BucketSpread:
+            return BucketSpread(spread, self.columns(), self.form)
+
         def lacks() -> str | None:
-            return self.lacks() or BucketSpread(spread, self.columns(), self.form).lacks(self.folder(), schema)
+            return self.lacks() or spreading().lacks(self.folder(), schema)
 
         def fill(filling: Filling) -> Filled:
             filling.check()
             with BucketFiles(self.folder(), self.form) as files:
-                present = BucketSpread(spread, self.columns(), self.form).write(files, schema)
+                present = spreading().write(files, schema)
                 filling.check()
                 return Filled(self._taken(files, present), files.bytes, spread.rows)
 

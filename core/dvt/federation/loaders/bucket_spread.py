@@ -56,17 +56,17 @@ class BucketSpread:
         told = sorted(self._spread.land(self._order(files.folder, schema)), key=lambda each: each.part)
         _refuse(told)
         if [each.part for each in told] != list(range(len(self._spread.parts))):
-            raise DataError(f"{len(self._spread.parts)} parts were to be written, and {len(told)} were")
+            raise _other(f"{len(self._spread.parts)} parts were to be written, and {len(told)} were")
         for each, part in zip(told, self._spread.parts, strict=True):
             if each.rows != part.rows:
-                raise DataError(f"{part.rows} rows of a part were to be written, and {each.rows} were")
+                raise _other(f"{part.rows} rows of a part were to be written, and {each.rows} were")
         files.written = [
             BucketFile(files.folder.url + name, rows, size) for each in told for name, rows, size in each.files
         ]
         there = _sizes(files, [file.name for file in files.written])
         for file, size in zip(files.written, there, strict=True):
             if file.bytes != size:
-                raise DataError(f"{file.url} was written with {file.bytes} bytes, and there are {size}")
+                raise _other(f"{file.url} was written with {file.bytes} bytes, and there are {size}")
         return [sum(counts) for counts in zip(*(each.present for each in told), strict=True)]
 
     def _order(self, folder: Folder, schema: pa.Schema) -> dict[str, Any]:
@@ -80,6 +80,14 @@ class BucketSpread:
             "parts": [[part.path, list(part.groups), part.rows] for part in self._spread.parts],
             "batch_rows": PASSED_ROWS,
         }
+
+
+def _other(message: str) -> DataError:
+    return DataError(
+        message,
+        phase="load",
+        remedy="Run it again; if it stays, see that all executors write to this place, and that nothing else does",
+    )
 
 
 def _refuse(told: Sequence[Told]) -> None:

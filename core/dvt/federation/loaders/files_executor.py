@@ -16,7 +16,6 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from pyarrow.fs import LocalFileSystem
 
 from dvt.connections.object_store_clients import client
 from dvt.errors import DataError
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
 PIECE_BYTES = 16 << 20
-LOCAL = "local"
-"""The kind of a folder that is none of an object store."""
 
 
 class Place:
@@ -41,9 +38,7 @@ class Place:
 
     def __init__(self, told: Mapping[str, Any]) -> None:
         self.url, self.path = told["url"], told["path"]
-        self.filesystem: FileSystem = (
-            LocalFileSystem() if told["kind"] == LOCAL else client(told["kind"], told["options"])
-        )
+        self.filesystem: FileSystem = client(told["kind"], told["options"])
 
     def told(self) -> dict[str, Any]:
         """Nothing: nobody else is told of it."""

@@ -45,21 +45,27 @@ class DuckDBResult:
 
 def native_columns(session: Any, sql: str) -> list[tuple[str, str]]:
     """Names and DuckDB types of a query's result; the query is bound, not run."""
-    relation = session.sql(sql)
-    return [(name, str(type_)) for name, type_ in zip(relation.columns, relation.types, strict=True)]
+    return _native(session.sql(sql))
 
 
-def open_result(session: Any, sql: str, batch_rows: int) -> DuckDBResult:
+def open_result(session: Any, sql: str, batch_rows: int, bound: Any = None) -> DuckDBResult:
     """Run a query.
 
     Args:
         session: A DuckDB connection with `dvt.types.duckdb.SESSION_SETTINGS`.
         sql: One SELECT.
         batch_rows: Rows in one batch.
+        bound: What `session.sql` gives of it, where it was bound already: binding takes longer than a small result.
     """
-    native = native_columns(session, sql)
-    reader = _reader(session.sql(projected_query(sql, native)), batch_rows)
+    bound = session.sql(sql) if bound is None else bound
+    native = _native(bound)
+    query = projected_query(sql, native)
+    reader = _reader(bound if query == sql else session.sql(query), batch_rows)
     return DuckDBResult(_columns(native, reader.schema), reader)
+
+
+def _native(relation: Any) -> list[tuple[str, str]]:
+    return [(name, str(type_)) for name, type_ in zip(relation.columns, relation.types, strict=True)]
 
 
 def describe_result(session: Any, sql: str) -> list[ColumnSchema]:

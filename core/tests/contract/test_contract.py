@@ -69,6 +69,8 @@ class TestSnowflake(ExtractorContract):
             server.statements,
             schema=SCHEMA,
             refused=server.output(password="wr0ng-pass"),
+            # The driver tries a closed port for all of the time that it has.
+            closed=server.output(port=1, dvt={**exact, "connect_timeout_s": 1}),
             name="snowflake (fakesnow)",
         )
 

@@ -16,10 +16,11 @@ class TestSqlServer(ExtractorContract):
         return Place(
             "sqlserver",
             Tag.FAKE,
-            server.output(login_timeout=3),  # the driver tries a closed port for all of it
+            server.output(),
             server.execute,
             server.statements,
             schema="dbo",
             refused=server.output(password="wr0ng-pass"),
+            closed=server.output(port=1, login_timeout=1),  # the driver tries it for all of that time
             running=lambda: server.running,
         )

@@ -406,6 +406,7 @@ def test_without_the_library_or_its_libpq_the_rows_come_as_csv(postgres_server, 
     assert (chosen.method, chosen.passed_over) == ("copy_streaming", ())  # `dvt debug` says why
     monkeypatch.undo()
     library = ctypes.CDLL(None)  # no libpq at all
+    monkeypatch.setattr(libpq, "_taken", [])  # as in a process that has found none yet
     monkeypatch.setattr(libpq, "_loaded", lambda: iter([library]))
     monkeypatch.setattr(libpq, "_linked_to", lambda module: [])
     monkeypatch.setattr(libpq, "_of_python_implementation", lambda name: [])

@@ -53,6 +53,7 @@ def _prepare(home: Path) -> None:
 
     def connect_offline(*args: Any, **settings: Any) -> Any:
         config = dict(settings.pop("config", None) or {})
+        config.setdefault("threads", 1)  # its tables are tiny, and it runs many small statements
         zone = config.pop("TimeZone", None)  # DuckDB would look for an extension that is built in
         session = connect(*args, config=config, **settings)
         if zone:

@@ -118,8 +118,9 @@ class Handler(BaseHTTPRequestHandler):
             session.query("USE " + _name(database))
         settings = {k: v for k, v in given.items() if k not in _TRANSPORT and not k.startswith("param_")}
         # `readonly` comes last: it forbids what a read-only session may not set.
-        for name in sorted(settings, key=lambda name: name == "readonly"):
-            session.query(f"SET {name} = {_text(settings[name])}")
+        names = sorted(settings, key=lambda name: name == "readonly")
+        if names:
+            session.query("SET " + ", ".join(f"{name} = {_text(settings[name])}" for name in names))
         parameters = {k[6:]: v for k, v in given.items() if k.startswith("param_")}
         found = None if is_insert else _FORMAT.search(sql)
         format_ = found.group(1) if found else given.get("default_format", "")

@@ -87,7 +87,7 @@ class FakeSQL:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        self._root = duckdb.connect(":memory:")
+        self._root = duckdb.connect(":memory:", config={"threads": 1})  # many small statements
         self._root.execute("set global TimeZone = 'UTC'")
         self._root.execute("set global python_enable_replacements = false")  # no variable of ours is a table
         self.attach(self.database)

@@ -145,11 +145,12 @@ def sqlserver_landing_place() -> Iterator[Place]:
         yield Place(
             "sqlserver",
             Tag.FAKE,
-            fake.output(login_timeout=3),  # the driver tries a closed port for all of it
+            fake.output(),
             fake.execute,
             fake.statements,
             schema="dbo",
             refused=fake.output(password="wr0ng-pass"),
+            closed=fake.output(port=1, login_timeout=1),  # the driver tries it for all of that time
             running=lambda: fake.running,
             ask=fake.ask,
             tables=fake.tables,

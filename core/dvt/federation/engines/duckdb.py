@@ -17,7 +17,7 @@ import pyarrow as pa
 from dvt.errors import DvtError, InterruptedRunError
 from dvt.federation.duckdb_result import DuckDBResult, describe_result, open_result
 from dvt.federation.engines.base import BaseEngine, EngineLimits, Handle
-from dvt.federation.engines.duckdb_bind import check_names, column_names, one_query
+from dvt.federation.engines.duckdb_bind import bound, check_names, one_query
 from dvt.federation.engines.duckdb_errors import translate
 from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation, quote
@@ -133,7 +133,7 @@ class DuckDBEngine(BaseEngine):
         with self._cursor() as cursor:
             statement = one_query(cursor, sql)
             if statement.type.name != "MULTI":
-                check_names(column_names(cursor, sql, statement), "the query's output")
+                check_names(bound(cursor, sql, statement).columns, "the query's output")
 
     def columns(self, sql: str) -> list[ColumnSchema]:
         """The columns that `execute` would give; no row is read.
@@ -146,9 +146,10 @@ class DuckDBEngine(BaseEngine):
             return describe_result(cursor, sql)
 
     def _start(self, cursor: Any, sql: str, batch_rows: int) -> DuckDBResult:
-        check_names(column_names(cursor, sql, one_query(cursor, sql)), "the query's output")
+        relation = bound(cursor, sql, one_query(cursor, sql))
+        check_names(relation.columns, "the query's output")
         with _translated():
-            result = open_result(cursor, sql, batch_rows)
+            result = open_result(cursor, sql, batch_rows, relation)
         self._check_interrupted()
         return result
 

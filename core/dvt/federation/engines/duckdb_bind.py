@@ -24,12 +24,12 @@ def one_query(cursor: Any, sql: str) -> Any:
     return statements[0]
 
 
-def column_names(cursor: Any, sql: str, statement: Any) -> list[str]:
-    """The names of a query's columns; nothing is run."""
+def bound(cursor: Any, sql: str, statement: Any) -> Any:
+    """The query as DuckDB's relation, whose columns are known; nothing is run."""
     import duckdb
 
     try:
-        return list(cursor.sql(sql).columns)
+        return cursor.sql(sql)
     except (duckdb.BinderException, duckdb.CatalogException) as error:
         raise _with_place(error, sql, cursor, lambda: cursor.execute(statement)) from error
     except Exception as error:

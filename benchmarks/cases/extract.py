@@ -26,8 +26,8 @@ def to_parquet(world: World) -> Case:
         return Contender(name, command, prepare=lambda: path.unlink(missing_ok=True), answer=_answer(path))
 
     contenders = [
-        contender("dvt", world.dvt("extract_parquet", parallel=1, **details)),
-        contender("dvt, parallel: 2", world.dvt("extract_parquet", parallel=2, **details)),
+        contender("dvt", world.dvt_alone("extract_parquet", parallel=1, **details)),
+        contender("dvt, parallel: 2", world.dvt_alone("extract_parquet", parallel=2, **details)),
     ]
     for name, script in _PEERS.items():
         if name in world.peers.versions:
@@ -42,8 +42,8 @@ def to_arrow(world: World) -> Case:
     assert world.databases
     details = {"database": "b", "table": "lineitem"}
     contenders = [
-        Contender("dvt", world.dvt("extract_arrow", parallel=1, **details)),
-        Contender("dvt, parallel: 2", world.dvt("extract_arrow", parallel=2, **details)),
+        Contender("dvt", world.dvt_alone("extract_arrow", parallel=1, **details)),
+        Contender("dvt, parallel: 2", world.dvt_alone("extract_arrow", parallel=2, **details)),
     ]
     for name, script in _PEERS.items():
         if name in world.peers.versions:

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     import psycopg
 
 _NEEDED = ("PQlibVersion", "PQbackendPID", "PQsocket", "PQgetCopyData", "PQputCopyData", "PQfreemem", "PQconsumeInput")
-# Those of this process that were taken: each connection is asked whether it is theirs, before the memory map is read.
-_taken: list[ctypes.CDLL] = []
 
 # They keep the GIL, for the time in which another thread could close the connection that is asked about.
 _OF_NOTHING = ctypes.PYFUNCTYPE(ctypes.c_int)
@@ -74,11 +72,9 @@ def of_psycopg2(session: Any) -> Libpq | str:
 
 def _found(known: list[ctypes.CDLL], connection: int, version: int, pid: int, socket: int) -> Libpq | str:
     why_not = []
-    for library in itertools.chain(known, _taken, _loaded()):
+    for library in itertools.chain(known, _loaded()):  # the memory map takes 10 ms to read: only if it has to be
         why = _unfit(library, connection, version, pid, socket)
         if why is None:
-            if library not in _taken:
-                _taken.append(library)
             return Libpq(library, connection, socket)
         why_not.append(f"{library._name}: {why}")
     return "; ".join(why_not) or "the driver's libpq was not found"

@@ -31,6 +31,7 @@ from dvt.federation.extractors.base import ExtractionConfig
 from dvt.federation.extractors.postgres import PostgresExtractor
 from dvt.federation.extractors.postgres_csv import CsvDecoder
 from dvt.federation.extractors.postgres_native import NativeLane
+from dvt.federation.extractors.postgres_wire import Wire
 from dvt.federation.registry import open_connection
 from dvt.federation.stream import ColumnSchema
 from dvt.identifiers import Relation
@@ -406,7 +407,6 @@ def test_without_the_library_or_its_libpq_the_rows_come_as_csv(postgres_server, 
     assert (chosen.method, chosen.passed_over) == ("copy_streaming", ())  # `dvt debug` says why
     monkeypatch.undo()
     library = ctypes.CDLL(None)  # no libpq at all
-    monkeypatch.setattr(libpq, "_taken", [])  # as in a process that has found none yet
     monkeypatch.setattr(libpq, "_loaded", lambda: iter([library]))
     monkeypatch.setattr(libpq, "_linked_to", lambda module: [])
     monkeypatch.setattr(libpq, "_of_python_implementation", lambda name: [])
@@ -443,19 +443,22 @@ def test_the_libpq_of_psycopg2(postgres_server, database):
 def test_rows_that_trickle_let_python_hear_signals(postgres_server, database):
     """Each row is a message of the server's own: C comes back before the batch is full."""
     query = "select repeat('x', 9000) as t, pg_sleep(0.02) is null as n from generate_series(1, 60)"
-    with psycopg.connect(**{name: postgres_server.output(database)[name] for name in LOGIN}) as session:
+    place = postgres_server.output(database)
+    login = {name: place[name] for name in ("host", "port", "user", "password", "dbname")}
+    with psycopg.connect(**login) as session:
         found = libpq.of_psycopg(session)
         library = codec.load()
         assert not isinstance(found, str)
         assert not isinstance(library, str)
-        Wire(session).start_copy(f"copy ({query}) to stdout (format binary)")
+        wire = Wire(session)
+        wire.start_copy(f"copy ({query}) to stdout (format binary)")
         readings = [Reading(pa.string(), codec.TEXT), Reading(pa.bool_(), codec.BOOL)]
         decoder = Decoder(library, readings, ["t", "n"], [True, True])
         waited = 0
         while (outcome := decoder.pull(found, 50_000, 1 << 24)) == native.WAITING:
             waited += 1
         assert outcome == native.ENDED
-        assert decoder.batch().num_rows == 60
+        assert wire.finish_copy() == decoder.batch().num_rows == 60
         assert waited >= 60 // 8 - 1
         decoder.close()
 

@@ -24,7 +24,10 @@ MayPass = Callable[[BaseException], bool]
 _LOG = logging.getLogger(__name__)
 _LONGEST_SAID = 300
 # What drivers and operating systems say of a network that failed; a name that nobody knows is not among it.
-NETWORK_WORDS = ("refused", "reset by", "timed out", "time out", "timeout", "broken pipe", "unreachable", "no route")
+NETWORK_WORDS = (
+    *("refused", "reset by", "without response", "broken pipe"),
+    *("timed out", "time out", "timeout", "unreachable", "no route"),
+)
 # What resolvers say of a name that nobody knows; it stays wrong.
 _UNKNOWN_NAME = ("name or service not known", "nodename nor servname", "getaddrinfo", "name resolution", "no address")
 # Whatever an engine's list says: these do not pass by themselves.

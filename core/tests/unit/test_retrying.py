@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from dvt import errors
-from dvt.connections import mysql_errors
+from dvt.connections import clickhouse_errors, mysql_errors
 from dvt.connections.connection import Connection
 from dvt.connections.duckdb import SPEC
 from dvt.connections.retrying import NETWORK_WORDS, Retries, always, attempts, says
@@ -155,7 +155,12 @@ class _Numbered(Exception):
         (mysql_errors.may_pass, _Numbered(1045, "Access denied for user 'x'@'y'"), False),
         (mysql_errors.may_pass, _Numbered(1049, "Unknown database 'x'"), False),
         (mysql_errors.may_pass, _Numbered(1129, "Host 'x' is blocked because of many connection errors"), False),
+        # Python's http.client, where the end of a connection is seen before its reset.
+        (clickhouse_errors.may_pass, Exception("Remote end closed connection without response"), True),
+        (clickhouse_errors.may_pass, Exception("Code: 516. DB::Exception: Authentication failed"), False),
     ],
 )
-def test_mysql_s_list(may_pass: Callable[[BaseException], bool], error: BaseException, expected: bool) -> None:
+def test_what_a_driver_says_has_a_list(
+    may_pass: Callable[[BaseException], bool], error: BaseException, expected: bool
+) -> None:
     assert may_pass(error) is expected

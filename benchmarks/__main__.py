@@ -8,10 +8,11 @@ import os
 import platform
 import signal
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
 
+from benchmarks.case import Case
 from benchmarks.cases import CASES
 from benchmarks.peers import Peers, find_peers
 from benchmarks.run import CaseRuns, run_case
@@ -30,11 +31,17 @@ def main() -> int:
     with world(chosen.scale, peers, _say) as here:
         for name in chosen.names or CASES:
             _say(name)
-            found.append(run_case(CASES[name](here), here.env, chosen.runs, _say))
+            found.append(run_case(_narrowed(CASES[name](here), chosen.only), here.env, chosen.runs, _say))
             print(case_table(found[-1]), flush=True)
     if chosen.json:
         chosen.json.write_text(json.dumps([_as_data(runs) for runs in found], indent=1))
     return int(any(_has_failed(runs) for runs in found))
+
+
+def _narrowed(case: Case, only: list[str]) -> Case:
+    """The case's first contender, and of the others those that were asked for."""
+    kept = tuple(each for number, each in enumerate(case.contenders) if not only or not number or each.name in only)
+    return replace(case, contenders=kept)
 
 
 def _has_failed(found: CaseRuns) -> bool:
@@ -46,6 +53,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("names", nargs="*", metavar="name", help=f"cases: {', '.join(CASES)}; all when none is given")
     parser.add_argument("--scale", default="1", help="TPC-H scale factor")
     parser.add_argument("--runs", type=int, default=3, help="counted runs of each contender")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="CONTENDER", help="beside the first, only these; may be repeated"
+    )
     parser.add_argument("--json", type=Path, help="write every run's figures to this file")
     chosen = parser.parse_args()
     unknown = [name for name in chosen.names if name not in CASES]

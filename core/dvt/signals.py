@@ -24,18 +24,21 @@ _NUMBERS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP
 _is_ending = threading.Event()
 _is_repeated = False
 _presses = 0
+# Python writes to it at each signal, as long as the process lives: were it closed, its number could soon be another's.
+_wakeup: tuple[socket.socket, ...] = ()
 
 
 def install() -> None:
     """Take over the signals that ask a command to end, where the parent process has not told it to ignore them."""
+    global _wakeup
     for number in _NUMBERS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _end)
     if hasattr(signal, "pthread_kill"):
-        reader, writer = socket.socketpair()
+        _wakeup = reader, writer = socket.socketpair()
         writer.setblocking(False)
         signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-        threading.Thread(target=_repeat, args=(reader, writer), daemon=True, name="dvt-signals").start()
+        threading.Thread(target=_repeat, args=(reader,), daemon=True, name="dvt-signals").start()
 
 
 def ending() -> None:
@@ -69,7 +72,7 @@ def _end(number: int, _frame: FrameType | None) -> None:
     _say("dvt: still ending the running queries; once more leaves at once, and may leave private relations behind")
 
 
-def _repeat(reader: socket.socket, _writer: socket.socket) -> None:
+def _repeat(reader: socket.socket) -> None:
     """Send the main thread its signal again; the bytes are written by Python's handler, in whatever thread it runs."""
     global _is_repeated
     main = threading.main_thread().ident

@@ -24,18 +24,19 @@ _NUMBERS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP
 _is_ending = threading.Event()
 _is_repeated = False
 _presses = 0
-# Python writes to it at each signal, as long as the process lives: were it closed, its number could soon be another's.
-_wakeup: tuple[socket.socket, ...] = ()
+# Python writes to the last one at each signal, as long as the process lives: were it closed, its number could soon be
+# another's. There is more than one where commands run one after the other in a process.
+_wakeups: list[tuple[socket.socket, socket.socket]] = []
 
 
 def install() -> None:
     """Take over the signals that ask a command to end, where the parent process has not told it to ignore them."""
-    global _wakeup
     for number in _NUMBERS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _end)
     if hasattr(signal, "pthread_kill"):
-        _wakeup = reader, writer = socket.socketpair()
+        reader, writer = socket.socketpair()
+        _wakeups.append((reader, writer))
         writer.setblocking(False)
         signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
         threading.Thread(target=_repeat, args=(reader,), daemon=True, name="dvt-signals").start()

@@ -146,3 +146,12 @@ def test_what_is_neither_a_number_nor_auto(postgres_server, database):
     with pytest.raises(errors.ConfigurationError, match="parallel is 'many'") as raised:
         connection(postgres_server, database, parallel="many")
     assert "a whole number or auto" in str(raised.value.remedy)
+
+
+@pytest.mark.usefixtures("small_stretches")
+def test_a_scan_beside_one_in_parts_has_its_own_rows(postgres_server, database):
+    with PostgresExtractor(connection(postgres_server, database, parallel=2, batch_rows=700)) as extractor:
+        with extractor.scan(ExtractionConfig(relation=Relation("heap", "public"))) as parts:
+            assert parts.read_batch(1).num_rows == 1
+            with extractor.scan(ExtractionConfig(relation=Relation("few", "public"))) as few:
+                assert sorted(few.to_table().column("i").to_pylist()) == list(range(1, 101))

@@ -102,7 +102,8 @@ class PostgresExtractor(SnapshotExtractor):
             found = self._cut(session, chosen.method, request)
             lane: Lane = NativeLane(decoder) if chosen.method == NATIVE else CsvLane(decoder)
             found = self._begin_parts(request, decoder, lane, found)
-            if self._parallel is not None:
+            if found.ranges:
+                assert self._parallel is not None, "it was begun for them"
                 batches = self._parallel.batches()
             else:
                 batches = self._start(session, chosen.method, request, sql, decoder, lane, found)
@@ -178,14 +179,19 @@ class PostgresExtractor(SnapshotExtractor):
         """Start the parts' sessions, where there are any; without them, where nobody insisted, it is read whole."""
         if not found.ranges:
             return found
-        limits = (self.batch_rows(request), _BLOCK_BYTES)
         request = replace(request, columns=tuple(column.name for column in decoder.columns))
         requests = [replace(request, predicates=(*request.predicates, part)) for part in found.ranges]
         statements = [lane.statement(scan_sql(one, "postgres")) for one in requests]
-        in_turn = bool(self.connection.options["keep_order"])
-        dealt = (statements, found.sessions, in_turn)
         try:
-            self._parallel = ParallelCopy(self.connection, str(self._snapshot), *dealt, lane, *limits)
+            self._parallel = ParallelCopy(
+                self.connection,
+                str(self._snapshot),
+                statements,
+                lane,
+                (self.batch_rows(request), _BLOCK_BYTES),
+                sessions=found.sessions,
+                in_turn=bool(self.connection.options["keep_order"]),
+            )
         except ConnectionFailedError as error:
             if self.connection.options["parallel"] != AUTO:
                 raise

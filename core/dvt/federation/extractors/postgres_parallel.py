@@ -61,11 +61,10 @@ class ParallelCopy:
         connection: Where to open the sessions.
         snapshot: The exported snapshot that all of them import.
         statements: COPY statements.
+        lane: By which their rows come.
+        limits: Rows of one batch, and the bytes soon after which a batch of wide rows ends.
         sessions: How many run them; they are dealt round, as cards are.
         in_turn: Whether the rows come in the statements' order; else they come in any.
-        lane: By which their rows come.
-        rows: Rows of one batch.
-        block_bytes: A batch of wide rows ends soon after these bytes.
     """
 
     def __init__(
@@ -73,14 +72,14 @@ class ParallelCopy:
         connection: Connection,
         snapshot: str,
         statements: Sequence[str],
+        lane: Lane,
+        limits: tuple[int, int],
+        *,
         sessions: int,
         in_turn: bool,
-        lane: Lane,
-        rows: int,
-        block_bytes: int,
     ) -> None:
         self._connection = connection
-        self._lane, self._limits = lane, (rows, block_bytes)
+        self._lane, self._limits = lane, limits
         self._sessions: list[psycopg.Connection[Any]] = []
         self._readers: PartReaders | None = None
         try:

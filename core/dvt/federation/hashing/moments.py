@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dvt.types.vocabulary import DATE_INFINITY, DATE_MINUS_INFINITY, TIMESTAMP_INFINITY, TIMESTAMP_MINUS_INFINITY
+from dvt.types.postgres_dates import date_text, time_text, timestamp_text
 
-# What Arrow writes for an infinity as the vocabulary carries it, and for the end of a day.
-_NAMED = {
-    **{f"<value out of range: {end}>": "infinity" for end in (DATE_INFINITY, TIMESTAMP_INFINITY)},
-    **{f"<value out of range: {end}>": "-infinity" for end in (DATE_MINUS_INFINITY, TIMESTAMP_MINUS_INFINITY)},
-    "<value out of range: 86400000000>": "24:00:00.000000",
-}
+# How Arrow's text begins of what it writes in another way: infinities and the end of a day, and years before the first.
 _ODD = "^(<|-|0000-)"
 
 
@@ -29,17 +22,15 @@ def moment_texts(array: pa.Array) -> pa.Array:
         unit = "ns" if is_nanos else "us"
         array = array.cast(pa.timestamp(unit, array.type.tz)).cast(pa.timestamp(unit))  # UTC's wall time
     texts = array.cast(pa.string())
-    if is_nanos:
-        texts = pc.replace_substring_regex(texts, "000$", "")
+    if is_nanos:  # of the years 1677 to 2262
+        return pc.replace_substring_regex(texts, "000$", "")
     if not pc.any(pc.match_substring_regex(texts, _ODD)).as_py():
         return texts
-    said = [_said(text) if text is not None and re.match(_ODD, text) else text for text in texts.to_pylist()]
-    return pa.array(said, pa.string())
+    numbers = array.view(pa.int32() if pa.types.is_date32(array.type) else pa.int64()).to_pylist()
+    return pa.array([None if number is None else _text(array.type, number) for number in numbers], pa.string())
 
 
-def _said(text: str) -> str:
-    if text.startswith("<"):
-        return _NAMED.get(text, text)
-    year, _, rest = text.removeprefix("-").partition("-")
-    number = -int(year) if text.startswith("-") else int(year)
-    return text if number > 0 else f"{1 - number:04}-{rest} BC"
+def _text(type_: pa.DataType, number: int) -> str:
+    if pa.types.is_date32(type_):
+        return date_text(number)
+    return timestamp_text(number) if pa.types.is_timestamp(type_) else time_text(number)

@@ -114,15 +114,15 @@ class Target:
             self.drop(private)
 
     def drop(self, private: Relation) -> None:
-        """Drop a private relation; when something else has failed, that remains the error."""
+        """Drop a private relation; what has failed before remains the error, and rows that have landed are in place."""
         import sys
 
-        in_flight = sys.exc_info()[1] is not None
+        if sys.exc_info()[1] is None:
+            self.loader.drop_landed(private)
+            return
         try:
             self.loader.drop(private)
         except DvtError:
-            if not in_flight:
-                raise
             # The first failure is the one to report; what is left behind is named beside it.
             name = self.loader.connection.name
             fire_event(Note(msg=f"{private} on connection {name} may be left behind: drop it if it is still there"))

@@ -11,6 +11,8 @@ from integration.mysql_kit import DRIVERS, connect, copy, load, stream
 from servers.mariadb import MariaDBServer, numbers
 
 from dvt import errors
+from dvt.connections.connection import Connection
+from dvt.connections.mysql import SPEC
 from dvt.federation.loaders.base import LoadConfig
 from dvt.federation.loaders.mysql import MySQLLoader
 from dvt.federation.stream import ColumnSchema, RowStream
@@ -348,14 +350,34 @@ def test_privileges(mariadb_server: MariaDBServer, database: str) -> None:
     )
     with MySQLLoader(connect(mariadb_server, "landing")) as loader:
         loader.check_create_privilege("landing")
-    from dvt.connections.connection import Connection
-    from dvt.connections.mysql import SPEC
-
     output = mariadb_server.output("landing", username="weak", password="weak-geheim")
     with MySQLLoader(Connection.from_output("weak", output, SPEC)) as loader:
         with pytest.raises(errors.PrivilegeError):
             loader.check_create_privilege("landing")
     assert tables(mariadb_server) == []
+
+
+def test_an_append_by_who_may_not_drop_is_no_failure(
+    mariadb_server: MariaDBServer, database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The rows are committed when the private table cannot be dropped: an error would have them sent again."""
+    names = ("nodrop@localhost", "nodrop@'127.0.0.1'")
+    for name in names:
+        mariadb_server.execute(f"drop user if exists {name}; create user {name} identified by 'weak-geheim'")
+        mariadb_server.execute(f"grant select, insert, create on landing.* to {name}")
+    mariadb_server.execute("create table t (id int)", "landing")
+    output = mariadb_server.output("landing", username="nodrop", password="weak-geheim")
+    weak = Connection.from_output("weak", output, SPEC)
+    with caplog.at_level("WARNING", logger="dvt"):
+        load(weak, pa.table({"id": [1, 2]}), "t", mode="append")
+    assert content(mariadb_server, "1") == ["1", "2"]
+    (left,) = [name for name in tables(mariadb_server) if name != "t"]
+    (told,) = caplog.messages
+    assert told.startswith("The rows are in place; ")
+    assert left in told
+    assert "DROP command denied" in told
+    for name in names:
+        mariadb_server.execute(f"drop user {name}")
 
 
 def test_a_row_longer_than_the_server_takes(mariadb_server: MariaDBServer, database: str) -> None:

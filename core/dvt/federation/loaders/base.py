@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 from abc import abstractmethod
@@ -12,6 +13,7 @@ from typing import ClassVar
 import pyarrow as pa
 
 from dvt.connections.connection import Connection
+from dvt.connections.secrets import redact
 from dvt.connections.spec import ConnectionSpec
 from dvt.errors import ConnectionLostError, DataError, DvtError, InterruptedRunError
 from dvt.federation.extractors.methods import JDBC, Chosen, first_that_can
@@ -25,6 +27,7 @@ from dvt.federation.stream import ColumnSchema, RowStream
 from dvt.identifiers import Relation, private_name
 
 Check = Callable[[Relation], None]
+_LOG = logging.getLogger(__name__)
 __all__ = ["BaseLoader", "Check", "LoadConfig", "LoadResult", "Mode"]
 
 
@@ -217,8 +220,19 @@ class BaseLoader(LoaderSession):
             with contextlib.suppress(DvtError):  # the first error is the one to tell
                 self.drop(private)
             raise
-        self.drop(private)
+        self.drop_landed(private)
         return result
+
+    def drop_landed(self, private: Relation) -> None:
+        """Drop what is left of a private relation whose rows are in place.
+
+        Where that fails it is told, not raised: who is told that an append has failed sends its rows again.
+        """
+        try:
+            self.drop(private)
+        except DvtError as error:
+            name, why = self.connection.name, " ".join(redact(error.message).split())
+            _LOG.warning("The rows are in place; %s on connection %s is left, drop it: %s", private, name, why)
 
     def drop(self, relation: Relation) -> None:
         """Drop a private relation if it exists; after a cancel, or where the session is lost, on a session anew."""

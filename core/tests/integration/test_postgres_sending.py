@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -11,6 +13,7 @@ import psycopg
 import pytest
 from servers.postgres import PostgresServer
 
+from dvt.federation.loaders import postgres_sending
 from dvt.federation.loaders.postgres_sending import SendingAhead
 
 pytestmark = pytest.mark.postgres
@@ -29,9 +32,13 @@ def session(postgres_server: PostgresServer) -> Iterator[psycopg.Connection[Any]
         yield found
 
 
-def _copy(session: psycopg.Connection[Any], pieces: int, error: Exception | None = None) -> None:
-    """Send pieces of a megabyte, and then perhaps fail."""
+def _copy(
+    session: psycopg.Connection[Any], pieces: int, error: Exception | None = None, *, frozen: int | None = None
+) -> None:
+    """Send pieces of a megabyte, perhaps to a process that is frozen, and then perhaps fail."""
     with session.cursor() as cursor, cursor.copy("copy t from stdin", writer=SendingAhead(cursor)) as copy:
+        if frozen:
+            os.kill(frozen, signal.SIGSTOP)
         for _ in range(pieces):
             copy.write(PIECE * 1024)
         if error:
@@ -90,4 +97,20 @@ def test_a_session_that_is_ended_is_an_error_of_the_next_piece(
     with pytest.raises(psycopg.OperationalError):
         _copy(session, 1000)
     ending.join()
+    assert _senders() == []
+
+
+def test_a_failure_while_the_server_is_frozen_ends_the_session(
+    session: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes nothing, and hears no cancel: the first error is told, and nobody waits for it."""
+    monkeypatch.setattr(postgres_sending, "_LAST_PATIENCE_S", 1.0)
+    session.execute("create table t (v text)")
+    pid = session.info.backend_pid
+    try:
+        with pytest.raises(ValueError, match="the stream broke"):
+            _copy(session, 10, ValueError("the stream broke"), frozen=pid)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert session.closed
     assert _senders() == []

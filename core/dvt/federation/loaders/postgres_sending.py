@@ -6,7 +6,10 @@ has stopped to take anything when the load is given up.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import queue
+import socket
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 _PIECES: Final = 8  # that wait to be sent
 _PIECE_BYTES: Final = 1 << 20  # of each at most
 _PATIENCE_S: Final = 1.0  # for the piece that is being sent when the load is given up
+_LAST_PATIENCE_S: Final = 10.0  # after the server was told to end
 
 
 class SendingAhead:
@@ -67,12 +71,16 @@ class SendingAhead:
         self._writer.finish(exc)
 
     def _give_up(self) -> None:
-        """Have the thread end, if it has not. The server may have stopped to take anything: then it is told to."""
+        """Have the thread end, if it has not. The server may have stopped to take anything: then it is told to.
+
+        Where that does not help either, as of a server that is frozen or a network that is dead, the session is cut.
+        """
         self._is_given_up = True
-        for patience_s in (_PATIENCE_S, None):
+        for patience_s, then in ((_PATIENCE_S, cancel), (_LAST_PATIENCE_S, _cut)):
             if self._is_ended(patience_s):
                 return
-            cancel(self._session)
+            then(self._session)
+        self._is_ended(None)
 
     def _is_ended(self, most_s: float | None) -> bool:
         """Whether the thread ends, which it does when it is given the end; within some seconds, or whenever it is."""
@@ -99,3 +107,12 @@ class SendingAhead:
             self._writer.write(piece)
         except BaseException as error:  # noqa: BLE001 - it is raised where the next piece is handed over
             self._error = error
+
+
+def _cut(session: psycopg.Connection[Any]) -> None:
+    """End the session's socket, so that whoever waits in it is told."""
+    import psycopg
+
+    with contextlib.suppress(OSError, psycopg.OperationalError):  # it is closed
+        with socket.socket(fileno=os.dup(session.fileno())) as end:
+            end.shutdown(socket.SHUT_RDWR)

@@ -29,10 +29,10 @@ def lake(folder: Path, format_: str = "parquet", **dvt: Any) -> Connection:
     return connection("files", folder, path=".", format=format_, dvt={"layout": "folder", **dvt})
 
 
-def load(con: Connection, rows: Any, name: str = "t", **config: Any) -> Any:
+def load(con: Connection, rows: Any, name: str = "t", run_id: str = "0a1b2c3d", **config: Any) -> Any:
     given = rows if isinstance(rows, RowStream) else stream(rows) if isinstance(rows, str) else from_table(rows)
     with FilesLoader(con) as loader:
-        return loader.load(given, LoadConfig(Relation(name), run_id="0a1b2c3d", **config))
+        return loader.load(given, LoadConfig(Relation(name), run_id=run_id, **config))
 
 
 def found(con: Connection, name: str = "t", **more: Any) -> pa.Table:
@@ -243,3 +243,23 @@ def _request(name: str) -> Any:
     from dvt.federation.extractors.base import ExtractionConfig
 
     return ExtractionConfig(relation=Relation(name))
+
+
+@pytest.mark.parametrize("layout", ["folder", "file"])
+@pytest.mark.parametrize("format_", ["parquet", "jsonl"])
+def test_appends_at_the_same_time_are_all_there(tmp_path: Path, layout: str, format_: str) -> None:
+    con = lake(tmp_path, format_, layout=layout)
+    load(con, "select 0 as id")
+    at_once = threading.Barrier(4)
+
+    def append(number: int) -> None:
+        at_once.wait()
+        for id_ in range(number, number + 4):
+            load(con, f"select {id_} as id", run_id=f"{number:08d}", mode="append")
+
+    threads = [threading.Thread(target=append, args=(number,)) for number in (1, 5, 9, 13)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(found(con)["id"].to_pylist()) == [*range(17)]

@@ -14,6 +14,7 @@ from dvt.connections.object_paths import FilePath, ObjectPath, size_bytes
 from dvt.errors import DataError, DvtError
 from dvt.federation.extractors.files_parquet import parquet_row_count
 from dvt.federation.loaders.config import LoadConfig
+from dvt.federation.loaders.files_lock import alone_in
 from dvt.federation.loaders.files_new import sync_folder
 from dvt.federation.loaders.files_partitions import Partitions
 from dvt.federation.loaders.files_parts import Parts
@@ -73,15 +74,16 @@ class StagedFolder(Staged):
     def publish(self, config: LoadConfig) -> None:
         """Write the manifest that makes the parts the table, or a part of it."""
         folder = self._target.folder
-        self._check_place()
-        there = file_manifest.current(folder)
-        version = time.time_ns()
-        if there is not None:
-            version = max(version, there.version + 1)  # also where the other machine's clock is ahead
-        made = Manifest(version, self._target.format, self._columns, tuple(self._parts), self._target.partition_by)
-        if config.mode == "append" and there is not None:
-            made = self._behind(there, made)
-        self._write(made)
+        with alone_in(folder):
+            self._check_place()
+            there = file_manifest.current(folder)
+            version = time.time_ns()
+            if there is not None:
+                version = max(version, there.version + 1)  # also where the other machine's clock is ahead
+            made = Manifest(version, self._target.format, self._columns, tuple(self._parts), self._target.partition_by)
+            if config.mode == "append" and there is not None:
+                made = self._behind(there, made)
+            self._write(made)
         with contextlib.suppress(OSError, DvtError):  # the rows are in place; the next load removes what is left
             remove_old(folder, self._target.connection.options["keep_old_s"])
 

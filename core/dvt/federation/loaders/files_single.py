@@ -15,6 +15,7 @@ from dvt.federation.extractors.files_csv import csv_batches, csv_columns
 from dvt.federation.extractors.files_jsonl import json_batches, json_columns
 from dvt.federation.extractors.files_parquet import parquet_batches, parquet_columns, parquet_row_count
 from dvt.federation.loaders.config import LoadConfig
+from dvt.federation.loaders.files_lock import alone_in
 from dvt.federation.loaders.files_new import joined, put_in_place
 from dvt.federation.loaders.files_render import Rendering
 from dvt.federation.loaders.files_staged import FilesTarget, Staged, check_columns
@@ -64,9 +65,10 @@ class StagedFile(Staged):
             place = folder / f"part-{self._run_id}-{time.time_ns()}.{self._target.format}"
         else:
             self._check_place()
-            if config.mode == "append" and place.exists():
+        with alone_in(place.parent):
+            if config.mode == "append" and place == self._target.file and place.exists():
                 self._rewrite(place)
-        put_in_place(self._path, place)
+            put_in_place(self._path, place)
         self._is_there = False
 
     def remove(self) -> None:

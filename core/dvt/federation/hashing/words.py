@@ -194,7 +194,8 @@ _TRINO = HashWords(
     digest="lower(to_hex(md5(to_utf8({x}))))",
 )
 _SQLSERVER = HashWords(
-    text="cast({x} as nvarchar(max))",
+    # REPLACE goes by the collation, by which a tilde of full width may equal a plain one.
+    text="cast({x} as nvarchar(max)) collate Latin1_General_100_BIN2",
     integer="cast({x} as varchar(40))",
     # An outermost zero that stands for a blank: TRIM of other characters came with SQL Server 2022.
     decimal="case when cast({x} as varchar(50)) like '%.%' then replace(rtrim(replace(replace(rtrim(replace("

@@ -80,10 +80,13 @@ def _own(name: str, words: list[str]) -> int:
 
     import click
 
+    from dvt.cli.log_lines import told
+
     command: click.Command = importlib.import_module(_OWN[name]).command
 
     def run(command: click.Command) -> object:
-        return command.main(args=list(words), prog_name=f"dvt {name}", standalone_mode=False)
+        with told():
+            return command.main(args=list(words), prog_name=f"dvt {name}", standalone_mode=False)
 
     try:
         try:

@@ -7,11 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from dbt_common.events.functions import fire_event
-from dbt_common.events.types import Note
-
 from dvt.dbt_bridge.bindings import file_options_of, verify_of
-from dvt.errors import DvtError, UnsupportedError
+from dvt.errors import UnsupportedError
 from dvt.federation.loaders.base import BaseLoader, LoadConfig, LoadResult, Mode
 from dvt.federation.stream import RowStream
 from dvt.federation.verifying.level import Verify
@@ -117,15 +114,7 @@ class Target:
         """Drop a private relation; what has failed before remains the error, and rows that have landed are in place."""
         import sys
 
-        if sys.exc_info()[1] is None:
-            self.loader.drop_landed(private)
-            return
-        try:
-            self.loader.drop(private)
-        except DvtError:
-            # The first failure is the one to report; what is left behind is named beside it.
-            name = self.loader.connection.name
-            fire_event(Note(msg=f"{private} on connection {name} may be left behind: drop it if it is still there"))
+        self.loader.drop_or_tell(private, "" if sys.exc_info()[1] else "the rows are in place; ")
 
     def close(self) -> None:
         """End the loader session and let readers of this run see the new state."""

@@ -26,9 +26,9 @@ def told_by_dbt() -> Iterator[None]:
     """Within it, warnings of dvt's layers are warnings of the dbt command, and of it alone."""
     log, handler = logging.getLogger("dvt"), _DbtLines(logging.WARNING)
     propagates, log.propagate = log.propagate, False  # some package gives the root a handler of its own
-    log.addHandler(handler)
+    handlers, log.handlers = log.handlers, [handler]
     try:
         yield
     finally:
-        log.removeHandler(handler)
+        log.handlers = handlers
         log.propagate = propagates

@@ -373,7 +373,7 @@ def test_an_append_by_who_may_not_drop_is_no_failure(
     assert content(mariadb_server, "1") == ["1", "2"]
     (left,) = [name for name in tables(mariadb_server) if name != "t"]
     (told,) = caplog.messages
-    assert told.startswith("The rows are in place; ")
+    assert told.startswith("the rows are in place; ")
     assert left in told
     assert "DROP command denied" in told
     for name in names:

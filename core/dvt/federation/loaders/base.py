@@ -6,6 +6,7 @@ import contextlib
 import logging
 import threading
 import time
+import uuid
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import ClassVar
@@ -217,22 +218,25 @@ class BaseLoader(LoaderSession):
             check(private)
             self.publish(private, config)
         except BaseException:
-            with contextlib.suppress(DvtError):  # the first error is the one to tell
-                self.drop(private)
+            self.drop_or_tell(private)
             raise
-        self.drop_landed(private)
+        self.drop_or_tell(private, "the rows are in place; ")
         return result
 
-    def drop_landed(self, private: Relation) -> None:
-        """Drop what is left of a private relation whose rows are in place.
+    def drop_or_tell(self, private: Relation, first: str = "") -> None:
+        """Drop what is left of a private relation; where that fails it is a warning.
 
-        Where that fails it is told, not raised: who is told that an append has failed sends its rows again.
+        Another error is the one to raise, or the rows are in place: who is told that an append failed sends them again.
+
+        Args:
+            private: A relation that may be there.
+            first: What the warning begins with.
         """
         try:
             self.drop(private)
         except DvtError as error:
             name, why = self.connection.name, " ".join(redact(error.message).split())
-            _LOG.warning("The rows are in place; %s on connection %s is left, drop it: %s", private, name, why)
+            _LOG.warning("%s%s on connection %s may be left, drop it if it is: %s", first, private, name, why)
 
     def drop(self, relation: Relation) -> None:
         """Drop a private relation if it exists; after a cancel, or where the session is lost, on a session anew."""
@@ -276,11 +280,9 @@ class BaseLoader(LoaderSession):
 
     def check_create_privilege(self, schema: str | None) -> None:
         """Raise `PrivilegeError` when the login may not create tables in the schema; for `dvt debug`."""
-        probe = Relation(private_name("dvt_debug", "0debug00"), schema)
-        try:
-            self.stage(RowStream([ColumnSchema("x", pa.int32())], iter(())), probe)
-        finally:
-            self.drop(probe)
+        probe = Relation(private_name("dvt_debug", uuid.uuid4().hex[:8]), schema)
+        self.stage(RowStream([ColumnSchema("x", pa.int32())], iter(())), probe)
+        self.drop_or_tell(probe)
 
     @contextlib.contextmanager
     def _whole(self, relation: Relation, stream: RowStream) -> Iterator[None]:

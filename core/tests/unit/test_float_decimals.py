@@ -6,14 +6,12 @@ from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.csv as csv
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dvt.errors import DataError
 from dvt.federation.extractors.postgres_csv import CsvDecoder
-from dvt.federation.parquet_dictionaries import dictionary_columns
 from dvt.federation.stream import ColumnSchema
 from dvt.types.decimal_text import decimals_from_text
 from dvt.types.float_decimals import decimals, decimals_of_floats, is_read_as_float
@@ -87,19 +85,6 @@ def test_a_block_with_a_value_that_is_none_names_it():
     with pytest.raises(DataError, match="NaN") as raised:
         decoder.decode([b"1.10\n", b"NaN\n"])
     assert raised.value.column == "price"
-
-
-def test_values_that_come_back_have_a_dictionary_and_keys_have_none(tmp_path):
-    rows = 4000
-    columns = {"id": list(range(rows)), "kind": ["a", "b"] * (rows // 2), "nothing": pa.nulls(rows)}
-    batch = pa.record_batch(columns)
-    assert dictionary_columns(batch) == ["kind", "nothing"]
-    assert dictionary_columns(None) is True
-    assert dictionary_columns(pa.record_batch({"l": [[1]], "id": [1]})) is True
-    with pq.ParquetWriter(tmp_path / "f", batch.schema, use_dictionary=dictionary_columns(batch)) as writer:
-        writer.write_batch(batch)
-    group = pq.ParquetFile(tmp_path / "f").metadata.row_group(0)
-    assert [group.column(at).has_dictionary_page for at in range(2)] == [False, True]
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=300)

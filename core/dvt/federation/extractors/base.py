@@ -247,7 +247,7 @@ class BaseExtractor(ABC):
         """Stream a request into one Parquet file, written beside its place and renamed when complete."""
         import pyarrow.parquet as pq
 
-        from dvt.federation.parquet_dictionaries import dictionary_columns
+        from dvt.federation.parquet_encodings import encodings
         from dvt.federation.staging.parquet import disk_errors
 
         started = time.monotonic()
@@ -256,10 +256,9 @@ class BaseExtractor(ABC):
             try:
                 batches = iter(stream.batches())
                 first = next(batches, None)
-                dictionaries = dictionary_columns(first)
                 with (
                     disk_errors(partial),
-                    pq.ParquetWriter(partial, stream.schema, compression="zstd", use_dictionary=dictionaries) as writer,
+                    pq.ParquetWriter(partial, stream.schema, compression="zstd", **encodings(first)) as writer,
                 ):
                     for batch in chain([] if first is None else [first], batches):
                         writer.write_batch(batch)

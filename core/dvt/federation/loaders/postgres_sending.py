@@ -11,17 +11,19 @@ import os
 import queue
 import socket
 import threading
-import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from dvt.connections.postgres import cancel
 
 if TYPE_CHECKING:
     import psycopg
+    from psycopg.abc import PQGen
+    from psycopg.pq.abc import PGconn
 
 _PIECES: Final = 8  # that wait to be sent
 _PIECE_BYTES: Final = 1 << 20  # of each at most
-_PATIENCE_S: Final = 1.0  # for the piece that is being sent when the load is given up
+_PATIENCE_S: Final = 1.0  # when the load is given up
 _LAST_PATIENCE_S: Final = 10.0  # after the server was told to end
 
 
@@ -59,40 +61,31 @@ class SendingAhead:
 
     def finish(self, exc: BaseException | None = None) -> None:
         """Wait until all is sent, and end the COPY; after a failure the rest is not sent."""
-        if self._thread is not None:
-            try:
-                if exc is None:
-                    self._queue.put(None)
-                    self._ended.wait()
-            finally:
-                self._give_up()
-            if self._error is not None and exc is None:
+        import psycopg
+
+        try:
+            if self._thread is not None and exc is None:
+                self._queue.put(None)
+                self._ended.wait()
+        finally:
+            self._give_up()
+        if exc is None:
+            if self._error is not None:
                 raise self._error
-        self._writer.finish(exc)
+            self._writer.finish()
+            return
+        with contextlib.suppress(psycopg.OperationalError), _ended_soon(self._session):
+            self._writer.finish(exc)
 
     def _give_up(self) -> None:
-        """Have the thread end, if it has not. The server may have stopped to take anything: then it is told to.
-
-        Where that does not help either, as of a server that is frozen or a network that is dead, the session is cut.
-        """
+        """Have the thread end, if it has not. The server may have stopped to take anything: then it is told to."""
+        if self._thread is None or self._ended.is_set():
+            return
         self._is_given_up = True
-        for patience_s, then in ((_PATIENCE_S, cancel), (_LAST_PATIENCE_S, _cut)):
-            if self._is_ended(patience_s):
-                return
-            then(self._session)
-        self._is_ended(None)
-
-    def _is_ended(self, most_s: float | None) -> bool:
-        """Whether the thread ends, which it does when it is given the end; within some seconds, or whenever it is."""
-        begun = time.monotonic()
-        while not self._ended.wait(0.02):
-            if most_s is not None and time.monotonic() - begun > most_s:
-                return False
-            try:
-                self._queue.put_nowait(None)
-            except queue.Full:
-                continue
-        return True
+        with _ended_soon(self._session):
+            while not self._ended.wait(0.02):
+                with contextlib.suppress(queue.Full):
+                    self._queue.put_nowait(None)
 
     def _send(self) -> None:
         try:
@@ -105,8 +98,42 @@ class SendingAhead:
     def _put(self, piece: bytes) -> None:
         try:
             self._writer.write(piece)
+            self._session.wait(_flushed(self._session.pgconn))
         except BaseException as error:  # noqa: BLE001 - it is raised where the next piece is handed over
             self._error = error
+
+
+def _flushed(pgconn: PGconn) -> PQGen[None]:
+    """Wait until the system has taken what libpq holds: releases of psycopg before 3.3.9 let it hold all that comes."""
+    from psycopg.waiting import Wait
+
+    while pgconn.flush():
+        while not (yield Wait.W):
+            pass
+
+
+@contextlib.contextmanager
+def _ended_soon(session: psycopg.Connection[Any]) -> Iterator[None]:
+    """What waits for the server within it does not wait for ever.
+
+    The server is told to end what it does after a second. Where that does not help either, as of a server that is
+    frozen or a network that is dead, the session is cut.
+    """
+    is_over = threading.Event()
+
+    def end() -> None:
+        for patience_s, act in ((_PATIENCE_S, cancel), (_LAST_PATIENCE_S, _cut)):
+            if is_over.wait(patience_s):
+                return
+            act(session)
+
+    ending = threading.Thread(target=end, name="dvt-copy-end", daemon=True)
+    ending.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        ending.join()  # a cancel meets no later statement
 
 
 def _cut(session: psycopg.Connection[Any]) -> None:
